@@ -1,0 +1,107 @@
+"""The payloads posted to a caller's `callbackUrl`, to the field (docs: README, "Callbacks").
+
+watsonx Orchestrate rejects a callback with an undeclared, mistyped or missing field, so these models refuse extra
+fields, and an optional field without a value is absent from the JSON, never null: see `to_json`.
+"""
+
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+
+MAX_ERRORS = 20
+
+
+def _without_null_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        if field.get("default", ...) is None:
+            del field["default"]
+
+
+_T = TypeVar("_T")
+# An optional field that is absent rather than null: its schema says nothing of null. (A `type` statement would make
+# the schema refer to a definition of its own for each.)
+Optionally = Annotated[_T | SkipJsonSchema[None], Field()]
+
+
+class _Callback(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_null_defaults)
+
+    def to_json(self) -> bytes:
+        """Serialise to the exact bytes that are sent: UTF-8 JSON, absent fields left out."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+    def _require(self, *names: str) -> None:
+        """Refuse the payload unless exactly these of its optional fields are set; `filename` is always free."""
+        optional = {name for name, field in type(self).model_fields.items() if not field.is_required()} - {"filename"}
+        present = {name for name in optional if getattr(self, name) is not None}
+        if present != set(names):
+            raise ValueError(f"expected exactly {sorted(names)} beside the required fields, got {sorted(present)}")
+
+
+class Base64Callback(_Callback):
+    """The result of `POST /process-image-async-b64`."""
+
+    status: Literal["completed", "failed"]
+    job_id: str
+    filename: Optionally[str] = None
+    result_image_base64: Optionally[str] = None
+    result_mime_type: Optionally[str] = None
+    error: Optionally[str] = None
+
+    @model_validator(mode="after")
+    def _fields_fit_status(self) -> Self:
+        if self.status == "completed":
+            self._require("result_image_base64", "result_mime_type")
+        else:
+            self._require("error")
+        return self
+
+
+class UrlCallback(_Callback):
+    """The result of `POST /process-image-async`; `expires_in` is in seconds."""
+
+    status: Literal["completed", "failed"]
+    job_id: str
+    filename: Optionally[str] = None
+    object_key: Optionally[str] = None
+    result_url: Optionally[str] = None
+    expires_in: Optionally[int] = None
+    error: Optionally[str] = None
+
+    @model_validator(mode="after")
+    def _fields_fit_status(self) -> Self:
+        if self.status == "completed":
+            self._require("object_key", "result_url", "expires_in")
+        else:
+            self._require("error")
+        return self
+
+
+class BatchCallback(_Callback):
+    """The result of `POST /batch-process-images`; `duration_seconds` runs from acceptance to this payload."""
+
+    status: Literal["completed", "completed_with_errors", "failed"]
+    job_id: str
+    total_files: Annotated[int, Field(ge=0)]
+    processed: Annotated[int, Field(ge=0)]
+    failed: Annotated[int, Field(ge=0)]
+    fallback_local: Annotated[int, Field(ge=0)]
+    total_files_processed: Annotated[int, Field(ge=0)]
+    duration_seconds: Annotated[float, Field(ge=0)]
+    output_bucket: str
+    output_prefix: str
+    errors: Annotated[list[str], Field(max_length=MAX_ERRORS)]
+    error: Optionally[str] = None
+
+    @model_validator(mode="after")
+    def _fields_fit_status(self) -> Self:
+        self._require(*(["error"] if self.status == "failed" else []))
+        if self.status != "failed" and (self.failed > 0) != (self.status == "completed_with_errors"):
+            raise ValueError("completed_with_errors is the status of a batch with failed images, and of no other")
+        if self.processed + self.failed != self.total_files or self.total_files_processed != self.processed:
+            raise ValueError("processed + failed must equal total_files, and total_files_processed equal processed")
+        return self
+
+
+type Callback = Base64Callback | UrlCallback | BatchCallback

@@ -1,0 +1,94 @@
+"""The errors a function may end with, split by what the state machine does about them.
+
+Lambda reports an exception by its class name, and `Retry` and `Catch` in `statemachine/image_job.asl.json` name
+these classes: a rename here is a change there.
+"""
+
+import json
+
+
+class JobError(Exception):
+    """An error whose message is meant for the caller."""
+
+
+class RetryableError(JobError):
+    """The same call may succeed later: the state machine tries again."""
+
+
+class PermanentError(JobError):
+    """The same call would fail again: the state machine reports it at once."""
+
+
+class ConfigurationError(PermanentError):
+    """A setting or secret is missing or invalid; the message names every one."""
+
+
+class OpenAIRetryableError(RetryableError):
+    """OpenAI failed in a way that passes: 5xx, a time-out, a lost connection. Message: `{SDK class}: {its words}`."""
+
+
+class OpenAIRejectedError(PermanentError):
+    """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its words}`."""
+
+
+class StorageUnavailableError(RetryableError):
+    """The object storage could not be reached or answered 5xx or throttling."""
+
+
+class StorageRejectedError(PermanentError):
+    """The object storage refused: bucket missing, access denied, no such key."""
+
+
+class UnsupportedImageError(PermanentError):
+    """The bytes are no image, a damaged one, or one of a type that is not taken."""
+
+
+class ImageTooLargeError(PermanentError):
+    """The image has more pixels or bytes than the configured limit."""
+
+
+class SourceUnavailableError(RetryableError):
+    """The server behind an `image_url` could not be reached or answered 5xx or 429."""
+
+
+class SourceRefusedError(PermanentError):
+    """An `image_url` that policy forbids, or whose answer is not an image within the limits."""
+
+
+class JobDecidedError(PermanentError):
+    """The job's result is decided already (it was cancelled, for example): no more work is done for it."""
+
+
+class CallbackFailedError(RetryableError):
+    """The receiver did not take the callback: no connection, a time-out, or an answer outside 2xx."""
+
+
+class CallbackGoneError(PermanentError):
+    """The receiver answered 410 Gone: it wants no further attempt."""
+
+
+class CallbackRefusedError(PermanentError):
+    """The callback URL is one that policy forbids to call."""
+
+
+# Wrappers whose message already begins with the name of the error they stand for.
+_SPEAK_FOR_ANOTHER = {OpenAIRetryableError.__name__, OpenAIRejectedError.__name__}
+
+
+def failure_text(error: str, cause: str) -> str:
+    """Put a caught state error into words: `{Type}: {message}`.
+
+    `error` and `cause` are the `Error` and `Cause` of a Catch. For a failed Lambda task, `Cause` is a JSON string
+    with `errorMessage` and `errorType`; for an error of Step Functions itself (States.Timeout …) it is plain text.
+    """
+    message = cause
+    try:
+        details = json.loads(cause)
+    except ValueError:
+        pass
+    else:
+        if isinstance(details, dict):
+            message = str(details.get("errorMessage") or "")
+    if error in _SPEAK_FOR_ANOTHER:
+        return message or error
+    return f"{error}: {message}" if message else error

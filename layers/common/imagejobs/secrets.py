@@ -1,0 +1,32 @@
+"""The stack's one secret: a JSON object in AWS Secrets Manager."""
+
+from typing import Any, cast
+
+from aws_lambda_powertools.utilities import parameters
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+# How long a function keeps what it read, in seconds: a rotated key is in use everywhere after this.
+MAX_AGE_SECONDS = 300
+
+
+class Secrets(BaseModel):
+    """The members of the secret; an absent or empty one is an empty `SecretStr`, which is false."""
+
+    model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
+
+    openai_api_key: SecretStr = SecretStr("")
+    cos_access_key_id: SecretStr = SecretStr("")
+    cos_secret_access_key: SecretStr = SecretStr("")
+    workshop_token: SecretStr = SecretStr("")
+    # One key, or two separated by a space while receivers move from the old one to the new one.
+    callback_signing_key: SecretStr = SecretStr("")
+
+
+def load_secrets(secret_arn: str) -> Secrets:
+    """Read the secret, at most once every MAX_AGE_SECONDS.
+
+    Raises:
+        GetParameterError: Secrets Manager could not be reached or refused.
+    """
+    value = parameters.get_secret(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
+    return Secrets.model_validate(cast(dict[str, Any], value))

@@ -1,0 +1,52 @@
+"""Settings that several functions share, and the one place that reads the environment.
+
+Each function has its own subclass in its own folder (`functions/<name>/settings.py`), behind a cached getter.
+"""
+
+import os
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Base of every function's settings: field `cos_region` is read from the variable `COS_REGION`."""
+
+    model_config = ConfigDict(alias_generator=str.upper, populate_by_name=True, extra="ignore", frozen=True)
+
+    jobs_bucket: str = ""
+    secret_arn: str = ""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the process's environment; an empty variable counts as absent, so that its default holds."""
+        return cls.model_validate({name: value for name, value in os.environ.items() if value.strip()})
+
+
+class StorageSettings(Settings):
+    """Where the images come from and go to: IBM COS when `cos_endpoint` is set, else the stack's own S3 buckets."""
+
+    cos_endpoint: str = ""
+    cos_region: str = "eu-geo"
+    cos_bucket: str = ""
+    cos_input_bucket: str = ""
+    cos_output_bucket: str = ""
+    cos_input_prefix: str = ""
+    cos_output_prefix: str = "results/batch"
+    cos_presign_expires: Annotated[int, Field(ge=1, le=604_800)] = 900  # SigV4 allows seven days at the most
+
+    @property
+    def input_prefix(self) -> str:
+        """The input prefix without slashes around it, with one behind it when there is any: "" or "photos/"."""
+        prefix = self.cos_input_prefix.strip("/")
+        return f"{prefix}/" if prefix else ""
+
+    @property
+    def output_bucket(self) -> str:
+        """The output bucket, which the legacy setting COS_BUCKET names when COS_OUTPUT_BUCKET does not."""
+        return self.cos_output_bucket or self.cos_bucket
+
+    def batch_output_prefix(self, job_id: str, segment: str | None = None) -> str:
+        """The prefix of a batch's results: `{COS_OUTPUT_PREFIX}/{job_id}/`, below the `segment` that the job chose."""
+        parts = [self.cos_output_prefix.strip("/"), segment, job_id]
+        return "/".join(part for part in parts if part) + "/"
