@@ -6,8 +6,8 @@ fields, and an optional field without a value is absent from the JSON, never nul
 
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 MAX_ERRORS = 20
 
@@ -19,10 +19,22 @@ def without_null_defaults(schema: dict[str, Any]) -> None:
             del field["default"]
 
 
+class _Absent:
+    """Marks `T | None` as absent rather than null: its JSON schema is that of T, with the field's constraints.
+
+    To pydantic `T | SkipJsonSchema[None]` is a union: its schema misses constraints, and its errors name a branch.
+    """
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        types = [one for one in schema.pop("anyOf") if one != {"type": "null"}]
+        return {**types[0], **schema} if len(types) == 1 else {**schema, "anyOf": types}
+
+
 _T = TypeVar("_T")
-# An optional field that is absent rather than null: its schema says nothing of null. (A `type` statement would make
-# the schema refer to a definition of its own for each.)
-Optionally = Annotated[_T | SkipJsonSchema[None], Field()]
+# An optional field that is absent rather than null. (A `type` statement would make the schema refer to a definition of
+# its own for each.)
+Optionally = Annotated[_T | None, _Absent()]
 
 
 class _Callback(BaseModel):
