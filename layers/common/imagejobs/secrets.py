@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from aws_lambda_powertools.utilities import parameters
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 # How long a function keeps what it read, in seconds: a rotated key is in use everywhere after this.
@@ -28,5 +27,8 @@ def load_secrets(secret_arn: str) -> Secrets:
     Raises:
         GetParameterError: Secrets Manager could not be reached or refused.
     """
+    # This brings the SDK along, which takes half a second: not to be spent when a module is imported.
+    from aws_lambda_powertools.utilities import parameters
+
     value = parameters.get_secret(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
     return Secrets.model_validate(cast(dict[str, Any], value))
