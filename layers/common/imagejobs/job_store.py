@@ -12,13 +12,14 @@ beside the Step Functions execution that bears its id.
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from imagejobs.errors import StorageRejectedError
+from imagejobs.errors import StorageRejectedError, StorageUnavailableError
 from imagejobs.storage import Bucket
 from imagejobs.workflow import Operation
 
@@ -118,7 +119,23 @@ class JobStore:
         found = self.bucket.read(self.key(job_id, "delivery.json"))
         return (Delivery.model_validate_json(found.body), found.etag) if found else (Delivery(), None)
 
-    def put_delivery(self, job_id: str, delivery: Delivery, *, if_etag: str | None = None) -> bool:
-        """Write how the delivery stands; False when it changed since `if_etag` was read."""
+    def put_delivery(self, job_id: str, delivery: Delivery, *, if_etag: str | None) -> bool:
+        """Write how the delivery stands; False when it changed since `delivery` gave `if_etag` (None: since absent)."""
         body = delivery.model_dump_json(exclude_none=True).encode()
-        return self.bucket.put(self.key(job_id, "delivery.json"), body, _JSON, if_etag=if_etag)
+        key = self.key(job_id, "delivery.json")
+        return self.bucket.put(key, body, _JSON, if_etag=if_etag, if_absent=if_etag is None)
+
+    def update_delivery(self, job_id: str, change: Callable[[Delivery], Delivery | None]) -> Delivery:
+        """Change how the delivery stands, whoever else does so meanwhile; `change` gives None to leave it as it is.
+
+        Raises:
+            StorageUnavailableError: others kept changing it.
+        """
+        for _ in range(5):
+            delivery, etag = self.delivery(job_id)
+            changed = change(delivery)
+            if changed is None:
+                return delivery
+            if self.put_delivery(job_id, changed, if_etag=etag):
+                return changed
+        raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")
