@@ -29,7 +29,22 @@ lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --group dev pyproject.toml \
 		--custom-compile-command "make lock" -o requirements.lock
 
+	@cd wxo && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
+		--no-annotate --custom-compile-command "make lock" adk.in -o adk.lock
+
 .PHONY: format
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+
+.PHONY: wxo-tools
+wxo-tools: setup ## Write wxo/openapi.json for watsonx Orchestrate (API_URL=https://…; by default the deployed stack's)
+	@$(BIN)/python -m wxo.generate $(if $(API_URL),--api-url "$(API_URL)") $(if $(API_KEY),--api-key)
+
+.PHONY: adk
+adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, whose importer the tests use
+
+.venv-adk/.installed: wxo/adk.lock $(VENV)/.installed
+	@$(PYTHON) -m venv --without-pip .venv-adk
+	@VIRTUAL_ENV=.venv-adk $(BIN)/uv pip sync --quiet --require-hashes wxo/adk.lock
+	@touch $@

@@ -4,28 +4,44 @@ watsonx Orchestrate rejects a callback with an undeclared, mistyped or missing f
 fields, and an optional field without a value is absent from the JSON, never null: see `to_json`.
 """
 
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 MAX_ERRORS = 20
 
 
-def _without_null_defaults(schema: dict[str, Any]) -> None:
+def without_null_defaults(schema: dict[str, Any]) -> None:
+    """Take `"default": null` out of a model's JSON schema: the field is absent then, not null."""
     for field in schema["properties"].values():
         if field.get("default", ...) is None:
             del field["default"]
 
 
+class _Absent:
+    """Marks `T | None` as absent rather than null: its JSON schema is that of T, with the field's constraints.
+
+    To pydantic `T | SkipJsonSchema[None]` is a union: its schema misses constraints, and its errors name a branch.
+    """
+
+    def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        types = [one for one in schema.pop("anyOf") if one != {"type": "null"}]
+        return {**types[0], **schema} if len(types) == 1 else {**schema, "anyOf": types}
+
+
 _T = TypeVar("_T")
-# An optional field that is absent rather than null: its schema says nothing of null. (A `type` statement would make
-# the schema refer to a definition of its own for each.)
-Optionally = Annotated[_T | SkipJsonSchema[None], Field()]
+# An optional field that is absent rather than null. (A `type` statement would make the schema refer to a definition of
+# its own for each.)
+Optionally = Annotated[_T | None, _Absent()]
 
 
 class _Callback(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_null_defaults)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=without_null_defaults)
+
+    # Optional fields that a payload of any status may have.
+    _free: ClassVar[frozenset[str]] = frozenset({"filename"})
 
     def to_json(self) -> bytes:
         """Serialise to the exact bytes that are sent: JSON in ASCII, absent fields left out.
@@ -35,8 +51,8 @@ class _Callback(BaseModel):
         return self.model_dump_json(exclude_none=True, ensure_ascii=True).encode()
 
     def _require(self, *names: str) -> None:
-        """Refuse the payload unless exactly these of its optional fields are set; `filename` is always free."""
-        optional = {name for name, field in type(self).model_fields.items() if not field.is_required()} - {"filename"}
+        """Refuse the payload unless exactly these of its optional fields are set; some are always free."""
+        optional = {name for name, field in type(self).model_fields.items() if not field.is_required()} - self._free
         present = {name for name in optional if getattr(self, name) is not None}
         if present != set(names):
             raise ValueError(f"expected exactly {sorted(names)} beside the required fields, got {sorted(present)}")

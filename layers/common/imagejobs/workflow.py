@@ -66,10 +66,34 @@ class FailedImage(_Message):
 
 
 class Manifest(_Message):
-    """Output of ListImages: a JSONL object of the jobs bucket, one `{"key": …}` a line."""
+    """Output of ListImages: a JSONL object of the jobs bucket, one `{"key": …}` a line, and where results will lie."""
 
     manifest_key: str
+    results_prefix: str
     total_files: int
+
+
+class ListImages(_Message):
+    """Input of `batch_fanout` at the start of a batch."""
+
+    action: Literal["list_images"]
+    job_id: str
+
+
+class ResultWriterDetails(_Message):
+    """Where a map run's ResultWriter left its `manifest.json` (Step Functions' own spelling)."""
+
+    bucket: Annotated[str, Field(alias="Bucket")]
+    key: Annotated[str, Field(alias="Key")]
+
+
+class SummarizeBatch(_Message):
+    """Input of `batch_fanout` at the end of a batch; no `results` where the manifest is empty."""
+
+    action: Literal["summarize_batch"]
+    job_id: str
+    manifest_key: str
+    results: ResultWriterDetails | None = None
 
 
 class BatchSummary(_Message):
@@ -83,15 +107,21 @@ class BatchSummary(_Message):
     report_key: str
 
 
+class Outcome(_Message):
+    """What a job's states came to: one of the three; none of them where the payload is decided already."""
+
+    image: EditedImage | None = None
+    summary: BatchSummary | None = None
+    error: CaughtError | None = None
+
+
 class DeliverRequest(_Message):
-    """Input of `callback` for one delivery attempt; exactly one of the results, or the error, is set on the first."""
+    """Input of `callback` for one delivery attempt."""
 
     action: Literal["deliver"]
     job_id: str
     retries: Annotated[int, Field(ge=0)] = 0
-    image: EditedImage | None = None
-    summary: BatchSummary | None = None
-    error: CaughtError | None = None
+    outcome: Outcome = Outcome()
 
 
 class DeadLetterRequest(_Message):

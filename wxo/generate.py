@@ -1,0 +1,72 @@
+"""Writes wxo/openapi.json: the service as three tools for watsonx Orchestrate. `make wxo-tools` calls it."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from imagejobs.openapi import wxo_document
+
+ROOT = Path(__file__).parent.parent
+OUTPUT = ROOT / "wxo" / "openapi.json"
+
+
+def checked_url(url: str) -> str:
+    """The server URL as WXO takes it: absolute, without variables, query or slash at the end.
+
+    Raises:
+        ValueError: it is no such URL.
+    """
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "{" in url:
+        raise ValueError(f"{url!r} is no API URL: expected something like https://abc123.execute-api.…/v1")
+    return url.strip().rstrip("/")
+
+
+def deployed_api(config: Path) -> tuple[str, bool]:
+    """The API URL of the stack that samconfig.toml names, and whether it asks for API keys; read from CloudFormation.
+
+    Raises:
+        LookupError: the stack cannot be read, or is none of this service's.
+    """
+    defaults: dict[str, Any] = tomllib.loads(config.read_text())["default"]
+    name = defaults["global"]["parameters"]["stack_name"]
+    region = defaults.get("deploy", {}).get("parameters", {}).get("region")
+    try:
+        stacks = boto3.client("cloudformation", region_name=region).describe_stacks(StackName=name)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        raise LookupError(f"stack {name!r} could not be read: {error}. Deploy it, or give API_URL=https://…") from error
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    if "ApiUrl" not in outputs:
+        raise LookupError(f"stack {name!r} has no output ApiUrl. Give API_URL=https://…")
+    return outputs["ApiUrl"], "ApiKeyId" in outputs
+
+
+def main(
+    api_url: Annotated[str, typer.Option(help="Base URL of the API; by default the deployed stack's output.")] = "",
+    api_key: Annotated[
+        bool | None, typer.Option(help="Whether the API asks for an API key; by default what the deployed stack says.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Where the document is written.")] = OUTPUT,
+) -> None:
+    """Write the OpenAPI document that watsonx Orchestrate imports."""
+    try:
+        url, asks_for_key = (api_url, False) if api_url else deployed_api(ROOT / "samconfig.toml")
+        url = checked_url(url)
+    except (LookupError, ValueError) as error:
+        typer.echo(f"wxo-tools: {error}", err=True)
+        raise typer.Exit(1) from error
+    with_key = asks_for_key if api_key is None else api_key
+    output.write_text(json.dumps(wxo_document(url, with_key), indent=2) + "\n")
+    typer.echo(f"{output}: three tools at {url}, {'with' if with_key else 'without'} API key")
+    if urlsplit(url).scheme == "http":
+        typer.echo("The URL is plain http: only WXO Developer Edition on this machine or network can call it.")
+
+
+if __name__ == "__main__":
+    typer.run(main)
