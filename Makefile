@@ -33,3 +33,15 @@ lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock anew
 format: setup ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix --quiet .
+
+.PHONY: up
+up: setup ## Start the embedded AWS in the background and deploy the stack into it
+	@$(BIN)/python -m local up
+
+.PHONY: down
+down: setup ## Stop what `make up` started
+	@$(BIN)/python -m local down
+
+.PHONY: demo
+demo: setup ## Run the main job for real: three jobs, their callbacks, a contact sheet (IMAGES=folder)
+	@$(BIN)/python -m local demo

@@ -26,6 +26,7 @@ def main(
     # ministack reads these when it is imported. Switched off: every listener but the HTTP port.
     os.environ.update(
         BIND_HOST=HOST,
+        MINISTACK_HOST=HOST,
         GATEWAY_PORT=str(port),
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
