@@ -49,9 +49,7 @@ def run_distributed_map(
         items = sfn._resolve_path_or_ctx(state.get("ItemsPath", "$"), effective, ctx)
     run = MapRun(state, effective, processor, execution, ctx, items)
     run.process()
-    result: Any = [json.loads(child["output"]) for child in run.children]
-    if "ResultWriter" in state:
-        result = run.write_results()
+    result = run.write_results() if "ResultWriter" in state else run.outputs()
     output = sfn._apply_result_path(state, raw_input, sfn._apply_result_selector(state, result))
     return sfn._apply_output_path(state, output, ctx), sfn._next_or_end(state)
 
@@ -113,6 +111,10 @@ class MapRun:
             raise sfn._ExecutionError(
                 "States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded"
             )
+
+    def outputs(self) -> Any:
+        """The children's outputs, in the order of the items; nothing for one that failed."""
+        return [json.loads(child["output"] or "null") for child in self.children]
 
     def write_results(self) -> dict[str, Any]:
         """Put the results into S3; returns the state's result."""
