@@ -204,9 +204,14 @@ class EmbeddedStack:
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
             openai_base_url=self._openai_base_url(),
             receiver_url=f"http://{HOST}:{self.options.ports.receiver}",
-            secret_arn=outputs["SecretArn"],
+            secret_arn=self._secret_arn(outputs["SecretArn"]),
             cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
         )
+
+    def _secret_arn(self, secret_id: str) -> str:
+        """The secret's ARN; Ref gives it on AWS, and the name here."""
+        manager = deployment.client("secretsmanager", self.endpoint)
+        return str(manager.describe_secret(SecretId=secret_id)["ARN"])
 
     def _fill_secret(self) -> None:
         """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
