@@ -7,8 +7,8 @@
 | a request over 10 MB, or whose event is over Lambda's 6 MB, is the | both reach the function               |
 | gateway response REQUEST_TOO_LARGE (413)                           |                                       |
 
-Sources: API Gateway developer guide, "OpenAPI extensions for API Gateway", "Quotas for configuring and running a REST API" (payload size: 10 MB) and
-"Gateway response types" (REQUEST_TOO_LARGE).
+Sources: API Gateway developer guide, "OpenAPI extensions for API Gateway", "Quotas for configuring and running a REST
+API" (payload size: 10 MB) and "Gateway response types" (REQUEST_TOO_LARGE).
 """
 
 import json

@@ -49,9 +49,7 @@ def run_distributed_map(
         items = sfn._resolve_path_or_ctx(state.get("ItemsPath", "$"), effective, ctx)
     run = MapRun(state, effective, processor, execution, ctx, items)
     run.process()
-    result: Any = [json.loads(child["output"]) for child in run.children]
-    if "ResultWriter" in state:
-        result = run.write_results()
+    result: Any = run.write_results() if "ResultWriter" in state else run.outputs()
     output = sfn._apply_result_path(state, raw_input, sfn._apply_result_selector(state, result))
     return sfn._apply_output_path(state, output, ctx), sfn._next_or_end(state)
 
@@ -113,6 +111,10 @@ class MapRun:
             raise sfn._ExecutionError(
                 "States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded"
             )
+
+    def outputs(self) -> list[Any]:
+        """The children's outputs, null for a failed one; in the order in which the children started."""
+        return [json.loads(child["output"] or "null") for child in self.children]
 
     def write_results(self) -> dict[str, Any]:
         """Put the results into S3; returns the state's result."""
