@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from functions.callback.delivery import DeliveryService
 from functions.callback.events import ExecutionEnded
-from functions.callback.payload import Outcome
 from functions.callback.settings import settings
 from imagejobs.errors import failure_text
 from imagejobs.executions import Executions, step_functions_client
@@ -40,8 +39,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any] | None:
         error = failure_text(request.error.error, request.error.cause)
         return service().dead_letter(request.job_id, error).model_dump(mode="json")
     attempt = DeliverRequest.model_validate(event)
-    outcome = Outcome(attempt.image, attempt.summary, attempt.error)
-    return service().deliver(attempt.job_id, outcome, attempt.retries).model_dump(mode="json")
+    return service().deliver(attempt.job_id, attempt.outcome, attempt.retries).model_dump(mode="json")
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from aws_lambda_powertools import Logger, Metrics
 
 from functions.callback.attempt import Attempt, attempt
-from functions.callback.payload import Outcome, PayloadBuilder
+from functions.callback.payload import PayloadBuilder
 from functions.callback.settings import CallbackSettings
 from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError, StorageRejectedError
@@ -20,6 +20,7 @@ from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.observability import loggable_url
 from imagejobs.outbound.connection import NETWORK, Network
 from imagejobs.secrets import Secrets
+from imagejobs.workflow import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

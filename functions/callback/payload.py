@@ -11,16 +11,7 @@ from imagejobs.errors import JobError, RetryableError, StorageRejectedError, fai
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.secrets import Secrets
 from imagejobs.storage import Bucket, image_client
-from imagejobs.workflow import BatchSummary, CaughtError, EditedImage
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the state machine knows of how a job ended: an image, a batch's summary or an error; or nothing at all."""
-
-    image: EditedImage | None = None
-    summary: BatchSummary | None = None
-    error: CaughtError | None = None
+from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ class Redelivery(Enum):
 
     STARTED = "started"
     UNKNOWN_JOB = "unknown job"
-    UNDECIDED = "the job has no result yet"
+    UNFINISHED = "the job has no result yet"
     UNDER_WAY = "a delivery is under way"
 
 
@@ -19,8 +19,9 @@ def redeliver(store: JobStore, executions: Executions, job_id: str) -> Redeliver
     """Start a new delivery of a job's payload, unless one is under way; of simultaneous callers, one starts it."""
     if store.request(job_id) is None:
         return Redelivery.UNKNOWN_JOB
-    if not store.is_decided(job_id):
-        return Redelivery.UNDECIDED
+    # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
+    if not store.is_decided(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
+        return Redelivery.UNFINISHED
     delivery, etag = store.delivery(job_id)
     if delivery.status == "pending" and _under_way(executions, job_id, delivery.round):
         return Redelivery.UNDER_WAY
