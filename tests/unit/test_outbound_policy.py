@@ -131,8 +131,8 @@ def test_a_public_address_is_never_one_that_python_knows_for_special(address):
         address = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
     if reach is Reach.PUBLIC:
         assert address.is_global
-        assert not (address.is_multicast or address.is_private or address.is_loopback or address.is_link_local)
-        assert not (address.is_reserved or address.is_unspecified)
+        special = ("multicast", "private", "loopback", "link_local", "reserved", "unspecified")
+        assert not [kind for kind in special if getattr(address, f"is_{kind}")]
     if reach is Reach.PRIVATE:
         assert address.is_private
         assert not address.is_link_local
