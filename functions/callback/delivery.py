@@ -137,7 +137,8 @@ class DeliveryService:
     def _report(self, request: JobRequest, result: Attempt, retries: int) -> None:
         self.metrics.add_metric("CallbacksFailed" if result.error else "CallbacksDelivered", "Count", 1)
         self.metrics.add_metric("CallbackLatency", "Milliseconds", result.milliseconds)
-        self.logger.info(
+        log = self.logger.warning if result.error else self.logger.info
+        log(
             "callback failed" if result.error else "callback delivered",
             extra={
                 "attempt": retries + 1,

@@ -4,6 +4,7 @@ import binascii
 from datetime import UTC, datetime
 
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from imagejobs.errors import ConfigurationError
 
@@ -31,7 +32,7 @@ def signed_headers(signing_keys: str, job_id: str, body: bytes) -> dict[str, str
 def _webhooks(signing_keys: str) -> list[Webhook]:
     try:
         webhooks = [Webhook(key) for key in signing_keys.split()]
-    except (binascii.Error, RuntimeError) as error:
+    except (binascii.Error, EmptyWebhookSecretError) as error:
         raise ConfigurationError("the secret's CALLBACK_SIGNING_KEY is not base64 with or without whsec_") from error
     if not webhooks:
         raise ConfigurationError("the secret has no CALLBACK_SIGNING_KEY: expected whsec_ and base64")
