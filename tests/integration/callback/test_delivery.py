@@ -6,6 +6,7 @@ import json
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,10 +31,13 @@ from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.redelivery import Redelivery, redeliver
 from imagejobs.storage import Bucket
 
+# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 EVENTS = Path(__file__).parents[3] / "events" / "callback"
 EVENT_JOB = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 KEYS = ["whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"a", b"b")]
 REGION = "eu-central-1"
+CLIENTS = (storage.s3_client, executions.step_functions_client, app._sqs_client)
 CONTEXT = SimpleNamespace(
     function_name="callback", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="request"
 )
@@ -42,16 +46,14 @@ CONTEXT = SimpleNamespace(
 class World:
     """A stack in moto, with the function's environment set to it."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.s3 = boto3.client("s3", region_name=REGION)
+    def __init__(self, aws, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aws = aws
+        self.s3 = aws("s3")
         for bucket in ("jobs", "output"):
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-        self.sqs = boto3.client("sqs", region_name=REGION)
+        self.sqs = aws("sqs")
         self.queue_url = self.sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
-        secret = boto3.client("secretsmanager", region_name=REGION).create_secret(
-            Name=f"secret-{uuid.uuid4()}", SecretString=json.dumps({"CALLBACK_SIGNING_KEY": " ".join(KEYS)})
-        )
-        machine = boto3.client("stepfunctions", region_name=REGION).create_state_machine(
+        machine = aws("stepfunctions").create_state_machine(
             name="image-job",
             definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
             roleArn="arn:aws:iam::123456789012:role/any",
@@ -59,7 +61,7 @@ class World:
         self.monkeypatch = monkeypatch
         self.configure(
             JOBS_BUCKET="jobs",
-            SECRET_ARN=secret["ARN"],
+            SECRET_ARN=self.secret({"CALLBACK_SIGNING_KEY": " ".join(KEYS)}),
             COS_OUTPUT_BUCKET="output",
             DEAD_LETTER_QUEUE_URL=self.queue_url,
             STATE_MACHINE_ARN=machine["stateMachineArn"],
@@ -68,12 +70,16 @@ class World:
             CALLBACK_TIMEOUT_SECONDS="1",
         )
         self.store = JobStore(Bucket(self.s3, "jobs"))
-        self.executions = Executions(boto3.client("stepfunctions", region_name=REGION), machine["stateMachineArn"])
+        self.executions = Executions(aws("stepfunctions"), machine["stateMachineArn"])
+
+    def secret(self, members: dict[str, str]) -> str:
+        created = self.aws("secretsmanager").create_secret(Name=str(uuid.uuid4()), SecretString=json.dumps(members))
+        return created["ARN"]
 
     def configure(self, **environment: str) -> None:
         for name, value in environment.items():
             self.monkeypatch.setenv(name, value)
-        for cached in (app.service, app._sqs_client, callback_settings.settings):
+        for cached in (app.service, callback_settings.settings):
             cached.cache_clear()
 
     def job(self, url: str, operation: str = "base64", job_id: str = EVENT_JOB, **more) -> str:
@@ -100,17 +106,25 @@ class World:
         return [json.loads(message["Body"]) for message in messages]
 
 
+@pytest.fixture(scope="module")
+def aws():
+    """Clients for all tests of this module: to make one takes a third of a second."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "testing")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        for cached in CLIENTS:
+            cached.cache_clear()
+        yield lru_cache(boto3.client)
+    for cached in CLIENTS:
+        cached.cache_clear()
+
+
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
+def world(aws, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
-        for cached in (storage.s3_client, executions.step_functions_client):
-            cached.cache_clear()
-        yield World(monkeypatch)
-    for cached in (storage.s3_client, executions.step_functions_client):
-        cached.cache_clear()
+        yield World(aws, monkeypatch)
 
 
 def event(name: str) -> dict:
@@ -337,8 +351,7 @@ def test_a_receiver_that_gives_no_answer_is_a_failed_attempt_within_its_time(wor
 def test_a_missing_signing_key_fails_the_attempt_and_sends_nothing(world: World, serve):
     inbox = Inbox(serve)
     world.job(inbox.url, "url")
-    bare = boto3.client("secretsmanager", region_name=REGION).create_secret(Name=str(uuid.uuid4()), SecretString="{}")
-    world.configure(SECRET_ARN=bare["ARN"])
+    world.configure(SECRET_ARN=world.secret({}))
 
     with pytest.raises(ConfigurationError, match="CALLBACK_SIGNING_KEY"):
         invoke("deliver-url")
