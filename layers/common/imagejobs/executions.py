@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from botocore.exceptions import ClientError
-
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 _NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-(?P<round>[0-9]+))?")
 
@@ -69,14 +68,24 @@ class Executions:
             return False
         return True
 
+    def describe(self, name: ExecutionName) -> "DescribeExecutionOutputTypeDef | None":
+        """Read an execution; None when there is none of that name."""
+        try:
+            return self.client.describe_execution(executionArn=self.arn(name))
+        except self.client.exceptions.ExecutionDoesNotExist:
+            return None
+
     def status(self, name: ExecutionName) -> str | None:
         """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when there is none of that name."""
+        execution = self.describe(name)
+        return execution["status"] if execution else None
+
+    def stop(self, name: ExecutionName, error: str, cause: str) -> None:
+        """Abort an execution; one that has ended or never began is left as it is."""
         try:
-            return self.client.describe_execution(executionArn=self.arn(name))["status"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
-                return None
-            raise
+            self.client.stop_execution(executionArn=self.arn(name), error=error, cause=cause)
+        except (self.client.exceptions.ExecutionDoesNotExist, self.client.exceptions.ValidationException):
+            return
 
     def arn(self, name: ExecutionName) -> str:
         """The ARN of an execution: its state machine's, with `execution` for the type and its own name at the end."""

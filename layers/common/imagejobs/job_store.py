@@ -29,7 +29,7 @@ _JSON = "application/json"
 class JobRequest(BaseModel):
     """What a caller asked for, as accepted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     job_id: str
     operation: Operation
@@ -43,7 +43,7 @@ class JobRequest(BaseModel):
     # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
     image_key: str | None = None
     image_url: str | None = None
-    # Batch choices: the full input prefix, how many files at the most, a segment of the output prefix.
+    # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
@@ -89,6 +89,17 @@ class JobStore:
         """Read a job's request; None for an unknown job."""
         found = self.bucket.read(self.key(job_id, "request.json"))
         return JobRequest.model_validate_json(found.body) if found else None
+
+    def recorded(self, job_id: str) -> JobRequest:
+        """Read the request of a job that must be known; a StorageRejectedError when its record has expired."""
+        request = self.request(job_id)
+        if request is None:
+            raise StorageRejectedError(f"no record of job {job_id} in bucket {self.bucket.name!r}: it may have expired")
+        return request
+
+    def forget(self, job_id: str) -> None:
+        """Delete the record of a job that could not be started."""
+        self.bucket.delete(self.key(job_id, "request.json"))
 
     def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
         """Keep the posted image."""

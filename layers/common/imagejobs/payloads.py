@@ -6,6 +6,9 @@ from imagejobs.callbacks import Base64Callback, BatchCallback, Callback, UrlCall
 from imagejobs.job_store import JobRequest
 from imagejobs.settings import StorageSettings
 
+# The error of a job that its caller cancelled.
+CANCELLED = "cancelled"
+
 
 def failed(request: JobRequest, error: str, settings: StorageSettings) -> bytes:
     """Make the payload of a job that came to nothing, for any operation; `error` is in words for the caller."""

@@ -4,6 +4,7 @@ Each function has its own subclass in its own folder (`functions/<name>/settings
 """
 
 import os
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -75,6 +76,11 @@ class CallbackUrlSettings(Settings):
             allowed_hosts=tuple(self.callback_allowed_hosts.replace(",", " ").split()),
             runtime_api=self.aws_lambda_runtime_api,
         )
+
+    @property
+    def source_policy(self) -> OutboundPolicy:
+        """What an `image_url` may be: as a callback, but for the list of hosts, which is the callbacks' own."""
+        return replace(self.callback_policy, allowed_hosts=())
 
     def delivery_url(self, callback_url: str) -> str:
         """Where a callback goes: the caller's URL, rewritten for a local tunnel when that is switched on."""

@@ -37,7 +37,7 @@ class EditedImage(_Message):
     """Output of `process_image`: where the edited image lies and what it took. Sizes in bytes, time in ms."""
 
     status: Literal["edited"] = "edited"
-    key: str | None
+    key: str | None = None
     output_key: str
     content_type: str
     engine: Literal["openai", "local_fallback"]
@@ -55,14 +55,6 @@ class RateLimited(_Message):
     status: Literal["rate_limited"] = "rate_limited"
     wait_seconds: Annotated[int, Field(ge=1)]
     rate_limited: Annotated[int, Field(ge=1)]
-
-
-class FailedImage(_Message):
-    """What becomes of an image whose edit ended in an error: a child execution's output, not its failure."""
-
-    status: Literal["failed"] = "failed"
-    key: str
-    error: CaughtError
 
 
 class Manifest(_Message):
