@@ -1,7 +1,3 @@
-<<<<<<< HEAD
-def handler(event, context):
-    return {}
-=======
 """The function around a batch's map run: lists the images before it, adds up what became of them after it."""
 
 from typing import Annotated, Any
@@ -42,4 +38,3 @@ def _run(task: ListImages | SummarizeBatch, request: JobRequest, store: JobStore
     if isinstance(task, ListImages):
         return list_images(request, Bucket(images, settings.cos_input_bucket), store, settings)
     return summarize_batch(task, request, Bucket(images, settings.output_bucket), store, settings)
->>>>>>> main
