@@ -11,7 +11,7 @@ class Redelivery(Enum):
 
     STARTED = "started"
     UNKNOWN_JOB = "unknown job"
-    UNFINISHED = "the job has no result yet"
+    UNDECIDED = "the job has no result yet"
     UNDER_WAY = "a delivery is under way"
 
 
@@ -21,7 +21,7 @@ def redeliver(store: JobStore, executions: Executions, job_id: str) -> Redeliver
         return Redelivery.UNKNOWN_JOB
     # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
     if not store.is_decided(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
-        return Redelivery.UNFINISHED
+        return Redelivery.UNDECIDED
     delivery, etag = store.delivery(job_id)
     if delivery.status == "pending" and _under_way(executions, job_id, delivery.round):
         return Redelivery.UNDER_WAY

@@ -568,7 +568,7 @@ def test_a_job_that_ended_without_its_last_word_gets_it_by_redelivery(world: Wor
     world.job(inbox.url)
     name = ExecutionName(EVENT_JOB)
     world.executions.start(name, "base64")
-    assert redeliver(world.store, world.executions, EVENT_JOB) is Redelivery.UNFINISHED
+    assert redeliver(world.store, world.executions, EVENT_JOB) is Redelivery.UNDECIDED
 
     world.executions.client.stop_execution(executionArn=world.executions.arn(name))
     assert redeliver(world.store, world.executions, EVENT_JOB) is Redelivery.STARTED
