@@ -31,15 +31,6 @@ class ExchangeFailedError(RetryableError):
     """No complete answer: the name did not resolve, no connection, TLS or HTTP broken, or out of time."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a server answered; `milliseconds` from before the name was resolved until the answer was read."""
-
-    status: int
-    milliseconds: int
-    body: bytes = b""
-
-
 @lru_cache
 def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
@@ -65,8 +56,8 @@ NETWORK = Network()
 
 def post(
     url: str, body: bytes, headers: dict[str, str], policy: OutboundPolicy, timeout: float, network: Network = NETWORK
-) -> Answer:
-    """POST `body`; any answer of the server is returned, redirects included, with at most 64 KiB read and dropped.
+) -> int:
+    """POST `body` and return the status of the answer, a redirect's as any other.
 
     Raises:
         UrlRefusedError: policy forbids the URL, or an address that its host has.
@@ -74,10 +65,10 @@ def post(
     """
     with _Exchange(check_url(url, policy), policy, timeout, network) as exchange:
         response = exchange.send("POST", headers, body)
-        # The status is the receiver's word. What follows is read for politeness, and however it ends changes nothing.
+        # The status is the receiver's word. What follows is read for politeness, up to a limit, and changes nothing.
         with contextlib.suppress(ExchangeFailedError):
             exchange.read(response, MAX_ANSWER_BYTES)
-        return Answer(response.status, exchange.milliseconds)
+        return response.status
 
 
 def fetch(url: str, policy: OutboundPolicy, *, max_bytes: int, timeout: float, network: Network = NETWORK) -> bytes:
@@ -112,8 +103,7 @@ class _Exchange:
 
     def __init__(self, target: Target, policy: OutboundPolicy, timeout: float, network: Network) -> None:
         self._target, self._policy, self._network = target, policy, network
-        self._started = time.monotonic()
-        self._deadline = self._started + timeout
+        self._deadline = time.monotonic() + timeout
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "_Exchange":
@@ -121,10 +111,6 @@ class _Exchange:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-    @property
-    def milliseconds(self) -> int:
-        return round((time.monotonic() - self._started) * 1000)
 
     def send(self, method: str, headers: dict[str, str], body: bytes | None = None) -> HTTPResponse:
         """Send the request and read the head of its answer."""
