@@ -49,7 +49,7 @@ def test_two_keys_sign_side_by_side_and_each_receiver_checks_its_own(separator: 
         Webhook(GENERATED).verify(BODY, headers)
 
 
-@pytest.mark.parametrize("keys", ["", "  ", "whsec_", "whsec_a"])
+@pytest.mark.parametrize("keys", ["", "  ", "whsec_", "whsec_a", "whsec_ab!cd", f"{OLD} a!", "whsec_abcde", "whsec_=="])
 def test_a_missing_or_broken_key_is_named_and_not_shown(keys: str):
     with pytest.raises(ConfigurationError, match="CALLBACK_SIGNING_KEY") as error:
         signed_headers(keys, "job-1", BODY)
