@@ -1,16 +1,24 @@
-"""Bridge of Secrets Manager in CloudFormation.
+"""Bridge of CloudFormation's AWS::SecretsManager::Secret.
 
-| on AWS                                                    | ministack 1.5.33                          |
-|-----------------------------------------------------------|-------------------------------------------|
-| GenerateSecretString honours ExcludePunctuation           | honours ExcludeCharacters alone           |
+| on AWS                                                          | ministack 1.5.33                              |
+|-----------------------------------------------------------------|-----------------------------------------------|
+| `GenerateSecretString` keeps out what `ExcludePunctuation`,     | only `ExcludeCharacters`: a signing key came  |
+| `ExcludeNumbers`, `ExcludeUppercase`, `ExcludeLowercase` say    | with punctuation, and so was no valid base64  |
 
-Source: CloudFormation template reference, "AWS::SecretsManager::Secret GenerateSecretString".
+Source: CloudFormation reference, "AWS::SecretsManager::Secret GenerateSecretString".
 """
 
 import string
 from typing import Any
 
 from ministack.services.cloudformation import provisioners
+
+_EXCLUDED = {
+    "ExcludePunctuation": string.punctuation,
+    "ExcludeNumbers": string.digits,
+    "ExcludeUppercase": string.ascii_uppercase,
+    "ExcludeLowercase": string.ascii_lowercase,
+}
 
 _secret_string = provisioners._sm_secret_string
 
@@ -20,10 +28,11 @@ def apply() -> None:
     provisioners._sm_secret_string = secret_string
 
 
-def secret_string(properties: dict[str, Any]) -> Any:
-    """Make the secret's text."""
-    wanted = properties.get("GenerateSecretString")
-    if wanted and str(wanted.get("ExcludePunctuation", "")).lower() == "true":
-        excluded = wanted.get("ExcludeCharacters", "") + string.punctuation
-        properties = {**properties, "GenerateSecretString": {**wanted, "ExcludeCharacters": excluded}}
-    return _secret_string(properties)
+def secret_string(properties: dict[str, Any]) -> str:
+    """Say the classes of characters that are to be kept out by their characters."""
+    generate = properties.get("GenerateSecretString")
+    if generate:
+        excluded = [generate.get("ExcludeCharacters", "")]
+        excluded += [characters for name, characters in _EXCLUDED.items() if str(generate.get(name)).lower() == "true"]
+        properties = {**properties, "GenerateSecretString": {**generate, "ExcludeCharacters": "".join(excluded)}}
+    return str(_secret_string(properties))
