@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 IN_BODY = {"in": "body"}
 UPLOAD = 'flow["Source"]["Upload"].output'
-# WXO's form takes files up to this size; more than 3 MB does not pass the API as base64.
-MAX_MEGABYTES = 3
+# More does not pass the API as base64: an event of Lambda ends at 6 MB.
+MAX_MEGABYTES = 4
 
 
 class File(BaseModel):

@@ -41,7 +41,7 @@ SUBMISSIONS = (
         "Edit one image and give it back",
         "Edits one image as the prompt asks and gives the edited image itself back, as base64. Use it when the result "
         "is to be shown or worked on right away. Give the prompt in plain words and the image as image_base64, without "
-        "a data: prefix; for an image over 3 MB give image_key or image_url instead, exactly one of the three. The "
+        "a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one of the three. The "
         "edit takes from seconds to minutes; the result arrives by callback with status completed (then "
         "result_image_base64 and result_mime_type) or failed (then error, which says why).",
         api.ImageRequest,
@@ -53,7 +53,7 @@ SUBMISSIONS = (
         "Edit one image and store it",
         "Edits one image as the prompt asks, stores the result in object storage and gives back a link to it. Use it "
         "when the result is to be kept or shared. Give the prompt in plain words and the image as image_base64, "
-        "without a data: prefix; for an image over 3 MB give image_key or image_url instead, exactly one of the three. "
+        "without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one of the three. "
         "The result arrives by callback with status completed (then result_url, which works for expires_in seconds, "
         "and object_key) or failed (then error, which says why).",
         api.ImageRequest,
