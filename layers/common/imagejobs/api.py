@@ -46,7 +46,9 @@ type Prompt = Annotated[
 
 class _Body(BaseModel):
     # Unknown fields are passed over, as the service that this one replaces did.
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+    )
 
 
 class ImageRequest(_Body):

@@ -12,13 +12,14 @@ beside the Step Functions execution that bears its id.
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from imagejobs.errors import StorageRejectedError
+from imagejobs.errors import StorageRejectedError, StorageUnavailableError
 from imagejobs.storage import Bucket
 from imagejobs.workflow import Operation
 
@@ -28,7 +29,7 @@ _JSON = "application/json"
 class JobRequest(BaseModel):
     """What a caller asked for, as accepted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     job_id: str
     operation: Operation
@@ -42,7 +43,7 @@ class JobRequest(BaseModel):
     # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
     image_key: str | None = None
     image_url: str | None = None
-    # Batch choices: the full input prefix, how many files at the most, a segment of the output prefix.
+    # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
@@ -89,6 +90,17 @@ class JobStore:
         found = self.bucket.read(self.key(job_id, "request.json"))
         return JobRequest.model_validate_json(found.body) if found else None
 
+    def recorded(self, job_id: str) -> JobRequest:
+        """Read the request of a job that must be known; a StorageRejectedError when its record has expired."""
+        request = self.request(job_id)
+        if request is None:
+            raise StorageRejectedError(f"no record of job {job_id} in bucket {self.bucket.name!r}: it may have expired")
+        return request
+
+    def forget(self, job_id: str) -> None:
+        """Delete the record of a job that could not be started."""
+        self.bucket.delete(self.key(job_id, "request.json"))
+
     def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
         """Keep the posted image."""
         self.bucket.put(self.key(job_id, "input"), image, content_type)
@@ -118,7 +130,23 @@ class JobStore:
         found = self.bucket.read(self.key(job_id, "delivery.json"))
         return (Delivery.model_validate_json(found.body), found.etag) if found else (Delivery(), None)
 
-    def put_delivery(self, job_id: str, delivery: Delivery, *, if_etag: str | None = None) -> bool:
-        """Write how the delivery stands; False when it changed since `if_etag` was read."""
+    def put_delivery(self, job_id: str, delivery: Delivery, *, if_etag: str | None) -> bool:
+        """Write how the delivery stands; False when it changed since `delivery` gave `if_etag` (None: since absent)."""
         body = delivery.model_dump_json(exclude_none=True).encode()
-        return self.bucket.put(self.key(job_id, "delivery.json"), body, _JSON, if_etag=if_etag)
+        key = self.key(job_id, "delivery.json")
+        return self.bucket.put(key, body, _JSON, if_etag=if_etag, if_absent=if_etag is None)
+
+    def update_delivery(self, job_id: str, change: Callable[[Delivery], Delivery | None]) -> Delivery:
+        """Change how the delivery stands, whoever else does so meanwhile; `change` gives None to leave it as it is.
+
+        Raises:
+            StorageUnavailableError: others kept changing it.
+        """
+        for _ in range(5):
+            delivery, etag = self.delivery(job_id)
+            changed = change(delivery)
+            if changed is None:
+                return delivery
+            if self.put_delivery(job_id, changed, if_etag=etag):
+                return changed
+        raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")

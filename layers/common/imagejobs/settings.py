@@ -4,9 +4,12 @@ Each function has its own subclass in its own folder (`functions/<name>/settings
 """
 
 import os
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from imagejobs.outbound.policy import OutboundPolicy, rewritten
 
 
 class Settings(BaseModel):
@@ -50,3 +53,35 @@ class StorageSettings(Settings):
         """The prefix of a batch's results: `{COS_OUTPUT_PREFIX}/{job_id}/`, below the `segment` that the job chose."""
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
+
+
+class CallbackUrlSettings(Settings):
+    """Which callback URLs are taken and where they lead: the same at acceptance and at delivery."""
+
+    enable_callback_rewrite: bool = False
+    local_tunnel_netloc: str = "127.0.0.1:14321"
+    callback_allow_http: bool = False
+    callback_allow_private: bool = False
+    # Host names, exact or `*.suffix`, separated by commas or spaces; empty allows every host.
+    callback_allowed_hosts: str = ""
+    # Set by Lambda itself: the sandbox's runtime API, which no callback may reach.
+    aws_lambda_runtime_api: str = ""
+
+    @property
+    def callback_policy(self) -> OutboundPolicy:
+        """What a callback may call, after `delivery_url`."""
+        return OutboundPolicy(
+            allow_http=self.callback_allow_http,
+            allow_private=self.callback_allow_private,
+            allowed_hosts=tuple(self.callback_allowed_hosts.replace(",", " ").split()),
+            runtime_api=self.aws_lambda_runtime_api,
+        )
+
+    @property
+    def source_policy(self) -> OutboundPolicy:
+        """What an `image_url` may be: as a callback, but for the list of hosts, which is the callbacks' own."""
+        return replace(self.callback_policy, allowed_hosts=())
+
+    def delivery_url(self, callback_url: str) -> str:
+        """Where a callback goes: the caller's URL, rewritten for a local tunnel when that is switched on."""
+        return rewritten(callback_url, self.local_tunnel_netloc) if self.enable_callback_rewrite else callback_url

@@ -151,6 +151,13 @@ class Bucket:
             raise self._translated(error, key) from error
         return True
 
+    def delete(self, key: str) -> None:
+        """Delete an object, whether it is there or not."""
+        try:
+            self.client.delete_object(Bucket=self.name, Key=key)
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
     def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time."""
         try:

@@ -57,14 +57,6 @@ class RateLimited(_Message):
     rate_limited: Annotated[int, Field(ge=1)]
 
 
-class FailedImage(_Message):
-    """What becomes of an image whose edit ended in an error: a child execution's output, not its failure."""
-
-    status: Literal["failed"] = "failed"
-    key: str
-    error: CaughtError
-
-
 class Manifest(_Message):
     """Output of ListImages: a JSONL object of the jobs bucket, one `{"key": …}` a line, and where results will lie."""
 

@@ -1,0 +1,92 @@
+"""Executions of the state machine, by name: the name says which job, and which delivery of it, an execution serves."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions.client import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+
+_NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-(?P<round>[0-9]+))?")
+
+
+@lru_cache
+def step_functions_client() -> "SFNClient":
+    """The client for Step Functions."""
+    import boto3
+
+    return boto3.client("stepfunctions")
+
+
+@dataclass(frozen=True)
+class ExecutionName:
+    """An execution's name: the job's id alone, or with what delivers the job's payload after that execution ended."""
+
+    job_id: str
+    kind: Literal["job", "last-word", "redelivery"] = "job"
+    round: int = 0
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "job":
+                return self.job_id
+            case "last-word":
+                return f"{self.job_id}-last-word"
+            case "redelivery":
+                return f"{self.job_id}-redelivery-{self.round}"
+
+    @classmethod
+    def parse(cls, name: str) -> "ExecutionName | None":
+        """Read a name; None when it is none of this service's."""
+        found = _NAME.fullmatch(name)
+        if not found:
+            return None
+        if found["round"]:
+            return cls(found["job_id"], "redelivery", int(found["round"]))
+        return cls(found["job_id"], "last-word" if found["suffix"] else "job")
+
+
+@dataclass(frozen=True)
+class Executions:
+    """The executions of one state machine."""
+
+    client: "SFNClient"
+    state_machine_arn: str
+
+    def start(self, name: ExecutionName, operation: str) -> bool:
+        """Start an execution; False when one of that name ran before. A running one of the same input counts as started."""
+        try:
+            self.client.start_execution(
+                stateMachineArn=self.state_machine_arn,
+                name=str(name),
+                input=json.dumps({"job_id": name.job_id, "operation": operation}),
+            )
+        except self.client.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def describe(self, name: ExecutionName) -> "DescribeExecutionOutputTypeDef | None":
+        """Read an execution; None when there is none of that name."""
+        try:
+            return self.client.describe_execution(executionArn=self.arn(name))
+        except self.client.exceptions.ExecutionDoesNotExist:
+            return None
+
+    def status(self, name: ExecutionName) -> str | None:
+        """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when there is none of that name."""
+        execution = self.describe(name)
+        return execution["status"] if execution else None
+
+    def stop(self, name: ExecutionName, error: str, cause: str) -> None:
+        """Abort an execution; one that has ended or never began is left as it is."""
+        try:
+            self.client.stop_execution(executionArn=self.arn(name), error=error, cause=cause)
+        except (self.client.exceptions.ExecutionDoesNotExist, self.client.exceptions.ValidationException):
+            return
+
+    def arn(self, name: ExecutionName) -> str:
+        """The ARN of an execution: its state machine's, with `execution` for the type and its own name at the end."""
+        return f"{self.state_machine_arn.replace(':stateMachine:', ':execution:', 1)}:{name}"

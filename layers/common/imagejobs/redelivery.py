@@ -1,0 +1,51 @@
+"""Sending a job's decided payload once more, on request: by `POST /jobs/{id}/redeliver` and `tools/redeliver.py`."""
+
+from enum import Enum
+
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import Delivery, JobStore
+
+
+class Redelivery(Enum):
+    """What became of the wish to deliver again."""
+
+    STARTED = "started"
+    UNKNOWN_JOB = "unknown job"
+    UNDECIDED = "the job has no result yet"
+    UNDER_WAY = "a delivery is under way"
+
+
+def redeliver(store: JobStore, executions: Executions, job_id: str) -> Redelivery:
+    """Start a new delivery of a job's payload, unless one is under way; of callers at the same moment, one starts it."""
+    if store.request(job_id) is None:
+        return Redelivery.UNKNOWN_JOB
+    if not store.is_decided(job_id):
+        return Redelivery.UNDECIDED
+    delivery, etag = store.delivery(job_id)
+    if delivery.status == "pending" and _under_way(executions, job_id, delivery.round):
+        return Redelivery.UNDER_WAY
+    following = Delivery(status="pending", attempts=delivery.attempts, round=delivery.round + 1)
+    if not store.put_delivery(job_id, following, if_etag=etag):
+        return Redelivery.UNDER_WAY
+    executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
+    return Redelivery.STARTED
+
+
+def _under_way(executions: Executions, job_id: str, round_: int) -> bool:
+    """Tell whether something carries a pending delivery out, and see to it that something does.
+
+    A pending delivery whose executions have all ended was carried out without a word in the job's record, for want of
+    storage: it may begin anew.
+    """
+    if round_ == 0:
+        return "RUNNING" in (
+            executions.status(ExecutionName(job_id)),
+            executions.status(ExecutionName(job_id, "last-word")),
+        )
+    name = ExecutionName(job_id, "redelivery", round_)
+    status = executions.status(name)
+    if status is None:
+        # Whoever began this round has not started its execution: not yet, or never will. By its name, it starts once.
+        executions.start(name, "deliver")
+        return True
+    return status == "RUNNING"

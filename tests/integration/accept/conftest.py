@@ -1,0 +1,99 @@
+"""The API as its callers see it: the handler behind events as API Gateway sends them."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aws_lambda_powertools.utilities import parameters
+
+from functions.accept import app, services
+from functions.accept.settings import get_settings
+from tests.pictures import picture
+
+CALLBACK_URL = "https://receiver.example/callback?token=s3cret"
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer of the API."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+
+def event(method: str, path: str, body: object | None, headers: dict[str, str]) -> dict[str, Any]:
+    """A REST API's proxy event, to the fields that AWS documents."""
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Host": "api.example", "X-Forwarded-Proto": "https", **headers},
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"proxy": path.strip("/")},
+        "stageVariables": None,
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "api",
+            "domainName": "api.example",
+            "httpMethod": method,
+            "path": f"/v1{path}",
+            "stage": "v1",
+            "requestId": "request",
+            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key")},
+        },
+        "body": body if body is None or isinstance(body, str) else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+class Api:
+    """Calls the handler."""
+
+    def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
+        """Call a route; a header's underscores stand for hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        context = SimpleNamespace(function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id")
+        answer = app.handler(event(method, path, body, named), context)  # type: ignore[arg-type]
+        text = answer.get("body") or ""
+        is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
+        return Answered(
+            status=answer["statusCode"],
+            body=json.loads(text) if is_json and text else text,
+            headers={name: values[0] for name, values in answer["multiValueHeaders"].items()},
+        )
+
+    def post(self, path: str, body: object, **headers: str) -> Answered:
+        """Post with a callbackUrl."""
+        return self("POST", path, body, **{"callbackUrl": CALLBACK_URL, **headers})
+
+
+@pytest.fixture
+def fresh_services() -> Callable[[], None]:
+    """Forgets what the function made on first use, as a new execution environment has."""
+
+    def forget() -> None:
+        for cached in (get_settings, services.store, services.executions, services.job_reader, app._api):
+            cached.cache_clear()
+        parameters.clear_caches()
+
+    return forget
+
+
+@pytest.fixture
+def api(stack: dict[str, str], fresh_services: Callable[[], None]) -> Api:
+    """The API of a stack without any job."""
+    fresh_services()
+    return Api()
+
+
+@pytest.fixture
+def image_body() -> dict[str, str]:
+    """The body of a single-image job."""
+    return {"prompt": "make it blue", "filename": "cat.png", "image_base64": base64.b64encode(picture()).decode()}

@@ -1,0 +1,268 @@
+"""Posting jobs: what is recorded, what is started, what is refused before either."""
+
+import base64
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import boto3
+import pytest
+
+from functions.accept import submission
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import JobStore
+from tests.integration.accept.conftest import CALLBACK_URL, Answered, Api
+from tests.integration.conftest import SECRETS
+from tests.pictures import picture
+
+BASE64_ROUTE = "/process-image-async-b64"
+URL_ROUTE = "/process-image-async"
+BATCH_ROUTE = "/batch-process-images"
+
+
+def test_accepted_job_is_recorded_and_started(
+    api: Api, image_body: dict[str, str], store: JobStore, executions: Executions
+) -> None:
+    answered = api.post(BASE64_ROUTE, image_body)
+
+    assert answered.status == 202
+    job_id = answered.body["job_id"]
+    assert answered.body == {"accepted": True, "job_id": job_id}
+    assert answered.headers["Location"] == f"https://api.example/v1/jobs/{job_id}"
+    request = store.recorded(job_id)
+    assert (request.operation, request.prompt, request.filename) == ("base64", "make it blue", "cat.png")
+    assert request.callback_url == CALLBACK_URL
+    posted = store.bucket.get(store.key(job_id, "input"))
+    assert posted.body == picture()
+    assert posted.content_type == "image/png"
+    execution = executions.describe(ExecutionName(job_id))
+    assert execution is not None
+    assert json.loads(execution["input"]) == {"job_id": job_id, "operation": "base64"}
+
+
+@pytest.mark.parametrize(("route", "operation"), [(URL_ROUTE, "url"), (BATCH_ROUTE, "batch")])
+def test_other_operations(
+    api: Api, image_body: dict[str, str], store: JobStore, executions: Executions, route: str, operation: str
+) -> None:
+    body = image_body if operation == "url" else {"prompt": "make it blue"}
+    job_id = api.post(route, body).body["job_id"]
+
+    assert store.recorded(job_id).operation == operation
+    execution = executions.describe(ExecutionName(job_id))
+    assert execution is not None
+    assert json.loads(execution["input"])["operation"] == operation
+
+
+def test_batch_choices_are_recorded(api: Api, store: JobStore) -> None:
+    choices = {"prompt": "p", "prefix": "cats/young", "max_files": 7, "output_prefix": "run-1"}
+    request = store.recorded(api.post(BATCH_ROUTE, choices).body["job_id"])
+
+    assert (request.prefix, request.max_files, request.output_prefix) == ("cats/young", 7, "run-1")
+
+
+def test_header_names_have_no_case(api: Api, image_body: dict[str, str]) -> None:
+    assert api("POST", BASE64_ROUTE, image_body, CALLBACKURL=CALLBACK_URL).status == 202
+
+
+# Every row of bad input: what is posted, where the answer says it is wrong.
+BAD_BODIES = [
+    ("not json", "{", ["body"]),
+    ("no object", "[]", ["body"]),
+    ("no prompt", {"image_base64": "aaaa"}, ["body", "prompt"]),
+    ("empty prompt", {"prompt": "  ", "image_base64": "aaaa"}, ["body", "prompt"]),
+    ("long prompt", {"prompt": "x" * 32_001, "image_base64": "aaaa"}, ["body", "prompt"]),
+    ("control character", {"prompt": "a\u0000b", "image_base64": "aaaa"}, ["body", "prompt"]),
+    ("prompt no string", {"prompt": 1, "image_base64": "aaaa"}, ["body", "prompt"]),
+    ("no image", {"prompt": "p"}, ["body"]),
+    ("two images", {"prompt": "p", "image_base64": "aaaa", "image_url": "https://e.example/a.png"}, ["body"]),
+    ("data prefix", {"prompt": "p", "image_base64": "data:image/png;base64,aaaa"}, ["body", "image_base64"]),
+    ("line break", {"prompt": "p", "image_base64": "aa\naa"}, ["body", "image_base64"]),
+    ("url-safe alphabet", {"prompt": "p", "image_base64": "aa-_"}, ["body", "image_base64"]),
+    ("bad padding", {"prompt": "p", "image_base64": "aaaaa"}, ["body", "image_base64"]),
+    ("no image type", {"prompt": "p", "image_base64": base64.b64encode(b"<svg/>").decode()}, ["body", "image_base64"]),
+    ("long filename", {"prompt": "p", "image_base64": "aaaa", "filename": "x" * 256}, ["body", "filename"]),
+    ("foreign key", {"prompt": "p", "image_key": "jobs/x/input"}, ["body", "image_key"]),
+    ("no upload", {"prompt": "p", "image_key": f"uploads/{'0' * 36}"}, ["body", "image_key"]),
+    ("http image_url", {"prompt": "p", "image_url": "http://e.example/a.png"}, ["body", "image_url"]),
+    ("private image_url", {"prompt": "p", "image_url": "https://169.254.169.254/a.png"}, ["body", "image_url"]),
+]
+
+
+@pytest.mark.parametrize(("body", "loc"), [row[1:] for row in BAD_BODIES], ids=[row[0] for row in BAD_BODIES])
+def test_bad_body_is_refused_and_nothing_recorded(api: Api, store: JobStore, body: object, loc: list[str]) -> None:
+    answered = api.post(BASE64_ROUTE, body)
+
+    assert answered.status == 422
+    assert [item["loc"] for item in answered.body["detail"]] == [loc]
+    assert all(set(item) == {"loc", "msg", "type"} for item in answered.body["detail"])
+    assert list(store.bucket.keys("")) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"prompt": "p", "prefix": "/etc"},
+        {"prompt": "p", "max_files": 0},
+        {"prompt": "p", "output_prefix": "a/b"},
+        {"prompt": "p", "output_prefix": ".."},
+    ],
+)
+def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
+    assert api.post(BATCH_ROUTE, body).status == 422
+
+
+@pytest.mark.parametrize(
+    ("headers", "header"),
+    [
+        ({"callbackUrl": ""}, "callbackUrl"),
+        ({"callbackUrl": "ftp://receiver.example/"}, "callbackUrl"),
+        ({"callbackUrl": "http://receiver.example/"}, "callbackUrl"),
+        ({"callbackUrl": "https://user:pass@receiver.example/"}, "callbackUrl"),
+        ({"callbackUrl": "https://127.0.0.1/"}, "callbackUrl"),
+        ({"callbackUrl": "https://0x7f.1/"}, "callbackUrl"),
+        ({"Idempotency_Key": "a b"}, "Idempotency-Key"),
+        ({"Idempotency_Key": "x" * 256}, "Idempotency-Key"),
+        ({"x_correlation_id": "a b"}, "x-correlation-id"),
+    ],
+)
+def test_bad_header_is_refused(
+    api: Api, image_body: dict[str, str], store: JobStore, headers: dict[str, str], header: str
+) -> None:
+    answered = api.post(BASE64_ROUTE, image_body, **headers)
+
+    assert answered.status == 422
+    assert answered.body["detail"][0]["loc"] == ["header", header]
+    assert list(store.bucket.keys("")) == []
+
+
+def test_image_over_the_limit(
+    api: Api,
+    image_body: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    fresh_services: Callable[[], None],
+) -> None:
+    monkeypatch.setenv("MAX_IMAGE_BASE64_CHARS", "100")
+    fresh_services()
+    answered = api.post(BASE64_ROUTE, image_body)
+
+    assert answered.status == 413
+    assert "limit is 100" in answered.body["detail"]
+    assert "/uploads" in answered.body["detail"]
+
+
+def test_missing_configuration_is_all_named_before_anything_is_recorded(
+    api: Api, stack: dict[str, str], store: JobStore, monkeypatch: pytest.MonkeyPatch, fresh_services: Callable[[], None]
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": ""})
+    )
+    monkeypatch.setenv("COS_ENDPOINT", "https://cos.example")
+    monkeypatch.delenv("COS_INPUT_BUCKET")
+    monkeypatch.delenv("COS_OUTPUT_BUCKET")
+    fresh_services()
+    answered = api.post(BATCH_ROUTE, {"prompt": "p"})
+
+    assert answered.status == 500
+    for name in ("OPENAI_API_KEY", "COS_ACCESS_KEY_ID", "COS_SECRET_ACCESS_KEY", "COS_INPUT_BUCKET", "COS_OUTPUT_BUCKET"):
+        assert name in answered.body["detail"]
+    assert list(store.bucket.keys("")) == []
+
+
+def test_legacy_bucket_stands_in_for_the_output_bucket(
+    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch, fresh_services: Callable[[], None]
+) -> None:
+    monkeypatch.delenv("COS_OUTPUT_BUCKET")
+    monkeypatch.setenv("COS_BUCKET", "legacy")
+    fresh_services()
+
+    assert api.post(URL_ROUTE, image_body).status == 202
+    assert api("GET", "/cos/config").body["output_bucket"] == "legacy"
+
+
+def test_token(
+    api: Api, image_body: dict[str, str], stack: dict[str, str], fresh_services: Callable[[], None]
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
+    )
+    fresh_services()
+
+    assert api.post(BASE64_ROUTE, image_body).status == 401
+    assert api.post(BASE64_ROUTE, image_body, x_workshop_token="wrong").status == 401
+    assert api.post(BASE64_ROUTE, image_body, x_workshop_token="open sesame").status == 202
+    assert api("GET", "/cos/config").status == 401
+    assert api("GET", "/health").body["workshop_token_enabled"] is True
+
+
+class TestIdempotencyKey:
+    def test_same_request_same_job(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
+        first = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-1")
+        second = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-1")
+
+        assert (first.status, second.status) == (202, 202)
+        assert first.body == second.body
+        assert len([key for key, _ in store.bucket.keys("jobs/") if key.endswith("request.json")]) == 1
+
+    def test_twenty_at_once_start_one_execution(self, api: Api, image_body: dict[str, str], executions: Executions) -> None:
+        def post(_: int) -> Answered:
+            return api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-2")
+
+        api("GET", "/health")  # make the clients in one thread, as an execution environment does
+        with ThreadPoolExecutor(20) as pool:
+            answers = list(pool.map(post, range(20)))
+
+        assert {answer.status for answer in answers} == {202}
+        assert len({answer.body["job_id"] for answer in answers}) == 1
+        listed = executions.client.list_executions(stateMachineArn=executions.state_machine_arn)["executions"]
+        assert len(listed) == 1
+
+    @pytest.mark.parametrize("changed", [{"prompt": "make it red"}, {"filename": "dog.png"}])
+    def test_another_body_is_a_conflict(self, api: Api, image_body: dict[str, str], changed: dict[str, str]) -> None:
+        api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-3")
+
+        assert api.post(BASE64_ROUTE, image_body | changed, Idempotency_Key="order-3").status == 409
+
+    def test_another_route_is_a_conflict(self, api: Api, image_body: dict[str, str]) -> None:
+        api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-4")
+
+        assert api.post(URL_ROUTE, image_body, Idempotency_Key="order-4").status == 409
+
+    def test_keys_of_two_callers_never_meet(self, api: Api, image_body: dict[str, str]) -> None:
+        one = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-5", x_api_key="key-of-one")
+        other = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-5", x_api_key="key-of-another")
+
+        assert one.body["job_id"] != other.body["job_id"]
+
+    def test_no_key_is_a_new_job(self, api: Api, image_body: dict[str, str]) -> None:
+        assert api.post(BASE64_ROUTE, image_body).body != api.post(BASE64_ROUTE, image_body).body
+
+    def test_a_post_after_a_crash_completes_the_job(
+        self, api: Api, image_body: dict[str, str], store: JobStore, executions: Executions
+    ) -> None:
+        job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-6").body["job_id"]
+        # As if the first post had died between its record and the rest.
+        store.bucket.delete(store.key(job_id, "input"))
+
+        assert api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-6").status == 202
+        assert store.bucket.find(store.key(job_id, "input")) is not None
+
+    def test_a_key_whose_record_expired_is_refused(
+        self,
+        api: Api,
+        image_body: dict[str, str],
+        store: JobStore,
+        executions: Executions,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7").body["job_id"]
+        executions.stop(ExecutionName(job_id), error="over", cause="")
+        store.forget(job_id)
+        # The record is made a moment after the execution here, not days.
+        monkeypatch.setattr(submission, "_CLOCK_SKEW", timedelta(0))
+
+        answered = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7")
+
+        assert answered.status == 409
+        assert "new key" in answered.body["detail"]
+        assert store.request(job_id) is None

@@ -1,0 +1,69 @@
+"""The account of the integration tests: moto in this process, with the stack's buckets, secret and state machine."""
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from imagejobs.executions import Executions
+from imagejobs.job_store import JobStore
+from imagejobs.storage import Bucket
+
+REGION = "us-east-1"
+SECRETS = {
+    "OPENAI_API_KEY": "sk-test",
+    "COS_ACCESS_KEY_ID": "",
+    "COS_SECRET_ACCESS_KEY": "",
+    "WORKSHOP_TOKEN": "",
+    "CALLBACK_SIGNING_KEY": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+_PASS = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty account, with the credentials and region in the environment."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The stack's resources, and the environment that its template gives every function."""
+    s3 = boto3.client("s3")
+    for bucket in ("jobs", "input", "output"):
+        s3.create_bucket(Bucket=bucket)
+    secret = boto3.client("secretsmanager").create_secret(Name="secrets", SecretString=json.dumps(SECRETS))
+    machine = boto3.client("stepfunctions").create_state_machine(
+        name="image-job", definition=json.dumps(_PASS), roleArn="arn:aws:iam::123456789012:role/image-job"
+    )
+    queue = boto3.client("sqs").create_queue(QueueName="dead-letters")
+    environment = {
+        "JOBS_BUCKET": "jobs",
+        "COS_INPUT_BUCKET": "input",
+        "COS_OUTPUT_BUCKET": "output",
+        "SECRET_ARN": secret["ARN"],
+        "STATE_MACHINE_ARN": machine["stateMachineArn"],
+        "DEAD_LETTER_QUEUE_URL": queue["QueueUrl"],
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
+
+
+@pytest.fixture
+def store(stack: dict[str, str]) -> JobStore:
+    """The records of the jobs."""
+    return JobStore(Bucket(boto3.client("s3"), "jobs"))
+
+
+@pytest.fixture
+def executions(stack: dict[str, str]) -> Executions:
+    """The executions of the stack's state machine."""
+    return Executions(boto3.client("stepfunctions"), stack["STATE_MACHINE_ARN"])
