@@ -88,7 +88,7 @@ def full_document(server_url: str, api_key: bool) -> Json:
     """The whole API, as `GET /openapi.json` answers it; `api_key` when the API asks for one."""
     paths: Json = {}
     for one in SUBMISSIONS:
-        operation = _submission(one)
+        operation = _submission(one) | {"tags": ["Jobs"]}
         operation["parameters"] += [_TOKEN, _IDEMPOTENCY_KEY, _CORRELATION_ID]
         operation["responses"] |= _problems(401, 409, 413, 422, 503)
         operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
@@ -198,11 +198,14 @@ class _Route:
     body: type[BaseModel] | None = None
     parameters: list[Json] = field(default_factory=list)
     open: bool = False
+    tag: str = "Jobs"
 
 
 _JOB_PARAMETERS = [_JOB_ID, _TOKEN, _CORRELATION_ID]
 _ROUTES = (
-    _Route("get", "/health", "getHealth", "Tell whether the service is up", {200: api.Health}, open=True),
+    _Route(
+        "get", "/health", "getHealth", "Tell whether the service is up", {200: api.Health}, open=True, tag="Service"
+    ),
     _Route(
         "get",
         "/cos/config",
@@ -211,6 +214,7 @@ _ROUTES = (
         {200: api.CosConfig},
         (401,),
         parameters=[_TOKEN, _CORRELATION_ID],
+        tag="Service",
     ),
     _Route(
         "post",
@@ -249,13 +253,18 @@ _ROUTES = (
         (401, 404, 409, 422, 503),
         parameters=_JOB_PARAMETERS,
     ),
-    _Route("get", "/openapi.json", "getOpenApi", "This document", {200: "application/json"}, open=True),
-    _Route("get", "/docs", "getDocs", "This document as a page", {200: "text/html"}, open=True),
+    _Route("get", "/openapi.json", "getOpenApi", "This document", {200: "application/json"}, open=True, tag="Service"),
+    _Route("get", "/docs", "getDocs", "This document as a page", {200: "text/html"}, open=True, tag="Service"),
 )
 
 
 def _operation(route: _Route) -> Json:
-    operation: Json = {"operationId": route.operation_id, "summary": route.summary, "responses": {}}
+    operation: Json = {
+        "operationId": route.operation_id,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": {},
+    }
     if route.parameters:
         operation["parameters"] = route.parameters
     if route.body:
