@@ -44,8 +44,11 @@ class _Callback(BaseModel):
     _free: ClassVar[frozenset[str]] = frozenset({"filename"})
 
     def to_json(self) -> bytes:
-        """Serialise to the exact bytes that are sent: UTF-8 JSON, absent fields left out."""
-        return self.model_dump_json(exclude_none=True).encode()
+        """Serialise to the exact bytes that are sent: JSON in ASCII, absent fields left out.
+
+        Python keeps ASCII text at a byte a character: one emoji in a file name would quadruple a large payload.
+        """
+        return self.model_dump_json(exclude_none=True, ensure_ascii=True).encode()
 
     def _require(self, *names: str) -> None:
         """Refuse the payload unless exactly these of its optional fields are set; some are always free."""

@@ -23,6 +23,10 @@ class ConfigurationError(PermanentError):
     """A setting or secret is missing or invalid; the message names every one."""
 
 
+class SecretsUnavailableError(RetryableError):
+    """The stack's secret could not be read."""
+
+
 class OpenAIRetryableError(RetryableError):
     """OpenAI failed in a way that passes: 5xx, a time-out, a lost connection. Message: `{SDK class}: {its words}`."""
 

@@ -57,7 +57,7 @@ class Executions:
     state_machine_arn: str
 
     def start(self, name: ExecutionName, operation: str) -> bool:
-        """Start an execution; False when one of that name ran before. A running one of the same input counts as started."""
+        """Start an execution; False when one of that name has ended. Starting a running one changes nothing."""
         try:
             self.client.start_execution(
                 stateMachineArn=self.state_machine_arn,

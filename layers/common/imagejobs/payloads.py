@@ -1,4 +1,4 @@
-"""Payloads that say a job failed: decided by `callback` when an error ended the job, by `accept` when it is cancelled."""
+"""The payload of a failed job: decided by `callback` when an error ended the job, by `accept` when it is cancelled."""
 
 from datetime import UTC, datetime
 

@@ -16,7 +16,7 @@ class Redelivery(Enum):
 
 
 def redeliver(store: JobStore, executions: Executions, job_id: str) -> Redelivery:
-    """Start a new delivery of a job's payload, unless one is under way; of callers at the same moment, one starts it."""
+    """Start a new delivery of a job's payload, unless one is under way; of simultaneous callers, one starts it."""
     if store.request(job_id) is None:
         return Redelivery.UNKNOWN_JOB
     if not store.is_decided(job_id):
@@ -38,10 +38,8 @@ def _under_way(executions: Executions, job_id: str, round_: int) -> bool:
     storage: it may begin anew.
     """
     if round_ == 0:
-        return "RUNNING" in (
-            executions.status(ExecutionName(job_id)),
-            executions.status(ExecutionName(job_id, "last-word")),
-        )
+        names = ExecutionName(job_id), ExecutionName(job_id, "last-word")
+        return any(executions.status(name) == "RUNNING" for name in names)
     name = ExecutionName(job_id, "redelivery", round_)
     status = executions.status(name)
     if status is None:

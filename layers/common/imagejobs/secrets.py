@@ -2,8 +2,9 @@
 
 from typing import Any, cast
 
-from aws_lambda_powertools.utilities import parameters
 from pydantic import BaseModel, ConfigDict, SecretStr
+
+from imagejobs.errors import SecretsUnavailableError
 
 # How long a function keeps what it read, in seconds: a rotated key is in use everywhere after this.
 MAX_AGE_SECONDS = 300
@@ -26,7 +27,14 @@ def load_secrets(secret_arn: str) -> Secrets:
     """Read the secret, at most once every MAX_AGE_SECONDS.
 
     Raises:
-        GetParameterError: Secrets Manager could not be reached or refused.
+        SecretsUnavailableError: Secrets Manager could not be reached or refused, or the secret is no JSON object.
     """
-    value = parameters.get_secret(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
+    # This brings the SDK along, which takes half a second: not to be spent when a module is imported.
+    from aws_lambda_powertools.utilities import parameters
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+
+    try:
+        value = parameters.get_secret(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
+    except (GetParameterError, TransformParameterError) as error:
+        raise SecretsUnavailableError(f"the secret could not be read: {type(error).__name__}") from error
     return Secrets.model_validate(cast(dict[str, Any], value))

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagejobs.errors import JobError, StorageRejectedError, StorageUnavailableError
@@ -14,40 +12,50 @@ from imagejobs.secrets import Secrets
 from imagejobs.settings import StorageSettings
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from mypy_boto3_s3.client import S3Client
 
-# The SDK tries storage calls again by itself, unlike OpenAI's: an upload that fails after a paid edit would cost a
-# second edit if only the state machine tried again.
-_CONFIG = Config(
-    signature_version="s3v4",
-    connect_timeout=5,
-    read_timeout=30,
-    retries={"total_max_attempts": 3, "mode": "standard"},
-)
 _TRANSIENT_CODES = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
+
+
+def _config(**options: Any) -> "Config":
+    # The SDK takes half a second to import: that is spent when a client is made, not when a module is imported.
+    from botocore.config import Config
+
+    # The SDK tries storage calls again by itself, unlike OpenAI's: an upload that fails after a paid edit would cost a
+    # second edit if only the state machine tried again.
+    return Config(
+        signature_version="s3v4",
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"total_max_attempts": 3, "mode": "standard"},
+        **options,
+    )
 
 
 @lru_cache
 def s3_client() -> "S3Client":
     """The client for the account's own buckets."""
-    return boto3.client("s3", config=_CONFIG)
+    import boto3
+
+    return boto3.client("s3", config=_config())
 
 
 @lru_cache
 def _cos_client(endpoint: str, region: str, access_key_id: str, secret_access_key: str) -> "S3Client":
+    import boto3
+
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name=region,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
-        config=_CONFIG.merge(
-            Config(
-                s3={"addressing_style": "path"},
-                # COS knows neither the newer checksums that botocore adds by itself nor their trailers.
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",
-            )
+        config=_config(
+            s3={"addressing_style": "path"},
+            # COS knows neither the newer checksums that botocore adds by itself nor their trailers.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
         ),
     )
 
@@ -172,7 +180,10 @@ class Bucket:
         parameters: dict[str, Any] = {"Bucket": self.name, "Key": key}
         if filename:
             parameters["ResponseContentDisposition"] = f'attachment; filename="{filename}"'
-        return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
+        try:
+            return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
 
     def _translated(self, error: ClientError | BotoCoreError, key: str) -> JobError:
         where = f"bucket {self.name!r}, key {key!r}"

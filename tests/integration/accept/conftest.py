@@ -14,6 +14,9 @@ from functions.accept import app, services
 from functions.accept.settings import get_settings
 from tests.pictures import picture
 
+_CONTEXT = SimpleNamespace(
+    function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
+)
 CALLBACK_URL = "https://receiver.example/callback?token=s3cret"
 
 
@@ -59,7 +62,9 @@ class Api:
     def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        context = SimpleNamespace(function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id")
+        context = SimpleNamespace(
+            function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
+        )
         answer = app.handler(event(method, path, body, named), context)  # type: ignore[arg-type]
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))

@@ -44,7 +44,11 @@ class TestRead:
 
     def test_base64_result_is_a_fresh_link(self, api: Api, job_id: str, store: JobStore) -> None:
         payload = Base64Callback(
-            status="completed", job_id=job_id, filename="cat.png", result_image_base64="aaaa", result_mime_type="image/png"
+            status="completed",
+            job_id=job_id,
+            filename="cat.png",
+            result_image_base64="aaaa",
+            result_mime_type="image/png",
         )
         store.decide(job_id, payload.to_json())
         store.bucket.put(store.key(job_id, "result"), b"edited", "image/png")
@@ -64,7 +68,11 @@ class TestRead:
     def test_url_result_is_linked_anew(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
         job_id = api.post("/process-image-async", image_body).body["job_id"]
         expired = UrlCallback(
-            status="completed", job_id=job_id, object_key="results/x.png", result_url="https://old.example", expires_in=1
+            status="completed",
+            job_id=job_id,
+            object_key="results/x.png",
+            result_url="https://old.example",
+            expires_in=1,
         )
         store.decide(job_id, expired.to_json())
         result = api("GET", f"/jobs/{job_id}").body["result"]
@@ -227,7 +235,7 @@ class TestAround:
             "presign_expires": 900,
         }
 
-    def test_correlation_id_is_the_callers_or_a_new_one(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
+    def test_correlation_id_is_given_or_made(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
         answered = api.post("/process-image-async", image_body, x_correlation_id="trace-7")
 
         assert answered.headers["x-correlation-id"] == "trace-7"

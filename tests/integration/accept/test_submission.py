@@ -152,7 +152,11 @@ def test_image_over_the_limit(
 
 
 def test_missing_configuration_is_all_named_before_anything_is_recorded(
-    api: Api, stack: dict[str, str], store: JobStore, monkeypatch: pytest.MonkeyPatch, fresh_services: Callable[[], None]
+    api: Api,
+    stack: dict[str, str],
+    store: JobStore,
+    monkeypatch: pytest.MonkeyPatch,
+    fresh_services: Callable[[], None],
 ) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": ""})
@@ -164,7 +168,13 @@ def test_missing_configuration_is_all_named_before_anything_is_recorded(
     answered = api.post(BATCH_ROUTE, {"prompt": "p"})
 
     assert answered.status == 500
-    for name in ("OPENAI_API_KEY", "COS_ACCESS_KEY_ID", "COS_SECRET_ACCESS_KEY", "COS_INPUT_BUCKET", "COS_OUTPUT_BUCKET"):
+    for name in (
+        "OPENAI_API_KEY",
+        "COS_ACCESS_KEY_ID",
+        "COS_SECRET_ACCESS_KEY",
+        "COS_INPUT_BUCKET",
+        "COS_OUTPUT_BUCKET",
+    ):
         assert name in answered.body["detail"]
     assert list(store.bucket.keys("")) == []
 
@@ -180,9 +190,7 @@ def test_legacy_bucket_stands_in_for_the_output_bucket(
     assert api("GET", "/cos/config").body["output_bucket"] == "legacy"
 
 
-def test_token(
-    api: Api, image_body: dict[str, str], stack: dict[str, str], fresh_services: Callable[[], None]
-) -> None:
+def test_token(api: Api, image_body: dict[str, str], stack: dict[str, str], fresh_services: Callable[[], None]) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
     )
@@ -204,7 +212,9 @@ class TestIdempotencyKey:
         assert first.body == second.body
         assert len([key for key, _ in store.bucket.keys("jobs/") if key.endswith("request.json")]) == 1
 
-    def test_twenty_at_once_start_one_execution(self, api: Api, image_body: dict[str, str], executions: Executions) -> None:
+    def test_twenty_at_once_start_one_execution(
+        self, api: Api, image_body: dict[str, str], executions: Executions
+    ) -> None:
         def post(_: int) -> Answered:
             return api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-2")
 

@@ -59,11 +59,11 @@ class Network:
     tls_context: Callable[[], ssl.SSLContext] = _tls_context
 
 
-_NETWORK = Network()
+NETWORK = Network()
 
 
 def post(
-    url: str, body: bytes, headers: dict[str, str], policy: OutboundPolicy, timeout: float, network: Network = _NETWORK
+    url: str, body: bytes, headers: dict[str, str], policy: OutboundPolicy, timeout: float, network: Network = NETWORK
 ) -> Answer:
     """POST `body`; any answer of the server is returned, redirects included, with at most 64 KiB read and dropped.
 
@@ -79,7 +79,7 @@ def post(
         return Answer(response.status, exchange.milliseconds)
 
 
-def fetch(url: str, policy: OutboundPolicy, *, max_bytes: int, timeout: float, network: Network = _NETWORK) -> bytes:
+def fetch(url: str, policy: OutboundPolicy, *, max_bytes: int, timeout: float, network: Network = NETWORK) -> bytes:
     """GET the file behind a URL, within `timeout` seconds.
 
     Raises:
@@ -136,10 +136,9 @@ class _Exchange:
             length = {} if body is None else {"Content-Length": str(len(body))}
             for name, value in {"Host": self._target.host_header, "Connection": "close", **length, **headers}.items():
                 connection.putheader(name, value)
-            try:
+            # A server may answer and hang up before it has read everything: its answer counts.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.endheaders(body)
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # A server may answer and hang up before it has read everything: its answer counts.
             return _read_head(self._wire, method)
         except (OSError, HTTPException) as error:
             raise ExchangeFailedError(_words(error)) from error
@@ -211,7 +210,7 @@ class _Wire(io.RawIOBase):
             self._socket.settimeout(_remaining(self._deadline))
             view = view[self._socket.send(view) :]
 
-    def makefile(self, _mode: str) -> io.BufferedReader:
+    def makefile(self, _mode: str) -> "io.BufferedReader[_Wire]":
         return self._reader
 
     def close(self) -> None:

@@ -1,0 +1,173 @@
+"""The delivery of a job's payload: attempts, the dead letter when they run out, the last word when all else failed.
+
+Retries are the state machine's. What is recorded in `delivery.json` keeps a repeated call from sending twice.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from aws_lambda_powertools import Logger, Metrics
+
+from functions.callback.attempt import Attempt, attempt
+from functions.callback.payload import PayloadBuilder
+from functions.callback.settings import CallbackSettings
+from functions.callback.signing import signed_headers
+from imagejobs.errors import ConfigurationError, JobError, StorageRejectedError
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.observability import loggable_url
+from imagejobs.outbound.connection import NETWORK, Network
+from imagejobs.secrets import Secrets
+from imagejobs.workflow import Outcome
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
+
+
+@dataclass(frozen=True)
+class DeliveryService:
+    """Delivers payloads. `secrets` and `queue` are asked when needed: they take a call, or a client."""
+
+    settings: CallbackSettings
+    store: JobStore
+    secrets: Callable[[], Secrets]
+    queue: "Callable[[], SQSClient]"
+    executions: Callable[[], Executions]
+    logger: Logger
+    metrics: Metrics
+    network: Network = NETWORK
+
+    def deliver(self, job_id: str, outcome: Outcome, retries: int = 0) -> Delivery:
+        """Make one attempt to deliver; nothing is sent when this round of delivery has ended already.
+
+        Raises:
+            CallbackGoneError, CallbackRefusedError: further attempts are of no use.
+            JobError: any other, for the state machine to try again.
+        """
+        request = self._request(job_id)
+        delivery, _ = self.store.delivery(job_id)
+        if delivery.status != "pending":
+            # The state machine asks again when it lost our answer, too.
+            self.logger.info("nothing to deliver", extra={"delivery": delivery.status})
+            return delivery
+        result = self._attempt(request, self._decided(request, outcome))
+        self._report(request, result, retries)
+        recorded = self._record(job_id, delivery, "delivered" if result.error is None else "pending", result.error)
+        if result.error:
+            raise result.error
+        return recorded
+
+    def dead_letter(self, job_id: str, error: str) -> Delivery:
+        """Give a delivery up: one message to the dead-letter queue, unless this round of delivery has ended already."""
+        request = self._request(job_id)
+        delivery, _ = self.store.delivery(job_id)
+        if delivery.status != "pending":
+            self.logger.info("no dead letter", extra={"delivery": delivery.status})
+            return delivery
+        if not self.store.is_decided(job_id):
+            self.store.decide(job_id, self._builder.failed(request, error))
+        message = {
+            "job_id": job_id,
+            "callback_url": loggable_url(request.callback_url),
+            "error": error,
+            "attempts": delivery.attempts,
+            "payload": {"bucket": self.store.bucket.name, "key": self.store.key(job_id, "callback.json")},
+            "correlation_id": request.correlation_id,
+        }
+        self.queue().send_message(QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message))
+        self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
+        self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
+        return self._record(job_id, delivery, "dead_lettered", error)
+
+    def last_word(self, name: ExecutionName, error: str) -> None:
+        """See to the delivery of a job whose execution ended without doing so; `error` says how it ended.
+
+        A job's own execution is followed by one that delivers, with all its retries. If that one ends so as well, the
+        delivery is given up, so that nothing goes round in circles.
+        """
+        job_id = name.job_id
+        if self.store.request(job_id) is None:
+            self.logger.warning("an execution of no known job ended", extra={"execution": str(name)})
+            return
+        request = self._request(job_id)
+        if not self.store.is_decided(job_id):
+            self.store.decide(job_id, self._builder.failed(request, error))
+        delivery, _ = self.store.delivery(job_id)
+        if delivery.status != "pending" or delivery.round != name.round:
+            return  # delivered or given up already, or a later round has taken over
+        if name.kind == "job":
+            self.executions().start(ExecutionName(job_id, "last-word"), "deliver")
+            self.logger.info("a further execution delivers", extra={"error": error})
+        else:
+            self.dead_letter(job_id, error)
+
+    @property
+    def _builder(self) -> PayloadBuilder:
+        return PayloadBuilder(self.store, self.settings, self.secrets)
+
+    def _request(self, job_id: str) -> JobRequest:
+        request = self.store.request(job_id)
+        if request is None:
+            raise StorageRejectedError(f"there is no record of job {job_id}: it has expired or never was")
+        self.logger.append_keys(job_id=job_id, correlation_id=request.correlation_id)
+        return request
+
+    def _decided(self, request: JobRequest, outcome: Outcome) -> bytes:
+        decided = self.store.decided(request.job_id)
+        if decided is None:
+            decided = self.store.decide(request.job_id, self._builder.build(request, outcome))
+        return decided.body
+
+    def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
+        try:
+            headers = signed_headers(self.secrets().callback_signing_key.get_secret_value(), request.job_id, body)
+        except ConfigurationError as error:
+            return Attempt(milliseconds=0, error=error)
+        return attempt(
+            self.settings.delivery_url(request.callback_url),
+            body,
+            {**headers, "x-correlation-id": request.correlation_id},
+            self.settings.callback_policy,
+            self.settings.callback_timeout_seconds,
+            self.network,
+        )
+
+    def _report(self, request: JobRequest, result: Attempt, retries: int) -> None:
+        self.metrics.add_metric("CallbacksFailed" if result.error else "CallbacksDelivered", "Count", 1)
+        self.metrics.add_metric("CallbackLatency", "Milliseconds", result.milliseconds)
+        self.logger.info(
+            "callback failed" if result.error else "callback delivered",
+            extra={
+                "attempt": retries + 1,
+                "max_attempts": self.settings.callback_max_retries,
+                "status": result.status,
+                "ms": result.milliseconds,
+                "receiver": loggable_url(request.callback_url),
+                "error": f"{type(result.error).__name__}: {result.error}" if result.error else None,
+            },
+        )
+
+    def _record(
+        self,
+        job_id: str,
+        before: Delivery,
+        status: Literal["pending", "delivered", "dead_lettered"],
+        error: JobError | str | None,
+    ) -> Delivery:
+        """Record how an attempt or the delivery ended. What was sent stays sent if that cannot be written."""
+        text = f"{type(error).__name__}: {error}" if isinstance(error, JobError) else error
+        tried = 0 if status == "dead_lettered" else 1
+
+        def change(now: Delivery) -> Delivery | None:
+            if now.round != before.round or now.status == "delivered":
+                return None
+            ended = now.status if status == "pending" else status
+            return Delivery(status=ended, attempts=now.attempts + tried, last_error=text, round=now.round)
+
+        try:
+            return self.store.update_delivery(job_id, change)
+        except JobError:
+            self.logger.exception("the record of the delivery could not be written")
+            return before.model_copy(update={"status": status, "last_error": text})

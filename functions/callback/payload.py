@@ -1,0 +1,97 @@
+"""The payload of a finished job, built once and then kept: every attempt and every redelivery sends the same bytes."""
+
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functions.callback.settings import CallbackSettings
+from imagejobs import payloads
+from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback
+from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
+from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.secrets import Secrets
+from imagejobs.storage import Bucket, image_client
+from imagejobs.workflow import BatchSummary, EditedImage, Outcome
+
+
+@dataclass(frozen=True)
+class PayloadBuilder:
+    """Builds payloads with what they take: the job's record, and the storage that presigned URLs lead to."""
+
+    store: JobStore
+    settings: CallbackSettings
+    secrets: Callable[[], Secrets]
+
+    def build(self, request: JobRequest, outcome: Outcome) -> bytes:
+        """Build the payload of a job; a result that cannot be had makes it a failed one.
+
+        Raises:
+            RetryableError: the storage could not be reached.
+        """
+        if outcome.error:
+            return self.failed(request, failure_text(outcome.error.error, outcome.error.cause))
+        try:
+            return self._completed(request, outcome)
+        except RetryableError:
+            raise
+        except JobError as error:
+            return self.failed(request, f"{type(error).__name__}: {error}")
+
+    def failed(self, request: JobRequest, error: str) -> bytes:
+        """Build the payload that says that the job failed."""
+        return payloads.failed(request, error, self.settings)
+
+    def _completed(self, request: JobRequest, outcome: Outcome) -> bytes:
+        if request.operation == "batch" and outcome.summary:
+            return self._batch(request, outcome.summary)
+        if request.operation == "base64" and outcome.image:
+            return self._base64(request, outcome.image)
+        if request.operation == "url" and outcome.image:
+            return self._url(request, outcome.image)
+        raise StorageRejectedError("the job ended without a result in its record")
+
+    def _base64(self, request: JobRequest, image: EditedImage) -> bytes:
+        """Put the payload together around the base64, which a model would copy several times over.
+
+        The model makes everything else: its JSON, with a mark in the image's place.
+        """
+        mark = "-"
+        callback = Base64Callback(
+            status="completed",
+            job_id=request.job_id,
+            filename=request.filename,
+            result_image_base64=mark,
+            result_mime_type=image.content_type,
+        )
+        before, after = callback.to_json().split(f'"result_image_base64":"{mark}"'.encode(), 1)
+        result = self.store.bucket.get(image.output_key).body
+        encoded = binascii.b2a_base64(result, newline=False)
+        del result
+        return b"".join([before, b'"result_image_base64":"', encoded, b'"', after])
+
+    def _url(self, request: JobRequest, image: EditedImage) -> bytes:
+        output = Bucket(image_client(self.settings, self.secrets()), self.settings.output_bucket)
+        expires_in = self.settings.cos_presign_expires
+        return UrlCallback(
+            status="completed",
+            job_id=request.job_id,
+            filename=request.filename,
+            object_key=image.output_key,
+            result_url=output.presigned_url(image.output_key, expires_in),
+            expires_in=expires_in,
+        ).to_json()
+
+    def _batch(self, request: JobRequest, summary: BatchSummary) -> bytes:
+        return BatchCallback(
+            status="completed_with_errors" if summary.failed else "completed",
+            job_id=request.job_id,
+            total_files=summary.total_files,
+            processed=summary.processed,
+            failed=summary.failed,
+            fallback_local=summary.fallback_local,
+            total_files_processed=summary.processed,
+            duration_seconds=payloads.seconds_since(request.created_at),
+            output_bucket=self.settings.output_bucket,
+            output_prefix=self.settings.batch_output_prefix(request.job_id, request.output_prefix),
+            errors=summary.errors[:MAX_ERRORS],
+        ).to_json()

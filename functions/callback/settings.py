@@ -1,0 +1,25 @@
+"""What `callback` reads from its environment."""
+
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field
+
+from imagejobs.settings import CallbackUrlSettings, StorageSettings
+
+
+class CallbackSettings(CallbackUrlSettings, StorageSettings):
+    """Settings of the callback function."""
+
+    # Seconds for one attempt, from resolving the name to the end of the answer.
+    callback_timeout_seconds: Annotated[float, Field(gt=0)] = 30
+    # Total attempts that the state machine makes; here for the log lines alone.
+    callback_max_retries: int = 3
+    dead_letter_queue_url: str = ""
+    state_machine_arn: str = ""
+
+
+@lru_cache
+def settings() -> CallbackSettings:
+    """The settings of this process."""
+    return CallbackSettings.from_environment()
