@@ -1,6 +1,7 @@
 """The stand-in for WXO, before a service that answers at once: were it lenient, its tests would prove nothing."""
 
 import json
+import queue
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +24,7 @@ class Service:
         self.content_type = "application/json"
         self.acknowledgement: Any = {"accepted": True, "job_id": "1"}
         self.seen: dict[str, str] = {}
-        self.answered: int | None = None
+        self.answers: queue.Queue[int] = queue.Queue()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,7 +45,7 @@ class Service:
 
     def deliver(self, url: str) -> None:
         headers = {"Content-Type": self.content_type}
-        self.answered = httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=5).status_code
+        self.answers.put(httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=5).status_code)
 
 
 @pytest.fixture
@@ -94,10 +95,7 @@ def test_a_bad_callback_is_refused(standin: WxoStandin, service: Service, callba
     with pytest.raises(ValueError, match="the callback of processImageAsyncToBase64"):
         edit(standin)
 
-    # The service may still be reading the answer when the call ends.
-    service.server.shutdown()
-    service.server.server_close()
-    assert service.answered == 400
+    assert service.answers.get(timeout=5) == 400
 
 
 def test_a_callback_that_is_not_json_is_refused(standin: WxoStandin, service: Service) -> None:
