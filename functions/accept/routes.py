@@ -219,7 +219,18 @@ def _no_route(api: APIGatewayRestResolver) -> Answer:
         return _refuse(NotFoundError("no such route: GET /openapi.json lists them all"))
     if api.current_event.http_method == "OPTIONS":
         return Response(HTTPStatus.NO_CONTENT, body="", headers={"Allow": allowed})
+    if api.current_event.http_method in allowed:
+        return _no_job_id(path.split("/")[2])
     return _refuse(MethodNotAllowedError(f"this route takes {allowed}", {"Allow": allowed}))
+
+
+def _no_job_id(segment: str) -> Answer:
+    """Powertools finds no route, though the method fits: a job id with characters that it takes in no path."""
+    try:
+        job_id_from(segment)
+    except InvalidRequestError as error:
+        return _invalid(error)
+    return _refuse(NotFoundError("no such route: GET /openapi.json lists them all"))
 
 
 def _refuse(problem: ProblemError) -> Answer:
