@@ -89,8 +89,8 @@ def full_document(server_url: str, api_key: bool) -> Json:
     paths: Json = {}
     for one in SUBMISSIONS:
         operation = _submission(one) | {"tags": ["Jobs"]}
-        operation["parameters"] += [_TOKEN, _IDEMPOTENCY_KEY, _CORRELATION_ID]
-        operation["responses"] |= _problems(401, 409, 413, 422, 503)
+        operation["parameters"] += [_TOKEN, _IDEMPOTENCY_KEY]
+        operation["responses"] |= _problems(401, 409, 413, 503)
         operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
         paths[one.path] = {"post": operation}
     for route in _ROUTES:
@@ -99,7 +99,8 @@ def full_document(server_url: str, api_key: bool) -> Json:
         for operation in item.values():
             if operation.get("security") != []:
                 operation["responses"] |= _problems(403) if api_key else {}
-            operation["responses"] |= _problems(429, 500)
+            operation["parameters"] = [*operation.get("parameters", []), _CORRELATION_ID]
+            operation["responses"] |= _problems(422, 429, 500)
     document = _document("Image jobs", server_url, paths) | {"components": {"schemas": _schemas()}}
     if api_key:
         document["components"]["securitySchemes"] = {"apiKey": _API_KEY}
@@ -134,6 +135,7 @@ _JOB_ID: Json = {
     "required": True,
     "schema": {"type": "string", "pattern": api.JOB_ID_PATTERN},
 }
+_RETRY_AFTER: Json = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
 _PROBLEMS = {
     401: "The token is missing or wrong.",
@@ -157,9 +159,11 @@ def _answer(description: str, model: type[BaseModel]) -> Json:
 
 
 def _problems(*codes: int) -> Json:
-    return {
-        str(code): _answer(_PROBLEMS[code], api.ValidationProblem if code == 422 else api.Problem) for code in codes
-    }
+    problems: Json = {}
+    for code in codes:
+        problem = _answer(_PROBLEMS[code], api.ValidationProblem if code == 422 else api.Problem)
+        problems[str(code)] = problem | ({"headers": {"Retry-After": _RETRY_AFTER}} if code in (429, 503) else {})
+    return problems
 
 
 def _submission(one: _Submission) -> Json:
@@ -201,7 +205,7 @@ class _Route:
     tag: str = "Jobs"
 
 
-_JOB_PARAMETERS = [_JOB_ID, _TOKEN, _CORRELATION_ID]
+_JOB_PARAMETERS = [_JOB_ID, _TOKEN]
 _ROUTES = (
     _Route(
         "get", "/health", "getHealth", "Tell whether the service is up", {200: api.Health}, open=True, tag="Service"
@@ -213,7 +217,7 @@ _ROUTES = (
         "Tell where images come from and go to",
         {200: api.CosConfig},
         (401,),
-        parameters=[_TOKEN, _CORRELATION_ID],
+        parameters=[_TOKEN],
         tag="Service",
     ),
     _Route(
@@ -222,9 +226,9 @@ _ROUTES = (
         "createUpload",
         "Prepare the upload of a large image",
         {201: api.Upload},
-        (401, 413, 422),
+        (401,),
         body=api.UploadRequest,
-        parameters=[_TOKEN, _CORRELATION_ID],
+        parameters=[_TOKEN],
     ),
     _Route(
         "get",
@@ -232,7 +236,7 @@ _ROUTES = (
         "getJob",
         "See a job",
         {200: api.Job},
-        (401, 404, 422, 503),
+        (401, 404, 503),
         parameters=_JOB_PARAMETERS,
     ),
     _Route(
@@ -241,7 +245,7 @@ _ROUTES = (
         "cancelJob",
         "Cancel a job",
         {202: api.JobAction},
-        (401, 404, 409, 422, 503),
+        (401, 404, 409, 503),
         parameters=_JOB_PARAMETERS,
     ),
     _Route(
@@ -250,7 +254,7 @@ _ROUTES = (
         "redeliverJob",
         "Send a job's callback again",
         {202: api.JobAction},
-        (401, 404, 409, 422, 503),
+        (401, 404, 409, 503),
         parameters=_JOB_PARAMETERS,
     ),
     _Route("get", "/openapi.json", "getOpenApi", "This document", {200: "application/json"}, open=True, tag="Service"),
