@@ -1,0 +1,119 @@
+"""The way of one image: read it, prepare it, have it edited, keep the edit. Never paid twice."""
+
+from dataclasses import dataclass
+from time import monotonic
+
+from functions.process_image import fallback, openai_edit
+from functions.process_image.openai_edit import BillingLimitError, Edit, RateLimitedError
+from functions.process_image.pictures import Picture, prepare
+from functions.process_image.places import Places, output_key
+from functions.process_image.settings import ProcessImageSettings
+from imagejobs.errors import JobDecidedError, OpenAIRejectedError, StorageRejectedError
+from imagejobs.job_store import JobRequest
+from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What edits a picture: OpenAI, with this key, until `deadline` on the clock of `time.monotonic`."""
+
+    settings: ProcessImageSettings
+    api_key: str
+    deadline: float
+
+    def edit(self, picture: Picture, prompt: str, *, may_fall_back: bool) -> Edit:
+        """Have a picture edited, locally where OpenAI's billing limit is reached and `may_fall_back`.
+
+        Raises:
+            RateLimitedError: OpenAI asks to wait.
+            OpenAIRetryableError, OpenAIRejectedError: it failed, or the billing limit is reported.
+        """
+        timeout = min(self.settings.openai_timeout_seconds, self.deadline - monotonic())
+        try:
+            return openai_edit.edit(picture, prompt, self.api_key, self.settings, timeout)
+        except BillingLimitError as error:
+            if not may_fall_back:
+                raise OpenAIRejectedError(str(error)) from error
+        text, max_pixels = self.settings.fallback_watermark_text, self.settings.max_image_pixels
+        return Edit(fallback.invert(picture.body, text, max_pixels), fallback.MEDIA_TYPE, "local_fallback")
+
+
+def edit_image(image: EditRequest, places: Places, engine: Engine) -> tuple[EditedImage | RateLimited, Edit | None]:
+    """Edit one image and keep the edit, or find the one that an earlier attempt kept; with the edit if it is new.
+
+    Raises:
+        JobDecidedError: the job has its result; nothing is paid for it any more.
+        JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
+    """
+    started, settings = monotonic(), engine.settings
+    job = places.jobs.request(image.job_id)
+    if job is None:
+        raise StorageRejectedError(f"no record of job {image.job_id}: it may have expired")
+    if places.jobs.is_decided(image.job_id):
+        raise JobDecidedError(f"job {image.job_id} has its result already: no more work is done for it")
+    if earlier := _earlier(image, job, places, settings):
+        return earlier, None
+
+    source = places.read_input(image, job, settings.max_image_bytes)
+    picture = prepare(source, settings.max_image_pixels)
+    may_fall_back = image.operation == "batch" or settings.enable_fallback_single
+    try:
+        edit = engine.edit(picture, job.prompt, may_fall_back=may_fall_back)
+    except RateLimitedError as error:
+        return _waiting(image, error, settings), None
+    edited = EditedImage(
+        key=image.key,
+        output_key=output_key(image, job, settings, edit.media_type),
+        content_type=edit.media_type,
+        engine=edit.engine,
+        attempts=_attempts(image),
+        bytes_in=len(source),
+        bytes_out=len(edit.body),
+        ms=round((monotonic() - started) * 1000),
+        note=picture.note,
+    )
+    # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
+    places.output_bucket(image).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
+    return edited, edit
+
+
+def _attempts(image: EditRequest) -> int:
+    return 1 + image.retries + image.rate_limited
+
+
+def _metadata(edited: EditedImage) -> dict[str, str]:
+    """What `_earlier` cannot read off the object itself. Its values are ASCII, as S3 wants them."""
+    kept = {"engine": edited.engine, "bytes-in": str(edited.bytes_in), "ms": str(edited.ms)}
+    return kept | ({"note": edited.note} if edited.note else {})
+
+
+def _earlier(image: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings) -> EditedImage | None:
+    """Find the edit that an earlier attempt kept: OpenAI's under the configured type, the fallback's under its own."""
+    types = (f"image/{settings.openai_image_output_format}", fallback.MEDIA_TYPE)
+    for key in dict.fromkeys(output_key(image, job, settings, media_type) for media_type in types):
+        found = places.output_bucket(image).find(key)
+        if found and "engine" in found.metadata:
+            return EditedImage.model_validate(
+                {
+                    "key": image.key,
+                    "output_key": key,
+                    "content_type": found.content_type,
+                    "engine": found.metadata["engine"],
+                    "attempts": _attempts(image),
+                    "bytes_in": found.metadata["bytes-in"],
+                    "bytes_out": found.size,
+                    "ms": found.metadata["ms"],
+                    "note": found.metadata.get("note"),
+                }
+            )
+    return None
+
+
+def _waiting(image: EditRequest, error: RateLimitedError, settings: ProcessImageSettings) -> RateLimited:
+    """Ask the state machine to wait, unless it waited often enough, or would wait too long."""
+    if (
+        image.rate_limited >= settings.openai_max_rate_limit_waits
+        or error.seconds > settings.openai_max_rate_limit_wait_seconds
+    ):
+        raise OpenAIRejectedError(str(error)) from error
+    return RateLimited(wait_seconds=error.seconds, rate_limited=image.rate_limited + 1)

@@ -1,0 +1,60 @@
+"""Where an image comes from and where its edit goes."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from functions.process_image.settings import ProcessImageSettings
+from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.storage import Bucket
+from imagejobs.workflow import EditRequest
+
+# url, max_bytes -> the file behind the URL. Raises SourceUnavailableError or SourceRefusedError.
+type Fetch = Callable[[str, int], bytes]
+
+_DEFAULT_STEM = "image"
+_MAX_STEM = 100
+
+
+@dataclass(frozen=True)
+class Places:
+    """The buckets that the function reads from and writes to, and the way to other servers."""
+
+    jobs: JobStore
+    inputs: Bucket
+    outputs: Bucket
+    fetch: Fetch
+
+    def read_input(self, image: EditRequest, job: JobRequest, max_bytes: int) -> bytes:
+        """Read the image that is to be edited, of at most `max_bytes`."""
+        if image.operation == "batch":
+            return self.inputs.get(image.key or "", max_bytes).body
+        if job.image_url:
+            return self.fetch(job.image_url, max_bytes)
+        return self.jobs.bucket.get(job.image_key or self.jobs.key(job.job_id, "input"), max_bytes).body
+
+    def output_bucket(self, image: EditRequest) -> Bucket:
+        """The bucket that the edit goes to."""
+        return self.jobs.bucket if image.operation == "base64" else self.outputs
+
+
+def output_key(image: EditRequest, job: JobRequest, settings: ProcessImageSettings, media_type: str) -> str:
+    """The key of an image's edit: a function of job, image and media type, so that it is found again.
+
+    A batch keeps the folder below the input prefix and the whole name of the input: `sub/a.jpg` becomes
+    `sub/a.jpg_modified.png`, so that `a.png`, `a.jpg` and `sub/a.png` never overwrite one another.
+    """
+    extension = media_type.removeprefix("image/").replace("jpeg", "jpg")
+    if image.operation == "base64":
+        return JobStore.key(job.job_id, "result")
+    if image.operation == "url":
+        return f"results/{job.job_id}/{_stem(job.filename)}_modified.{extension}"
+    relative = (image.key or "").removeprefix(settings.input_prefix)
+    return f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
+
+
+def _stem(filename: str | None) -> str:
+    """The name without folders and suffix, in letters, digits, dots and dashes."""
+    name = PurePosixPath((filename or "").replace("\\", "/")).stem
+    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_MAX_STEM] or _DEFAULT_STEM

@@ -1,0 +1,54 @@
+"""Settings of process_image."""
+
+from functools import lru_cache
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from imagejobs.settings import StorageSettings
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+
+
+class ProcessImageSettings(StorageSettings):
+    """How OpenAI is asked, how long, and what is done when it refuses."""
+
+    # What the SDK's `ImageModel` names as gpt-image-1's successor beside the slower, finer -sunburst.
+    openai_image_model: str = "gpt-image-2.5-flare"
+    openai_image_quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] = "medium"
+    openai_image_output_format: OutputFormat = "png"
+    openai_image_size: str = "auto"
+    openai_image_background: Literal["transparent", "opaque", "auto"] = "auto"
+    # Another server that speaks OpenAI's images API; empty for OpenAI itself.
+    openai_base_url: str = ""
+    # From the first byte sent until the last one received, whatever the server does meanwhile.
+    openai_timeout_seconds: Annotated[float, Field(gt=0)] = 240
+    openai_billing_limit_codes: str = (
+        "billing_hard_limit_reached,organization_spend_limit_exceeded,project_spend_limit_exceeded"
+    )
+    # A rate limit is waited out so many times, each for so long at the most; then it is reported.
+    openai_max_rate_limit_waits: Annotated[int, Field(ge=0)] = 20
+    openai_max_rate_limit_wait_seconds: Annotated[int, Field(ge=1)] = 600
+
+    enable_fallback_single: bool = True
+    fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
+
+    max_image_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    max_image_bytes: Annotated[int, Field(ge=1)] = 100_000_000
+    image_url_timeout_seconds: Annotated[float, Field(gt=0)] = 30
+
+    # An image_url is fetched under the policy of callbacks; Lambda itself sets where its runtime API is.
+    callback_allow_http: bool = False
+    callback_allow_private: bool = False
+    aws_lambda_runtime_api: str = ""
+
+    @property
+    def billing_limit_codes(self) -> frozenset[str]:
+        """The error codes by which OpenAI says that its billing hard limit is reached."""
+        return frozenset(self.openai_billing_limit_codes.replace(",", " ").split())
+
+
+@lru_cache
+def get_settings() -> ProcessImageSettings:
+    """The settings, read from the environment once."""
+    return ProcessImageSettings.from_environment()

@@ -1,0 +1,59 @@
+"""The log line and the metrics of one image. The prompt and the image are in neither."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from functions.process_image.openai_edit import Edit
+from imagejobs.errors import JobDecidedError, RetryableError
+from imagejobs.observability import make_logger, make_metrics
+from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+
+logger = make_logger("process_image")
+metrics = make_metrics("process_image")
+
+
+type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
+
+
+@contextmanager
+def observed(image: EditRequest) -> Iterator[Record]:
+    """Log and count one attempt at an image: the result that is given to what this yields, or the error it ends with.
+
+    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not.
+    """
+    logger.append_keys(**image.model_dump(exclude_none=True))
+    _count("Retries", int(image.retries + image.rate_limited > 0))
+    try:
+        yield _record
+    except Exception as error:
+        if not isinstance(error, JobDecidedError):
+            _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
+        # Its words go to the caller by way of the state machine; the log has its name.
+        logger.warning("image not edited", error=type(error).__name__)
+        raise
+    finally:
+        metrics.flush_metrics()
+        logger.remove_keys(list(EditRequest.model_fields))
+
+
+def _record(result: EditedImage | RateLimited, edit: Edit | None) -> None:
+    if isinstance(result, RateLimited):
+        _count("RateLimits")
+        logger.info("rate limited", wait_seconds=result.wait_seconds)
+        return
+    logger.info("image edited", new=edit is not None, **result.model_dump(exclude_none=True, exclude={"key"}))
+    if edit is None:  # counted by the attempt that made it
+        return
+    _count("ImagesProcessed")
+    if edit.engine == "local_fallback":
+        _count("Fallbacks")
+        return
+    metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, edit.openai_ms)
+    _count("InputTokens", edit.input_tokens)
+    _count("OutputTokens", edit.output_tokens)
+
+
+def _count(name: str, value: int = 1) -> None:
+    metrics.add_metric(name, MetricUnit.Count, value)

@@ -1,0 +1,235 @@
+"""The two tasks around a batch's map run, on real buckets (moto)."""
+
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools.utilities import parameters
+
+from functions.batch_fanout import app
+from functions.batch_fanout.settings import get_settings
+from imagejobs.errors import StorageRejectedError
+from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.storage import s3_client
+
+JOB_ID = "11111111-2222-4333-8444-555555555555"
+MANIFEST_KEY = f"jobs/{JOB_ID}/manifest.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(stack: dict[str, str]) -> None:
+    get_settings.cache_clear()
+    s3_client.cache_clear()
+    parameters.clear_caches()
+
+
+def record(store: JobStore, **choices: Any) -> None:
+    store.create(
+        JobRequest(
+            job_id=JOB_ID,
+            operation="batch",
+            prompt="p",
+            callback_url="https://receiver.example/",
+            correlation_id="trace",
+            created_at=datetime.now(UTC),
+            fingerprint="f",
+            **choices,
+        )
+    )
+
+
+def invoke(**event: Any) -> dict[str, Any]:
+    context = SimpleNamespace(
+        function_name="batch_fanout", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
+    )
+    return app.handler({"job_id": JOB_ID, **event}, context)  # type: ignore[arg-type]
+
+
+def fill(*keys: str, bucket: str = "input") -> None:
+    for key in keys:
+        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+
+
+def listed(store: JobStore) -> list[str]:
+    lines = store.bucket.get(MANIFEST_KEY).body.decode().splitlines()
+    return [json.loads(line)["key"] for line in lines]
+
+
+class TestListImages:
+    def test_every_object_but_folders(self, store: JobStore) -> None:
+        record(store)
+        fill("a.png", "a.jpg", "sub/", "sub/a.png", "notes.txt", 'odd "name"\n.png')
+        manifest = invoke(action="list_images")
+
+        assert manifest == {
+            "manifest_key": MANIFEST_KEY,
+            "results_prefix": f"jobs/{JOB_ID}/map-runs",
+            "total_files": 5,
+        }
+        assert listed(store) == ["a.jpg", "a.png", "notes.txt", 'odd "name"\n.png', "sub/a.png"]
+
+    def test_empty_bucket(self, store: JobStore) -> None:
+        record(store)
+
+        assert invoke(action="list_images")["total_files"] == 0
+
+    def test_more_than_one_page(self, store: JobStore) -> None:
+        record(store)
+        fill(*(f"{number:04}.png" for number in range(1050)))
+
+        assert invoke(action="list_images")["total_files"] == 1050
+
+    def test_choices_narrow_the_configured_prefix(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COS_INPUT_PREFIX", "/photos")
+        record(store, prefix="cats", max_files=2)
+        fill("cats/outside.png", "photos/cats/1.png", "photos/cats/2.png", "photos/cats/3.png", "photos/catsup.png")
+
+        assert invoke(action="list_images")["total_files"] == 2
+        assert listed(store) == ["photos/cats/1.png", "photos/cats/2.png"]
+
+    def test_earlier_results_are_no_images_to_edit(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COS_OUTPUT_BUCKET", "input")
+        record(store)
+        fill("a.png", "results/batch/earlier-job/a.png_modified.png")
+        invoke(action="list_images")
+
+        assert listed(store) == ["a.png"]
+
+    def test_missing_bucket_is_named(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COS_INPUT_BUCKET", "nowhere")
+        record(store)
+
+        with pytest.raises(StorageRejectedError, match="nowhere"):
+            invoke(action="list_images")
+
+
+def child(key: str, **fields: Any) -> dict[str, Any]:
+    """A child execution as ResultWriter writes it."""
+    return {
+        "ExecutionArn": "arn:aws:states:eu-central-1:123456789012:execution:image-job/EditEachImage:x",
+        "Input": json.dumps({"job_id": JOB_ID, "key": key}),
+        "InputDetails": {"Included": True},
+        "Name": "x",
+        "OutputDetails": {"Included": True},
+        "RedriveCount": 0,
+        "RedriveStatus": "NOT_REDRIVABLE",
+        "StartDate": "2026-11-01T00:00:00.000Z",
+        "StateMachineArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:image-job/EditEachImage",
+        "Status": "SUCCEEDED",
+        "StopDate": "2026-11-01T00:00:01.000Z",
+        **fields,
+    }
+
+
+def edited(key: str, engine: str = "openai") -> dict[str, Any]:
+    output = {
+        "status": "edited",
+        "key": key,
+        "output_key": f"results/batch/{JOB_ID}/{key}_modified.png",
+        "content_type": "image/png",
+        "engine": engine,
+        "attempts": 1,
+        "bytes_in": 10,
+        "bytes_out": 20,
+        "ms": 30,
+    }
+    return child(key, Output=json.dumps(output))
+
+
+def failed(key: str) -> dict[str, Any]:
+    cause = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
+    return child(key, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
+
+
+def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, str]:
+    prefix = f"jobs/{JOB_ID}/map-runs/run"
+    files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
+    for status, children in (("SUCCEEDED", succeeded), ("FAILED", failures)):
+        if children:
+            body = json.dumps(children).encode()
+            store.bucket.put(f"{prefix}/{status}_0.json", body, "application/json")
+            files[status].append({"Key": f"{prefix}/{status}_0.json", "Size": len(body)})
+    manifest = {"DestinationBucket": "jobs", "MapRunArn": "arn", "ResultFiles": files}
+    store.bucket.put(f"{prefix}/manifest.json", json.dumps(manifest).encode(), "application/json")
+    return {"Bucket": "jobs", "Key": f"{prefix}/manifest.json"}
+
+
+def write_manifest(store: JobStore, keys: list[str]) -> None:
+    store.bucket.put(MANIFEST_KEY, "".join(json.dumps({"key": key}) + "\n" for key in keys).encode(), "")
+
+
+def summarize(results: dict[str, str] | None) -> dict[str, Any]:
+    return invoke(action="summarize_batch", manifest_key=MANIFEST_KEY, results=results)
+
+
+def report() -> list[dict[str, Any]]:
+    key = f"results/batch/{JOB_ID}/report.jsonl"
+    body = boto3.client("s3").get_object(Bucket="output", Key=key)["Body"].read().decode()
+    return [json.loads(line) for line in body.splitlines()]
+
+
+class TestSummarizeBatch:
+    def test_counts_errors_and_report(self, store: JobStore) -> None:
+        record(store)
+        write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
+        results = write_results(store, [edited("a.png"), edited("b.png", "local_fallback")], [failed("c.txt")])
+        summary = summarize(results)
+
+        assert summary == {
+            "total_files": 4,
+            "processed": 2,
+            "failed": 2,
+            "fallback_local": 1,
+            "errors": [
+                "c.txt: UnsupportedImageError: cannot identify image",
+                "d.png: NotProcessed: the map run ended without a result for this image",
+                "b.png: OpenAI billing limit -> fallback local applied",
+            ],
+            "report_key": f"results/batch/{JOB_ID}/report.jsonl",
+        }
+        assert [(row["key"], row["status"]) for row in report()] == [
+            ("a.png", "completed"),
+            ("b.png", "completed"),
+            ("c.txt", "failed"),
+            ("d.png", "failed"),
+        ]
+        assert report()[0] == {
+            "key": "a.png",
+            "status": "completed",
+            "output_key": f"results/batch/{JOB_ID}/a.png_modified.png",
+            "engine": "openai",
+            "attempts": 1,
+            "bytes_in": 10,
+            "bytes_out": 20,
+            "ms": 30,
+        }
+
+    def test_errors_are_bounded_failures_first(self, store: JobStore) -> None:
+        record(store)
+        keys = [f"{number:02}.png" for number in range(40)]
+        write_manifest(store, keys)
+        results = write_results(
+            store, [edited(key, "local_fallback") for key in keys[:25]], [failed(key) for key in keys[25:]]
+        )
+        errors = summarize(results)["errors"]
+
+        assert len(errors) == 20
+        assert all("UnsupportedImageError" in error for error in errors[:15])
+        assert all("fallback local applied" in error for error in errors[15:])
+
+    def test_empty_batch(self, store: JobStore) -> None:
+        record(store)
+        write_manifest(store, [])
+        summary = summarize(None)
+
+        assert (summary["total_files"], summary["processed"], summary["failed"]) == (0, 0, 0)
+        assert report() == []
+
+    def test_output_prefix_of_the_job(self, store: JobStore) -> None:
+        record(store, output_prefix="run-1")
+        write_manifest(store, [])
+
+        assert summarize(None)["report_key"] == f"results/batch/run-1/{JOB_ID}/report.jsonl"

@@ -1,0 +1,115 @@
+"""The rules that the rendered definition keeps."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from imagejobs import errors
+from statemachine.render import definition
+
+DEFINITION = definition()
+ERROR_CLASSES = dict(inspect.getmembers(errors, inspect.isclass))
+
+
+def states(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, state in machine["States"].items():
+        yield name, state
+        if state["Type"] == "Map":
+            yield from states(state["ItemProcessor"])
+
+
+ALL_STATES = dict(states(DEFINITION))
+TASKS = {name: state for name, state in ALL_STATES.items() if state["Type"] == "Task"}
+WITH_RETRY = {name: state for name, state in ALL_STATES.items() if "Retry" in state}
+
+
+def test_every_state_has_a_comment() -> None:
+    assert [name for name, state in ALL_STATES.items() if not state.get("Comment")] == []
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_timeout_retry_and_catch(name: str) -> None:
+    task = TASKS[name]
+    assert task["TimeoutSeconds"] > 0
+    assert task["Retry"]
+    assert any("States.ALL" in catcher["ErrorEquals"] for catcher in task["Catch"])
+
+
+@pytest.mark.parametrize("name", WITH_RETRY)
+def test_delays_are_bounded_and_spread_where_many_run_at_once(name: str) -> None:
+    for retrier in WITH_RETRY[name]["Retry"]:
+        if retrier["MaxAttempts"] == 0:
+            continue
+        assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
+        # Deliveries go each at its own time to its own receiver, and their sum of delays is a promise.
+        assert name == "DeliverCallback" or retrier["JitterStrategy"] == "FULL"
+
+
+def test_named_errors_exist_and_retries_name_the_retryable_ones() -> None:
+    for name, state in WITH_RETRY.items():
+        for retrier in state["Retry"]:
+            own = [error for error in retrier["ErrorEquals"] if "." not in error]
+            base = errors.PermanentError if retrier["MaxAttempts"] == 0 else errors.RetryableError
+            assert all(issubclass(ERROR_CLASSES[error], base) for error in own), name
+
+
+def test_every_way_ends_in_a_delivery() -> None:
+    """From every state of a job but the delivery's own, whatever goes wrong leads to DeliverCallback."""
+    top = DEFINITION["States"]
+
+    def following(name: str) -> set[str]:
+        state = top[name]
+        branches = [state, *state.get("Choices", []), *state.get("Catch", [])]
+        found = {branch[key] for branch in branches for key in ("Next", "Default") if key in branch}
+        assert found, f"{name} ends without a delivery"
+        return found
+
+    seen: set[str] = set()
+    waiting = {DEFINITION["StartAt"]}
+    while waiting - {"DeliverCallback"}:
+        name = (waiting - {"DeliverCallback"}).pop()
+        seen.add(name)
+        waiting = (waiting | following(name)) - seen
+    assert waiting == {"DeliverCallback"}
+    assert top["DeliverCallback"]["Catch"][0]["Next"] == "DeadLetter"
+
+
+def test_a_receiver_down_for_twelve_hours_still_gets_its_payload() -> None:
+    retrier = DEFINITION["States"]["DeliverCallback"]["Retry"][-1]
+    delays = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt, retrier["MaxDelaySeconds"])
+        for attempt in range(retrier["MaxAttempts"])
+    ]
+
+    assert delays[:3] == [1, 3, 9]
+    assert sum(delays) >= 12 * 3600
+    assert len(delays) <= 25  # each attempt is one state transition
+    assert sum(delays) < DEFINITION["TimeoutSeconds"]
+
+
+def test_attempts_are_the_parameters() -> None:
+    retrier = definition(CallbackMaxRetries=3)["States"]["DeliverCallback"]["Retry"][-1]
+    assert retrier["MaxAttempts"] == 2
+    assert definition(CallbackMaxRetries=1)["States"]["DeliverCallback"]["Retry"][-1]["MaxAttempts"] == 0
+
+
+def test_only_ids_keys_and_counts_travel_through_the_states() -> None:
+    carried = {
+        key.removesuffix(".$")
+        for state in ALL_STATES.values()
+        for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
+    }
+    allowed = {"action", "error", "job_id", "key", "manifest_key", "operation", "outcome", "rate_limited", "results"}
+    assert carried == allowed | {"retries"}
+
+
+def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
+    each = DEFINITION["States"]["EditEachImage"]
+    payload = each["ItemProcessor"]["States"]["EditOneImage"]["Parameters"]["Payload"]
+    needed = {path.split(".")[1] for path in payload.values() if isinstance(path, str) and path.startswith("$.")}
+    selected = {key.removesuffix(".$") for key in each["ItemSelector"]}
+    assert needed <= selected
+    assert each["MaxConcurrency"] == 10
+    assert each["ToleratedFailurePercentage"] == 100
