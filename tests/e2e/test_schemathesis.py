@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+import httpx2
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -45,7 +46,8 @@ NOWHERE = "http://127.0.0.1:9/callback"
 @pytest.fixture(scope="module")
 def schema(stack: Any) -> Any:
     """The document as the service itself publishes it."""
-    published = schemathesis.openapi.from_url(f"{stack.api_url}/openapi.json", wait_for_schema=30)
+    # Not `from_url`, which leaves the document's own route out.
+    published = schemathesis.openapi.from_dict(httpx2.get(f"{stack.api_url}/openapi.json", timeout=30).json())
     published.config.update(base_url=stack.api_url)
     return published
 
@@ -75,6 +77,9 @@ def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode
         suppress_health_check=list(HealthCheck),
     )
     def check(case: Case[Any]) -> None:
+        if label.startswith("POST /process-image") and answered.total() % 2:
+            # A generated callbackUrl is none that the service takes: with this one, the body decides.
+            case.headers["callbackUrl"] = NOWHERE
         response = case.call(timeout=30)
         answered[response.status_code] += 1
         case.validate_response(response, checks=CHECKED)
