@@ -69,7 +69,11 @@ class _Bench:
 
     def warm(self) -> None:
         """Have as many execution environments of each function as are used at once, each invoked before."""
-        for logical_id, count in (("AcceptFunction", 20), ("ProcessImageFunction", CONCURRENCY), ("CallbackFunction", 4)):
+        for logical_id, count in (
+            ("AcceptFunction", 20),
+            ("ProcessImageFunction", CONCURRENCY),
+            ("CallbackFunction", 4),
+        ):
             self.stack.warm(self.stack.function_name(logical_id), count)
         s3 = self.stack.info.client("s3")
         for number in range(BATCH_IMAGES):
