@@ -46,7 +46,7 @@ _invoke = lambda_svc._invoke
 
 def apply() -> None:
     """Put these bridges in place."""
-    lambda_runtime._worker_class_for = lambda config: ExecutionEnvironment
+    lambda_runtime._worker_class_for = lambda _config: ExecutionEnvironment
     lambda_svc._execute_function_warm = execute
     lambda_svc._invoke = invoke
 
@@ -99,8 +99,9 @@ class _InitError(Exception):
 
 
 class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
-    """A process that runs one function, one invocation at a time, until it crashes, times out or is no longer needed."""
+    """A process that runs one function, one invocation at a time, until it crashes, times out or is not needed."""
 
+    _proc: Any
     _answers: "queue.Queue[dict[str, Any] | None]"
     _log: "queue.Queue[str | None]"
 
@@ -160,7 +161,9 @@ class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
                 log = error.described.pop("log")
                 return {"body": error.described, "error": True, "log": log}
             except queue.Empty:
-                text = f"RequestId: {request_id} Error: Task timed out after {self.config.get('Timeout', 3):.2f} seconds"
+                text = (
+                    f"RequestId: {request_id} Error: Task timed out after {self.config.get('Timeout', 3):.2f} seconds"
+                )
                 self._end()
                 return _failure("Sandbox.Timedout", text, log=self._drain(until=None))
             except OSError:  # the process ended before it could read the event
@@ -173,7 +176,9 @@ class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
             if "error" in answer:
                 return {"body": answer["error"], "error": True, "log": log}
             if (size := len(json.dumps(answer["result"]))) > MAX_PAYLOAD:
-                text = f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
+                text = (
+                    f"Response payload size ({size} bytes) exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
+                )
                 return _failure("Function.ResponseSizeTooLarge", text, log=log)
             return {"body": answer["result"], "log": log}
 
@@ -216,7 +221,11 @@ class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
         return {
             **{name: os.environ[name] for name in ("PATH", "TMPDIR", "LANG", "SSL_CERT_FILE") if name in os.environ},
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{os.environ['GATEWAY_PORT']}",
-            **{name: value for name, value in variables.items() if name not in lambda_runtime._RESERVED_RUNTIME_ENV_VARS},
+            **{
+                name: value
+                for name, value in variables.items()
+                if name not in lambda_runtime._RESERVED_RUNTIME_ENV_VARS
+            },
             **{name: value for name, value in lambda_runtime.execution_credentials(config).items() if value},
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
@@ -232,11 +241,11 @@ class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
         }
 
 
-def _follow(stream: IO[str], lines: "queue.Queue[Any]", parse: Any) -> None:
+def _follow(stream: IO[str] | None, lines: "queue.Queue[Any]", parse: Any) -> None:
     """Put each line of a process's output into a queue, and None at its end."""
 
     def run() -> None:
-        for line in stream:
+        for line in stream or ():
             lines.put(parse(line.rstrip("\n")))
         lines.put(None)
 

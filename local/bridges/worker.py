@@ -86,7 +86,11 @@ def run() -> None:
             answer = json.dumps({"result": result})
         except Exception as error:  # noqa: BLE001 - whatever the handler raises is the invocation's error
             described = describe(error, request_id)
-            print(f"[ERROR] {described['errorType']}: {described['errorMessage']}", *described["stackTrace"], file=sys.stderr)
+            print(
+                f"[ERROR] {described['errorType']}: {described['errorMessage']}",
+                *described["stackTrace"],
+                file=sys.stderr,
+            )
             answer = json.dumps({"error": described})
         sys.stdout.flush()
         print(f"\x1e{request_id}", file=sys.stderr, flush=True)
