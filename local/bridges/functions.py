@@ -46,7 +46,7 @@ _invoke = lambda_svc._invoke
 
 def apply() -> None:
     """Put these bridges in place."""
-    lambda_runtime._worker_class_for = lambda config: ExecutionEnvironment
+    lambda_runtime._worker_class_for = lambda _config: ExecutionEnvironment
     lambda_svc._execute_function_warm = execute
     lambda_svc._invoke = invoke
 
@@ -99,8 +99,9 @@ class _InitError(Exception):
 
 
 class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
-    """A process that runs one function, one invocation at a time, until it crashes, times out or is no longer needed."""
+    """A process that runs one function, one invocation at a time, until it crashes, times out or is not needed."""
 
+    _proc: Any
     _answers: "queue.Queue[dict[str, Any] | None]"
     _log: "queue.Queue[str | None]"
 
@@ -240,11 +241,11 @@ class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
         }
 
 
-def _follow(stream: IO[str], lines: "queue.Queue[Any]", parse: Any) -> None:
+def _follow(stream: IO[str] | None, lines: "queue.Queue[Any]", parse: Any) -> None:
     """Put each line of a process's output into a queue, and None at its end."""
 
     def run() -> None:
-        for line in stream:
+        for line in stream or ():
             lines.put(parse(line.rstrip("\n")))
         lines.put(None)
 
