@@ -60,7 +60,7 @@ check: setup lint test ## Lint, type-check and test everything
 lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machine
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy .
+	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 	@mkdir -p .local && $(BIN)/python -m statemachine.render > .local/image_job.rendered.json
 	@$(BIN)/cfn-lint .local/image_job.rendered.json

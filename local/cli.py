@@ -19,11 +19,13 @@ StateDir = Annotated[Path, typer.Option(envvar="STATE_DIR", help="Where logs and
 
 @app.command()
 def up(
-    openai_base_url: Annotated[str, typer.Option(envvar="OPENAI_BASE_URL", help="Use this server, not the stand-in.")] = "",
+    openai_base_url: Annotated[
+        str, typer.Option(envvar="OPENAI_BASE_URL", help="Use this server, not the stand-in.")
+    ] = "",
     openai_api_key: Annotated[str, typer.Option(envvar="OPENAI_API_KEY", help="The key for OPENAI_BASE_URL.")] = "",
     parameters: Annotated[str, typer.Option(envvar="PARAMETERS", help="Template parameters: Name=value …")] = "",
     cos: Annotated[bool, typer.Option(envvar="COS", help="Keep the images in a stand-in for IBM COS.")] = False,
-    latency: Annotated[float, typer.Option(envvar="OPENAI_LATENCY", help="Seconds that the stand-in's edits take.")] = 0.5,
+    latency: Annotated[float, typer.Option(envvar="OPENAI_LATENCY", help="Seconds that an edit takes.")] = 0.5,
     aws_port: Annotated[int, typer.Option(envvar="AWS_PORT")] = Ports.aws,
     openai_port: Annotated[int, typer.Option(envvar="OPENAI_PORT")] = Ports.openai,
     receiver_port: Annotated[int, typer.Option(envvar="RECEIVER_PORT")] = Ports.receiver,

@@ -2,9 +2,11 @@
 
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -47,11 +49,11 @@ def local_parameters(overrides: dict[str, str], project: Path = ROOT) -> dict[st
 
 def parse_parameters(text: str) -> dict[str, str]:
     """Read `Name=value Name="value with spaces"`, as `sam deploy --parameter-overrides` takes it."""
-    import shlex
-
     pairs = [word.partition("=") for word in shlex.split(text)]
     if wrong := [name for name, equals, _ in pairs if not (name and equals)]:
-        raise StartError(f"PARAMETERS takes Name=value pairs, but not {' '.join(wrong)!r}: PARAMETERS=\"LogLevel=DEBUG\" …")
+        raise StartError(
+            f'PARAMETERS takes Name=value pairs, but not {" ".join(wrong)!r}: PARAMETERS="LogLevel=DEBUG" …'
+        )
     return {name: value for name, _, value in pairs}
 
 
@@ -64,10 +66,11 @@ def build(architecture: str, project: Path = ROOT) -> Path:
     if template.exists() and digest_file.exists() and digest_file.read_text() == digest:
         return template
     _sam(
-        ["build", "--no-use-container", "--cached", "--parallel", "--build-dir", str(folder)]
-        + ["--cache-dir", str(folder.parent / "cache"), "--template", str(project / "template.yaml")]
-        + ["--parameter-overrides", f"ParameterKey=Architecture,ParameterValue={architecture}"],
         project,
+        ["build", "--no-use-container", "--cached", "--parallel"],
+        ["--build-dir", str(folder), "--cache-dir", str(folder.parent / "cache")],
+        ["--template", str(project / "template.yaml")],
+        ["--parameter-overrides", f"ParameterKey=Architecture,ParameterValue={architecture}"],
     )
     digest_file.write_text(digest)
     return template
@@ -79,18 +82,25 @@ def deploy(endpoint: str, parameters: dict[str, str], project: Path = ROOT) -> d
         template = build(parameters["Architecture"], project)
         client("s3", endpoint).create_bucket(Bucket=_ARTIFACTS_BUCKET)
         _sam(
-            ["deploy", "--config-env", "embedded", "--template", str(template), "--stack-name", STACK_NAME]
-            + ["--s3-bucket", _ARTIFACTS_BUCKET, "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"]
-            + ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
-            + ["--parameter-overrides", *[f"{name}={json.dumps(value)}" for name, value in parameters.items()]],
             project,
+            [
+                "deploy",
+                "--config-env",
+                "embedded",
+                "--no-confirm-changeset",
+                "--no-fail-on-empty-changeset",
+                "--no-progressbar",
+            ],
+            ["--template", str(template), "--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS_BUCKET],
+            ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            ["--parameter-overrides", *[f"{name}={json.dumps(value)}" for name, value in parameters.items()]],
             AWS_ENDPOINT_URL=endpoint,
         )
     described = client("cloudformation", endpoint).describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
 
-def _sam(arguments: list[str], project: Path, **variables: str) -> None:
+def _sam(project: Path, *arguments: list[str], **variables: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}",
@@ -102,7 +112,7 @@ def _sam(arguments: list[str], project: Path, **variables: str) -> None:
         **variables,
     }
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("sam")), *arguments],
+        [str(Path(sys.executable).with_name("sam")), *itertools.chain(*arguments)],
         cwd=project,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -113,7 +123,7 @@ def _sam(arguments: list[str], project: Path, **variables: str) -> None:
     )
     if done.returncode:
         end = "\n".join(done.stdout.splitlines()[-30:])
-        raise StartError(f"sam {arguments[0]} failed. The end of what it printed:\n{end}")
+        raise StartError(f"sam {arguments[0][0]} failed. The end of what it printed:\n{end}")
 
 
 def _digest(project: Path, architecture: str) -> str:

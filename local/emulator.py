@@ -56,7 +56,7 @@ async def _serve(port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     try:
-        await serve(_with_warming(app), config, shutdown_trigger=ended.wait)  # type: ignore[arg-type]
+        await serve(_with_warming(app), config, shutdown_trigger=ended.wait)
     finally:
         lambda_runtime.reset()
 
@@ -74,7 +74,9 @@ def _with_warming(app: Any) -> Any:
             status, body = 200, b"{}"
         except (KeyError, LookupError, ValueError) as error:
             status, body = 400, f'{{"detail": "{error}"}}'.encode()
-        await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+        await send(
+            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
+        )
         await send({"type": "http.response.body", "body": body})
 
     return answering

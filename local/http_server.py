@@ -12,13 +12,17 @@ HOST = "127.0.0.1"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves on 127.0.0.1 in threads of its own; a context manager. Port 0 takes a free one."""
+    """Serves on 127.0.0.1 in threads of its own; a context manager. Port 0 takes a free one.
+
+    `owner` is what its handlers serve.
+    """
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int, handler: type["Handler"]) -> None:
+    def __init__(self, port: int, handler: type["Handler"], owner: Any) -> None:
         super().__init__((HOST, port), handler)
+        self.owner = owner
         self.closing = threading.Event()
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -40,7 +44,7 @@ class Server(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hung up is no event; the rest is reported as usual."""
         with contextlib.suppress(ConnectionError):
-            raise  # noqa: PLE0704 - called while the error is handled
+            raise
         super().handle_error(request, client_address)
 
 

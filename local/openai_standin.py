@@ -16,77 +16,21 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 import typer
 from PIL import Image, UnidentifiedImageError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from werkzeug.formparser import parse_form_data
 
 from local.edits import FORMATS, edited
 from local.http_server import Handler, Server
+from local.openai_faults import FAULTS, REFUSALS, Fault, Refusal
 
 _CONTROL = "/_control/"
 _EDITS = "/v1/images/edits"
 DEFAULT_LATENCY = 0.5
 _MARKER = re.compile(r"\[fault:(\w+)\]")
-_BILLING = "Billing hard limit has been reached."
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    """An error answer in the form of OpenAI's API."""
-
-    status: int
-    type: str
-    code: str | None
-    message: str
-
-    def body(self) -> dict[str, Any]:
-        return {"error": {"message": self.message, "type": self.type, "param": None, "code": self.code}}
-
-
-REFUSALS = {
-    # The billing limit in each of its shapes.
-    "billing_hard_limit": _Refusal(400, "billing_limit_user_error", "billing_hard_limit_reached", _BILLING),
-    "billing_message": _Refusal(400, "invalid_request_error", None, "Billing hard limit has been reached"),
-    "organization_spend_limit": _Refusal(
-        429, "insufficient_quota", "organization_spend_limit_exceeded", "Your organization reached its spend limit."
-    ),
-    "project_spend_limit": _Refusal(
-        429, "insufficient_quota", "project_spend_limit_exceeded", "Your project reached its spend limit."
-    ),
-    # Which this is not: the account has no credit.
-    "insufficient_quota": _Refusal(
-        429, "insufficient_quota", "insufficient_quota", "You exceeded your current quota, please check your plan."
-    ),
-    "rate_limit": _Refusal(429, "requests", "rate_limit_exceeded", "Rate limit reached for images per minute."),
-    "moderation": _Refusal(
-        400, "image_generation_user_error", "moderation_blocked", "Your request was rejected by the safety system."
-    ),
-    "invalid_api_key": _Refusal(401, "invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
-    "server_error": _Refusal(500, "server_error", None, "The server had an error while processing your request."),
-    "unavailable": _Refusal(503, "server_error", None, "The engine is currently overloaded, please try again later."),
-}
-# Faults that are no answer, or an answer that is no good.
-MISBEHAVIOURS = {"hang", "drop", "empty", "null_data", "garbage_image", "not_base64", "wrong_format"}
-FAULTS = sorted(REFUSALS.keys() | MISBEHAVIOURS)
-
-
-class Fault(BaseModel):
-    """A rule: how requests fail whose prompt holds `prompt` and whose picture's file name holds `filename`.
-
-    `times` is how often (None: always), `retry_after` a header in seconds (rate_limit), `seconds` how long to hang.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    fault: Annotated[str, Field(pattern=f"^({'|'.join(FAULTS)})$")]
-    prompt: str = ""
-    filename: str = ""
-    times: Annotated[int, Field(ge=1)] | None = None
-    retry_after: float | None = None
-    seconds: float = 3600
 
 
 @dataclass
@@ -128,7 +72,7 @@ class OpenAIStandIn:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self._server = Server(self.port, _handler(self))
+        self._server = Server(self.port, _StandInHandler, self)
 
     @property
     def base_url(self) -> str:
@@ -153,7 +97,7 @@ class OpenAIStandIn:
             self.calls.clear()
             self._faults.clear()
 
-    def _begin(self, request: _EditRequest) -> tuple[Call, Fault | None]:
+    def begin(self, request: _EditRequest) -> tuple[Call, Fault | None]:
         with self._lock:
             fault = self._rule_for(request) or _asked_for(request)
             call = Call(
@@ -188,91 +132,94 @@ def _asked_for(request: _EditRequest) -> Fault | None:
     return Fault(fault=name) if name in FAULTS else None
 
 
-def _handler(standin: OpenAIStandIn) -> type[Handler]:
-    class _StandInHandler(Handler):
-        def _serve(self) -> None:
-            arrived = time.monotonic()
-            if self.path.startswith(_CONTROL):
-                self._control(self.path.removeprefix(_CONTROL))
-            elif (self.command, self.path) != ("POST", _EDITS):
-                self.body()
-                self._refuse(_Refusal(404, "invalid_request_error", "unknown_url", f"Unknown URL ({self.path})"))
-            else:
-                self._edit(arrived)
+class _StandInHandler(Handler):
+    @property
+    def standin(self) -> OpenAIStandIn:
+        return cast(OpenAIStandIn, self.server.owner)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class's names
+    def _serve(self) -> None:
+        arrived = time.monotonic()
+        if self.path.startswith(_CONTROL):
+            self._control(self.path.removeprefix(_CONTROL))
+        elif (self.command, self.path) != ("POST", _EDITS):
+            self.body()
+            self._refuse(Refusal(404, "invalid_request_error", "unknown_url", f"Unknown URL ({self.path})"))
+        else:
+            self._edit(arrived)
 
-        def _edit(self, arrived: float) -> None:
-            try:
-                request = self._request()
-            except _BadRequestError as error:
-                self._refuse(_Refusal(400, "invalid_request_error", "invalid_value", str(error)))
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class's names
+
+    def _edit(self, arrived: float) -> None:
+        try:
+            request = self._request()
+        except _BadRequestError as error:
+            self._refuse(Refusal(400, "invalid_request_error", "invalid_value", str(error)))
+            return
+        call, fault = self.standin.begin(request)
+        try:
+            self._answer(request, call, fault, arrived)
+        finally:
+            call.ended_at = time.time()
+
+    def _answer(self, request: _EditRequest, call: Call, fault: Fault | None, arrived: float) -> None:
+        if fault is not None and fault.fault == "hang":
+            self.hang(fault.seconds)
+            return
+        refusal = REFUSALS.get(fault.fault) if fault else None
+        payload = b"" if refusal else _good_or_bad(request, fault.fault if fault else None)
+        self.server.closing.wait(max(0.0, self.standin.latency - (time.monotonic() - arrived)))
+        if fault is not None and fault.fault == "drop":
+            self.drop()
+        elif refusal is not None:
+            call.status = refusal.status
+            self._refuse(refusal, fault.retry_after if fault else None)
+        else:
+            call.status = 200
+            self.reply(200, payload, {"Content-Type": "application/json", "x-request-id": f"req_{id(call):x}"})
+
+    def _request(self) -> _EditRequest:
+        if not self.headers.get("Authorization", "").startswith("Bearer "):
+            self.body()
+            raise _BadRequestError("You didn't provide an API key.")
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": self.headers.get("Content-Length", "0"),
+            "wsgi.input": BytesIO(self.body()),
+        }
+        _, form, files = parse_form_data(environ, silent=True)
+        image = files.get("image") or files.get("image[]")
+        if image is None or not form.get("prompt"):
+            raise _BadRequestError(
+                "Missing required parameter: 'image' and 'prompt' are needed, as multipart/form-data."
+            )
+        content = image.stream.read()
+        _check_image(content)
+        output_format = form.get("output_format", "png")
+        if output_format not in FORMATS:
+            raise _BadRequestError(f"Invalid value: '{output_format}'. Supported values are: {sorted(FORMATS)}.")
+        return _EditRequest(form["prompt"], content, image.filename or "", form.get("model", ""), output_format)
+
+    def _refuse(self, refusal: Refusal, retry_after: float | None = None) -> None:
+        headers = {"Retry-After": f"{retry_after:g}"} if retry_after is not None else {}
+        self.reply_json(refusal.status, refusal.body(), headers)
+
+    def _control(self, action: str) -> None:
+        body = self.body()
+        match self.command, action:
+            case "GET", "calls":
+                self.reply_json(200, [asdict(call) for call in list(self.standin.calls)])
                 return
-            call, fault = standin._begin(request)
-            try:
-                self._answer(request, call, fault, arrived)
-            finally:
-                call.ended_at = time.time()
-
-        def _answer(self, request: _EditRequest, call: Call, fault: Fault | None, arrived: float) -> None:
-            if fault is not None and fault.fault == "hang":
-                self.hang(fault.seconds)
+            case "POST", "faults":
+                self.standin.fail(**Fault.model_validate_json(body).model_dump())
+            case "POST", "reset":
+                self.standin.reset()
+            case "PUT", "latency":
+                self.standin.latency = float(body)
+            case _:
+                self.reply_json(404, {"detail": f"no such control: {self.command} {action}"})
                 return
-            refusal = REFUSALS.get(fault.fault) if fault else None
-            payload = b"" if refusal else _good_or_bad(request, fault.fault if fault else None)
-            self.server.closing.wait(max(0.0, standin.latency - (time.monotonic() - arrived)))
-            if fault is not None and fault.fault == "drop":
-                self.drop()
-            elif refusal is not None:
-                call.status = refusal.status
-                self._refuse(refusal, fault.retry_after if fault else None)
-            else:
-                call.status = 200
-                self.reply(200, payload, {"Content-Type": "application/json", "x-request-id": f"req_{id(call):x}"})
-
-        def _request(self) -> _EditRequest:
-            if not self.headers.get("Authorization", "").startswith("Bearer "):
-                self.body()
-                raise _BadRequestError("You didn't provide an API key.")
-            environ = {
-                "REQUEST_METHOD": "POST",
-                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                "CONTENT_LENGTH": self.headers.get("Content-Length", "0"),
-                "wsgi.input": BytesIO(self.body()),
-            }
-            _, form, files = parse_form_data(environ, silent=True)
-            image = files.get("image") or files.get("image[]")
-            if image is None or not form.get("prompt"):
-                raise _BadRequestError("Missing required parameter: 'image' and 'prompt' are needed, as multipart/form-data.")
-            content = image.stream.read()
-            _check_image(content)
-            output_format = form.get("output_format", "png")
-            if output_format not in FORMATS:
-                raise _BadRequestError(f"Invalid value: '{output_format}'. Supported values are: {sorted(FORMATS)}.")
-            return _EditRequest(form["prompt"], content, image.filename or "", form.get("model", ""), output_format)
-
-        def _refuse(self, refusal: _Refusal, retry_after: float | None = None) -> None:
-            headers = {"Retry-After": f"{retry_after:g}"} if retry_after is not None else {}
-            self.reply_json(refusal.status, refusal.body(), headers)
-
-        def _control(self, action: str) -> None:
-            body = self.body()
-            match self.command, action:
-                case "GET", "calls":
-                    self.reply_json(200, [asdict(call) for call in list(standin.calls)])
-                    return
-                case "POST", "faults":
-                    standin.fail(**Fault.model_validate_json(body).model_dump())
-                case "POST", "reset":
-                    standin.reset()
-                case "PUT", "latency":
-                    standin.latency = float(body)
-                case _:
-                    self.reply_json(404, {"detail": f"no such control: {self.command} {action}"})
-                    return
-            self.reply(204)
-
-    return _StandInHandler
+        self.reply(204)
 
 
 def _check_image(content: bytes) -> None:

@@ -1,5 +1,6 @@
 """Background processes: started, found again by what a file says of them, and stopped, but never anyone else's."""
 
+import contextlib
 import json
 import os
 import signal
@@ -52,13 +53,14 @@ def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> P
     log = folder / f"{name}.log"
     temporary = folder / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
-    # Only what a program needs of this shell: PYTHONPATH above all would let a function find what is not in its package.
+    # Only what a program needs of this shell: with its AWS_ENDPOINT_URL, for one, the emulator would call itself.
     passed_on = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE")
+    environment = {key: os.environ[key] for key in passed_on if key in os.environ}
     with log.open("wb") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, "--port", str(port), *arguments],
             cwd=Path(__file__).parents[1],
-            env={**{key: os.environ[key] for key in passed_on if key in os.environ}, "TMPDIR": str(temporary.resolve())},
+            env={**environment, "TMPDIR": str(temporary.resolve())},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -119,7 +121,5 @@ def _start_time(pid: int) -> str | None:
 
 def _reap(pid: int) -> None:
     """Take note of a child's end, when it is ours."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass

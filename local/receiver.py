@@ -2,13 +2,14 @@
 
 `python -m local.receiver --port 8082` runs it by itself; tests and the demo run it in their own process.
 
-Control: `GET /_control/requests[?path=/hook]`, `PUT /_control/scripts/<path>` with a JSON list of steps, `POST /_control/reset`.
+Control: `GET /_control/requests[?path=/hook]`, `PUT /_control/scripts/<path>` with a JSON list of steps, and
+`POST /_control/reset`.
 """
 
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 from urllib.parse import parse_qs, urlsplit
 
 import typer
@@ -73,7 +74,7 @@ class Receiver:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
-        self._server = Server(self.port, _handler(self))
+        self._server = Server(self.port, _ReceiverHandler, self)
 
     @property
     def base_url(self) -> str:
@@ -118,7 +119,7 @@ class Receiver:
             self._received.clear()
             self._scripts.clear()
 
-    def _record(self, request: Received) -> Step:
+    def record(self, request: Received) -> Step:
         with self._changed:
             self._received.append(request)
             del self._received[:-_MAX_KEPT]
@@ -127,39 +128,40 @@ class Receiver:
             return script.next() if script else Step()
 
 
-def _handler(receiver: Receiver) -> type[Handler]:
-    class _ReceiverHandler(Handler):
-        def _serve(self) -> None:
-            parts, body = urlsplit(self.path), self.body()
-            if parts.path.startswith(_CONTROL):
-                self._control(parts.path.removeprefix(_CONTROL), parse_qs(parts.query), body)
-                return
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            step = receiver._record(Received(self.command, parts.path, parts.query, headers, body, time.time()))
-            self.server.closing.wait(step.delay) if step.delay else None
-            if step.hang:
-                self.hang(step.hang)
-            elif step.drop:
-                self.drop()
-            else:
-                self.reply(step.status, step.body.encode(), step.headers)
+class _ReceiverHandler(Handler):
+    @property
+    def receiver(self) -> Receiver:
+        return cast(Receiver, self.server.owner)
 
-        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class's names
+    def _serve(self) -> None:
+        parts, body = urlsplit(self.path), self.body()
+        if parts.path.startswith(_CONTROL):
+            self._control(parts.path.removeprefix(_CONTROL), parse_qs(parts.query), body)
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        step = self.receiver.record(Received(self.command, parts.path, parts.query, headers, body, time.time()))
+        self.server.closing.wait(step.delay)
+        if step.hang:
+            self.hang(step.hang)
+        elif step.drop:
+            self.drop()
+        else:
+            self.reply(step.status, step.body.encode(), step.headers)
 
-        def _control(self, action: str, query: dict[str, list[str]], body: bytes) -> None:
-            if action == "requests":
-                found = receiver.received(query.get("path", [None])[0])  # type: ignore[list-item]
-                self.reply_json(200, [{**vars(one), "body": one.body.decode(errors="replace")} for one in found])
-            elif action == "reset":
-                receiver.reset()
-                self.reply(204)
-            elif action.startswith("scripts/"):
-                receiver.script("/" + action.removeprefix("scripts/"), *_STEPS.validate_json(body))
-                self.reply(204)
-            else:
-                self.reply_json(404, {"detail": f"no control named {action!r}: requests, scripts/<path>, reset"})
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class's names
 
-    return _ReceiverHandler
+    def _control(self, action: str, query: dict[str, list[str]], body: bytes) -> None:
+        if action == "requests":
+            found = self.receiver.received(query.get("path", [None])[0])
+            self.reply_json(200, [{**vars(one), "body": one.body.decode(errors="replace")} for one in found])
+        elif action == "reset":
+            self.receiver.reset()
+            self.reply(204)
+        elif action.startswith("scripts/"):
+            self.receiver.script("/" + action.removeprefix("scripts/"), *_STEPS.validate_json(body))
+            self.reply(204)
+        else:
+            self.reply_json(404, {"detail": f"no control named {action!r}: requests, scripts/<path>, reset"})
 
 
 def main(port: Annotated[int, typer.Option(help="The port to listen on.")] = 8082) -> None:

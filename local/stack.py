@@ -1,15 +1,15 @@
 """The whole stack on this machine: the emulated AWS, the stand-ins, and the stack deployed into it."""
 
 import json
-import os
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+import boto3
 import httpx2
+from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
 from local import cos, deployment, processes
@@ -55,7 +55,7 @@ class Options:
 
 
 class StackInfo(BaseModel):
-    """What `.local/stack.json` says of a stack that is up. `input_bucket` and `output_bucket` are COS's when it is used."""
+    """What `.local/stack.json` says of a stack that is up; with COS, the input and output buckets are there."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -89,7 +89,7 @@ class EmbeddedStack:
     As a context manager it leaves nothing behind; `up` and `down` let the stack outlive the process that started it.
     """
 
-    def __init__(self, options: Options | None = None, report: Callable[[str], None] = lambda step: None) -> None:
+    def __init__(self, options: Options | None = None, report: Callable[[str], None] = lambda _step: None) -> None:
         self.options = options or Options()
         self._report = report
         self._processes: list[Process] = []
@@ -140,8 +140,8 @@ class EmbeddedStack:
 
     def warm(self, function: str, count: int = 1) -> None:
         """Have `count` execution environments of a function ready, without invoking it."""
-        query = {"function": function, "count": count}
-        httpx2.post(f"{self.endpoint}/_local/warm", params=query, timeout=120).raise_for_status()
+        url = f"{self.endpoint}/_local/warm"
+        httpx2.post(url, params={"function": function, "count": str(count)}, timeout=120).raise_for_status()
 
     def function_name(self, logical_id: str) -> str:
         """The name of a function by its logical id in the template."""
@@ -151,25 +151,34 @@ class EmbeddedStack:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def _start_servers(self) -> None:
-        ports = self.options.ports
-        wanted = [("emulator", "local.emulator", ports.aws, ("--unpacked", str(ROOT / ".aws-sam" / "unpacked")))]
-        if self.options.uses_stand_in:
-            wanted.append(
-                ("openai-stand-in", "local.openai_standin", ports.openai, ("--latency", str(self.options.openai_latency)))
-            )
-        wanted.append(("receiver", "local.receiver", ports.receiver, ()))
-        if self.options.with_cos:
-            wanted.append(("cos-stand-in", "local.cos", ports.cos, ()))
-        for name, _, port, _ in wanted:
-            if processes.listening(port):
+        wanted = self._servers()
+        for server in wanted:
+            if processes.listening(server.port):
                 raise StartError(
-                    f"port {port}, which the {name} needs, is in use. Stop what listens there, or choose another: "
-                    f"make up {_PORT_VARIABLES[name]}={port + 1000}"
+                    f"port {server.port}, which the {server.name} needs, is in use. Stop what listens there, or choose "
+                    f"another port: make up {server.port_variable}={server.port + 1000}"
                 )
-        for name, module, port, arguments in wanted:
-            self._report(f"starting the {name}")
-            self._processes.append(processes.start(name, module, port, self.options.state_dir, *arguments))
+        for server in wanted:
+            self._report(f"starting the {server.name}")
+            started = processes.start(
+                server.name, server.module, server.port, self.options.state_dir, *server.arguments
+            )
+            self._processes.append(started)
             processes.record(self._processes, self.options.state_dir / "processes.json")
+
+    def _servers(self) -> list["_Server"]:
+        ports = self.options.ports
+        unpacked = ("--unpacked", str(ROOT / ".aws-sam" / "unpacked"))
+        servers = [
+            _Server("emulator", "local.emulator", ports.aws, "AWS_PORT", unpacked),
+            _Server("receiver", "local.receiver", ports.receiver, "RECEIVER_PORT"),
+        ]
+        if self.options.uses_stand_in:
+            latency = ("--latency", str(self.options.openai_latency))
+            servers.append(_Server("openai-stand-in", "local.openai_standin", ports.openai, "OPENAI_PORT", latency))
+        if self.options.with_cos:
+            servers.append(_Server("cos-stand-in", "local.cos", ports.cos, "COS_PORT"))
+        return servers
 
     def _parameters(self) -> dict[str, str]:
         parameters = {"OpenAIBaseUrl": self._openai_base_url()}
@@ -204,9 +213,14 @@ class EmbeddedStack:
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
             openai_base_url=self._openai_base_url(),
             receiver_url=f"http://{HOST}:{self.options.ports.receiver}",
-            secret_arn=outputs["SecretArn"],
+            secret_arn=self._secret_arn(outputs["SecretArn"]),
             cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
         )
+
+    def _secret_arn(self, secret_id: str) -> str:
+        """The secret's ARN; Ref gives it on AWS, and the name here."""
+        manager = deployment.client("secretsmanager", self.endpoint)
+        return str(manager.describe_secret(SecretId=secret_id)["ARN"])
 
     def _fill_secret(self) -> None:
         """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
@@ -223,18 +237,18 @@ class EmbeddedStack:
         return [str(one["PhysicalResourceId"]) for one in found]
 
 
-_PORT_VARIABLES = {
-    "emulator": "AWS_PORT",
-    "openai-stand-in": "OPENAI_PORT",
-    "receiver": "RECEIVER_PORT",
-    "cos-stand-in": "COS_PORT",
-}
+@dataclass(frozen=True)
+class _Server:
+    """A background process to start; `port_variable` sets its port."""
+
+    name: str
+    module: str
+    port: int
+    port_variable: str
+    arguments: tuple[str, ...] = ()
 
 
 def _cos_client(endpoint: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
     return boto3.client(
         "s3",
         endpoint_url=endpoint,

@@ -13,6 +13,7 @@ from io import BytesIO
 
 from PIL import Image, ImageCms, ImageOps
 
+from functions.process_image import png
 from functions.process_image.file_types import recognised
 from imagejobs.errors import ImageTooLargeError, JobError, UnsupportedImageError
 
@@ -51,7 +52,7 @@ def prepare(body: bytes, max_pixels: int, max_bytes: int = OPENAI_MAX_BYTES) -> 
         if len(body) <= max_bytes and _goes_as_it_is(image, body, media_type):
             _decode_to_check(image)
             return Picture(body, media_type)
-        frames = getattr(image, "n_frames", 1)
+        frames = _frames(image)
         notes = [f"only the first of {frames} frames was edited"] if frames > 1 else []
         image.load()
         encoded, scaled = _encode(_plain(image), media_type in _LOSSY_TYPES, max_bytes)
@@ -97,9 +98,14 @@ def _goes_as_it_is(image: Image.Image, body: bytes, media_type: str) -> bool:
         media_type in OPENAI_TYPES
         and image.mode in _PLAIN_MODES
         and not (media_type == "image/png" and body[_BIT_DEPTH] > 8)
-        and getattr(image, "n_frames", 1) == 1
+        and _frames(image) == 1
         and _is_upright(image)
     )
+
+
+def _frames(image: Image.Image) -> int:
+    # What phones add to a JPEG (MPO: a depth map, a second exposure) makes it no animation.
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
 
 
 def _is_upright(image: Image.Image) -> bool:
@@ -143,21 +149,19 @@ def _to_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
 
 def _encode(image: Image.Image, lossy: bool, max_bytes: int) -> tuple[Picture, list[str]]:
     """Encode in at most `max_bytes`, scaled down as far as that needs: as JPEG what was lossy before, else as PNG."""
-    original = image.size
-    while True:
-        buffer = BytesIO()
-        if lossy and image.mode == "RGB":
-            image.save(buffer, "JPEG", quality=95, subsampling=0)
-        else:
-            image.save(buffer, "PNG", compress_level=3)
-        body = buffer.getvalue()
-        if len(body) <= max_bytes:
-            break
+    size = image.size
+    as_jpeg = lossy and image.mode == "RGB"
+    while len(body := _jpeg(image) if as_jpeg else png.encode(image)) > max_bytes:
         factor = 0.95 * math.sqrt(max_bytes / len(body))
         image = image.resize([max(1, int(side * factor)) for side in image.size], Image.Resampling.LANCZOS)
-    media_type = "image/jpeg" if lossy and image.mode == "RGB" else "image/png"
     notes = []
-    if image.size != original:
-        sizes = "{} x {} to {} x {}".format(*original, *image.size)
+    if image.size != size:
+        sizes = "{} x {} to {} x {}".format(*size, *image.size)
         notes = [f"scaled down from {sizes} pixels to fit OpenAI's limit of 50 MB"]
-    return Picture(body, media_type), notes
+    return Picture(body, "image/jpeg" if as_jpeg else "image/png"), notes
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()

@@ -49,7 +49,7 @@ def run_distributed_map(
         items = sfn._resolve_path_or_ctx(state.get("ItemsPath", "$"), effective, ctx)
     run = MapRun(state, effective, processor, execution, ctx, items)
     run.process()
-    result = run.write_results() if "ResultWriter" in state else run.outputs()
+    result: Any = run.write_results() if "ResultWriter" in state else run.outputs()
     output = sfn._apply_result_path(state, raw_input, sfn._apply_result_selector(state, result))
     return sfn._apply_output_path(state, output, ctx), sfn._next_or_end(state)
 
@@ -112,8 +112,8 @@ class MapRun:
                 "States.ExceedToleratedFailureThreshold", "The specified tolerated failure threshold was exceeded"
             )
 
-    def outputs(self) -> Any:
-        """The children's outputs, in the order of the items; nothing for one that failed."""
+    def outputs(self) -> list[Any]:
+        """The children's outputs, null for a failed one; in the order in which the children started."""
         return [json.loads(child["output"] or "null") for child in self.children]
 
     def write_results(self) -> dict[str, Any]:

@@ -1,11 +1,7 @@
 """One image, from its input to its kept edit."""
 
-import boto3
-import pytest
-
-from imagejobs.errors import JobDecidedError
 from tests.integration.process_image.conftest import JOB_ID, invoke, stored
-from tests.integration.process_image.openai_server import EDITED, edited, refused
+from tests.integration.process_image.openai_server import EDITED
 from tests.pictures import picture
 
 
