@@ -94,3 +94,16 @@ def test_a_result_that_is_gone_becomes_a_failed_callback(world: World, serve):
     payload = json.loads(inbox.requests[0][1])
     assert payload["status"] == "failed"
     assert payload["error"].startswith("StorageRejectedError: NoSuchKey")
+
+
+def test_counts_that_do_not_add_up_become_a_failed_callback_and_no_endless_retry(world: World, serve):
+    inbox = Inbox(serve)
+    world.job(inbox.url, "batch")
+    outcome = event("deliver-batch")["outcome"]
+    outcome["summary"]["processed"] = 7
+
+    invoke("deliver-batch", outcome=outcome)
+
+    payload = BatchCallback.model_validate_json(inbox.requests[0][1])
+    assert payload.status == "failed"
+    assert payload.error.endswith("the result could not be put into a callback")
