@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Letters that are redelivered at the same time.
 AT_ONCE = 50
 _POLL_SECONDS = 0.5
+_WAIT_SECONDS = 1
 # How much longer than its redelivery a letter stays hidden from other readers of the queue.
 _MARGIN_SECONDS = 60
 
@@ -93,8 +94,8 @@ class Redeliverer:
                 QueueUrl=self.queue_url,
                 MaxNumberOfMessages=min(10, count),
                 VisibilityTimeout=min(43_200, int(self.patience) + _MARGIN_SECONDS),
-                # Asks every server of the queue, so that an empty answer means an empty queue.
-                WaitTimeSeconds=1,
+                # A wait has SQS ask all of its servers, so that an empty answer means an empty queue.
+                WaitTimeSeconds=_WAIT_SECONDS,
             )
             messages = answer.get("Messages", [])
             for message in messages:

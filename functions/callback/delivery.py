@@ -105,7 +105,7 @@ class DeliveryService:
 
     @property
     def _builder(self) -> PayloadBuilder:
-        return PayloadBuilder(self.store, self.settings, self.secrets)
+        return PayloadBuilder(self.store, self.settings, self.secrets, self.logger)
 
     def _find(self, job_id: str) -> JobRequest | None:
         request = self.store.request(job_id)

@@ -20,6 +20,8 @@ def redeliverer(monkeypatch: pytest.MonkeyPatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr("tools.redeliver._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("tools.redeliver._WAIT_SECONDS", 0)
     with mock_aws():
         s3, sqs, machine = (boto3.client(service) for service in ("s3", "sqs", "stepfunctions"))
         s3.create_bucket(Bucket="jobs")

@@ -178,9 +178,13 @@ class _Exchange:
             raise OSError("the host name has no address")
         for answer in answers:
             address = parse_address(answer)
-            if address is None:
-                raise UrlRefusedError("leads to an address that is not public")
-            check_address(address, target.port, self._policy)
+            try:
+                if address is None:
+                    raise UrlRefusedError("an address with a zone id")
+                check_address(address, target.port, self._policy)
+            except UrlRefusedError as error:
+                # Which addresses an internal name has is nobody's business outside: the log's alone.
+                raise UrlRefusedError("names a host with an address that is not public") from error
         return list(dict.fromkeys(answers))
 
     def _remaining(self) -> float:
