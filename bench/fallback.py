@@ -107,8 +107,8 @@ def main(arguments: list[str]) -> None:
         case ["--measure", way, path]:
             print(json.dumps(measure(way, path)))  # noqa: T201
         case _:
-            for size in [_size(argument) for argument in arguments] or SIZES:
-                print(json.dumps(compare(*size)), flush=True)  # noqa: T201
+            for width, height in [_size(argument) for argument in arguments] or SIZES:
+                print(json.dumps(compare(width, height)), flush=True)  # noqa: T201
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -140,11 +140,11 @@ def _plain(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
-    source, target = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
     try:
-        return ImageCms.profileToProfile(image, source, target, outputMode=mode) or image
-    except ImageCms.PyCMSError:
-        return image  # A profile that does not fit its picture is as good as none.
+        source = ImageCms.ImageCmsProfile(BytesIO(profile))
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode) or image
+    except (ImageCms.PyCMSError, OSError):
+        return image  # A profile that is broken, or does not fit its picture, is as good as none.
 
 
 def _encode(image: Image.Image, lossy: bool, max_bytes: int) -> tuple[Picture, list[str]]:

@@ -14,6 +14,9 @@ def require_configuration(operation: Operation, settings: ProcessImageSettings, 
     needed: dict[str, object] = {"JOBS_BUCKET": settings.jobs_bucket, "OPENAI_API_KEY": secrets.openai_api_key}
     if operation != "base64":
         needed["COS_OUTPUT_BUCKET"] = settings.output_bucket
+        if settings.cos_endpoint:
+            needed["COS_ACCESS_KEY_ID"] = secrets.cos_access_key_id
+            needed["COS_SECRET_ACCESS_KEY"] = secrets.cos_secret_access_key
     if operation == "batch":
         needed["COS_INPUT_BUCKET"] = settings.cos_input_bucket
     if missing := sorted(name for name, value in needed.items() if not value):

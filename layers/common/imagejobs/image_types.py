@@ -13,6 +13,8 @@ _MAGIC = [
     ("image/bmp", 0, b"BM"),
     ("image/tiff", 0, b"II*\x00"),
     ("image/tiff", 0, b"MM\x00*"),
+    ("image/tiff", 0, b"II+\x00"),
+    ("image/tiff", 0, b"MM\x00+"),
     *(("image/avif", 4, b"ftyp" + brand) for brand in (b"avif", b"avis")),
     *(("image/heic", 4, b"ftyp" + brand) for brand in (b"heic", b"heix", b"hevc", b"hevx", b"mif1", b"msf1")),
 ]

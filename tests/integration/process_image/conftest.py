@@ -16,12 +16,18 @@ from imagejobs.storage import s3_client
 from tests.integration.process_image.openai_server import OpenAIServer, openai_server
 
 JOB_ID = "0b6f2c1e-0000-4000-8000-000000000001"
+PROMPT = "make the sky purple"
+
+type Configure = Callable[..., None]
+type Accept = Callable[..., JobRequest]
 
 
 class Context(LambdaContext):
     """What Lambda gives a handler, with a minute left."""
 
-    def get_remaining_time_in_millis(self) -> int:
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Tell the milliseconds left."""
         return 60_000
 
 
@@ -33,9 +39,7 @@ def openai() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture
-def configure(
-    stack: dict[str, str], openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., None]]:
+def configure(stack: dict[str, str], openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
     """The function's environment; a call changes some of it."""
 
     def set_environment(**variables: str) -> None:
@@ -43,35 +47,43 @@ def configure(
             monkeypatch.setenv(name, value)
         get_settings.cache_clear()
 
-    s3_client.cache_clear()
-    parameters.clear_caches()
+    def forget() -> None:
+        get_settings.cache_clear()
+        s3_client.cache_clear()
+        parameters.clear_caches()  # type: ignore[no-untyped-call]
+
+    forget()
     set_environment(OPENAI_BASE_URL=openai.base_url, OPENAI_TIMEOUT_SECONDS="5")
     yield set_environment
-    get_settings.cache_clear()
-    s3_client.cache_clear()
+    forget()
 
 
 @pytest.fixture
-def accepted(configure: Callable[..., None], store: JobStore) -> Callable[..., JobRequest]:
+def accept(configure: Configure, store: JobStore) -> Accept:
     """Record a job as accept does; give its request."""
 
     def record(operation: str, image: bytes | None = None, **fields: Any) -> JobRequest:
-        values = {
-            "job_id": JOB_ID,
-            "operation": operation,
-            "prompt": "make the sky purple",
-            "callback_url": "https://receiver.example/done",
-            "correlation_id": "c-1",
-            "created_at": datetime.now(UTC),
-            "fingerprint": "f",
-        }
-        job = JobRequest.model_validate(values | fields)
+        job = job_request(operation, **fields)
         store.create(job)
         if image is not None:
             store.put_input(job.job_id, image, "application/octet-stream")
         return job
 
     return record
+
+
+def job_request(operation: str, **fields: Any) -> JobRequest:
+    """A request as accept records it."""
+    values = {
+        "job_id": JOB_ID,
+        "operation": operation,
+        "prompt": PROMPT,
+        "callback_url": "https://receiver.example/done",
+        "correlation_id": "c-1",
+        "created_at": datetime.now(UTC),
+        "fingerprint": "f",
+    }
+    return JobRequest.model_validate(values | fields)
 
 
 def invoke(operation: str, **fields: Any) -> dict[str, Any]:
@@ -81,6 +93,9 @@ def invoke(operation: str, **fields: Any) -> dict[str, Any]:
 
 def stored(bucket: str, key: str) -> bytes:
     """Read an object of one of the stack's buckets."""
-    body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-    assert isinstance(body, bytes)
-    return body
+    return boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def keys_in(bucket: str) -> set[str]:
+    """List what one of the stack's buckets holds."""
+    return {entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])}

@@ -1,12 +1,33 @@
 """One image, from its input to its kept edit."""
 
-from tests.integration.process_image.conftest import JOB_ID, invoke, stored
-from tests.integration.process_image.openai_server import EDITED
+import io
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import boto3
+import pytest
+from PIL import Image
+
+from imagejobs.errors import (
+    ConfigurationError,
+    JobDecidedError,
+    OpenAIRejectedError,
+    SourceRefusedError,
+    StorageRejectedError,
+    StorageUnavailableError,
+    UnsupportedImageError,
+)
+from imagejobs.job_store import JobStore
+from tests.integration.process_image.conftest import JOB_ID, PROMPT, Accept, Configure, invoke, keys_in, stored
+from tests.integration.process_image.openai_server import EDITED, OpenAIServer, edited, refused
 from tests.pictures import picture
 
+BILLING_LIMIT = refused(400, "billing_hard_limit_reached", message="Billing hard limit has been reached")
 
-def test_base64_job_keeps_its_result_in_the_jobs_bucket(accepted, openai):
-    accepted("base64", picture())
+
+def test_a_base64_job_keeps_its_result_in_the_jobs_bucket(accept: Accept, openai: OpenAIServer) -> None:
+    accept("base64", picture())
 
     result = invoke("base64")
 
@@ -22,15 +43,200 @@ def test_base64_job_keeps_its_result_in_the_jobs_bucket(accepted, openai):
         "ms": 0,
     }
     assert stored("jobs", key) == EDITED
-    assert openai.calls == 1
-    assert b"make the sky purple" in openai.requests[0]
-    assert picture() in openai.requests[0]
+    assert keys_in("output") == set()
 
 
-def test_url_job_keeps_its_result_in_the_output_bucket(accepted, openai):
-    accepted("url", picture(), filename="holiday photo.jpeg")
+def test_openai_is_asked_as_configured(accept: Accept, configure: Configure, openai: OpenAIServer) -> None:
+    configure(OPENAI_IMAGE_MODEL="gpt-image-2", OPENAI_IMAGE_QUALITY="high", OPENAI_IMAGE_SIZE="1536x1024")
+    configure(OPENAI_IMAGE_OUTPUT_FORMAT="webp", OPENAI_IMAGE_BACKGROUND="transparent")
+    openai.will_answer(edited(picture(file_format="WEBP")))
+    accept("base64", picture())
+
+    assert invoke("base64")["content_type"] == "image/webp"
+
+    (request,) = openai.requests
+    assert picture() in request
+    for value in (PROMPT, "gpt-image-2", "high", "1536x1024", "webp", "transparent"):
+        assert f"\r\n\r\n{value}\r\n".encode() in request
+
+
+def test_a_url_job_keeps_its_result_in_the_output_bucket(accept: Accept) -> None:
+    accept("url", picture(), filename="holiday photo.jpeg")
 
     result = invoke("url")
 
     assert result["output_key"] == f"results/{JOB_ID}/holiday_photo_modified.png"
     assert stored("output", result["output_key"]) == EDITED
+
+
+def test_a_batch_reads_the_input_bucket(accept: Accept, configure: Configure) -> None:
+    configure(COS_INPUT_PREFIX="photos")
+    boto3.client("s3").put_object(Bucket="input", Key="photos/sub/a.jpg", Body=picture(file_format="BMP"))
+    accept("batch")
+
+    result = invoke("batch", key="photos/sub/a.jpg")
+
+    assert result["key"] == "photos/sub/a.jpg"
+    assert result["output_key"] == f"results/batch/{JOB_ID}/sub/a.jpg_modified.png"
+    assert stored("output", result["output_key"]) == EDITED
+
+
+def test_an_uploaded_image_is_read_from_the_jobs_bucket(accept: Accept, openai: OpenAIServer) -> None:
+    boto3.client("s3").put_object(Bucket="jobs", Key="uploads/u1", Body=picture(80, 80))
+    accept("url", image_key="uploads/u1")
+
+    assert invoke("url")["bytes_in"] == len(picture(80, 80))
+    assert picture(80, 80) in openai.requests[0]
+
+
+def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, configure: Configure) -> None:
+    class Pictures(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(picture(70, 70))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        accept("url", image_url=f"http://127.0.0.1:{server.server_port}/a.png")
+        try:
+            with pytest.raises(SourceRefusedError):
+                invoke("url")
+
+            configure(CALLBACK_ALLOW_HTTP="true", CALLBACK_ALLOW_PRIVATE="true")
+            assert invoke("url")["bytes_in"] == len(picture(70, 70))
+        finally:
+            server.shutdown()
+
+
+def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, openai: OpenAIServer) -> None:
+    accept("base64", picture())
+    store.decide(JOB_ID, b"{}")
+
+    with pytest.raises(JobDecidedError):
+        invoke("base64")
+    assert openai.calls == 0
+
+
+def test_an_unknown_job_is_refused(configure: Configure) -> None:
+    with pytest.raises(StorageRejectedError, match="no record of job"):
+        invoke("base64")
+
+
+@pytest.mark.parametrize("operation", ["base64", "url", "batch"])
+def test_a_second_attempt_finds_the_output_of_the_first(accept: Accept, openai: OpenAIServer, operation: str) -> None:
+    boto3.client("s3").put_object(Bucket="input", Key="a.gif", Body=animation())
+    accept(operation, animation())
+    image = {"key": "a.gif"} if operation == "batch" else {}
+
+    first = invoke(operation, **image)
+    second = invoke(operation, **image, retries=1)
+
+    assert openai.calls == 1
+    assert second == first | {"attempts": 2}
+    assert first["note"] == "only the first of 2 frames was edited"
+
+
+def animation() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (20, 20), "red").save(
+        buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (20, 20), "blue")]
+    )
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("output_format", ["png", "jpeg"])
+def test_a_second_attempt_finds_the_fallback_of_the_first(
+    accept: Accept, configure: Configure, openai: OpenAIServer, output_format: str
+) -> None:
+    configure(OPENAI_IMAGE_OUTPUT_FORMAT=output_format)
+    openai.will_answer(BILLING_LIMIT)
+    accept("url", picture(), filename="a.jpg")
+
+    first = invoke("url")
+    second = invoke("url", retries=2)
+
+    assert openai.calls == 1
+    assert second == first | {"attempts": 3}
+    assert (first["engine"], first["content_type"]) == ("local_fallback", "image/png")
+    assert first["output_key"] == f"results/{JOB_ID}/a_modified.png"
+
+
+def test_the_fallback_keeps_size_and_type(accept: Accept, openai: OpenAIServer) -> None:
+    openai.will_answer(BILLING_LIMIT)
+    accept("base64", picture(300, 200, "black"))
+
+    result = invoke("base64")
+
+    with Image.open(io.BytesIO(stored("jobs", result["output_key"]))) as image:
+        assert (image.format, image.size, image.getpixel((290, 5))) == ("PNG", (300, 200), (255, 255, 255))
+
+
+@pytest.mark.parametrize("operation", ["base64", "url"])
+def test_the_fallback_can_be_switched_off_for_single_images(
+    accept: Accept, configure: Configure, openai: OpenAIServer, operation: str
+) -> None:
+    configure(ENABLE_FALLBACK_SINGLE="false")
+    openai.will_answer(BILLING_LIMIT)
+    accept(operation, picture())
+
+    with pytest.raises(OpenAIRejectedError, match=r"BadRequestError: .*Billing hard limit has been reached"):
+        invoke(operation)
+
+
+def test_the_fallback_stays_on_for_batches(accept: Accept, configure: Configure, openai: OpenAIServer) -> None:
+    configure(ENABLE_FALLBACK_SINGLE="false")
+    openai.will_answer(BILLING_LIMIT)
+    boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
+    accept("batch")
+
+    assert invoke("batch", key="a.png")["engine"] == "local_fallback"
+
+
+def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIServer) -> None:
+    accept("base64", b"%PDF-1.7")
+
+    with pytest.raises(UnsupportedImageError, match="a PDF document"):
+        invoke("base64")
+    assert openai.calls == 0
+
+
+def test_an_image_of_too_many_bytes_is_refused_unread(accept: Accept, configure: Configure) -> None:
+    configure(MAX_IMAGE_BYTES="1000")
+    accept("base64", bytes(1001))
+
+    with pytest.raises(StorageRejectedError, match="1,001 bytes; the limit is 1,000"):
+        invoke("base64")
+
+
+def test_what_is_not_configured_is_named(configure: Configure) -> None:
+    configure(COS_INPUT_BUCKET="", COS_OUTPUT_BUCKET="", COS_ENDPOINT="https://cos.example", JOBS_BUCKET="")
+    names = "COS_ACCESS_KEY_ID, COS_INPUT_BUCKET, COS_OUTPUT_BUCKET, COS_SECRET_ACCESS_KEY, JOBS_BUCKET"
+
+    with pytest.raises(ConfigurationError, match=names):
+        invoke("batch", key="a.png")
+
+
+def test_an_output_bucket_that_is_missing_is_reported(accept: Accept, configure: Configure) -> None:
+    configure(COS_OUTPUT_BUCKET="nowhere")
+    accept("url", picture())
+
+    with pytest.raises(StorageRejectedError, match="nowhere"):
+        invoke("url")
+
+
+def test_a_storage_that_cannot_be_reached_is_tried_again(
+    accept: Accept, configure: Configure, openai: OpenAIServer
+) -> None:
+    accept("url", picture())
+    keys = {"OPENAI_API_KEY": "k", "COS_ACCESS_KEY_ID": "id", "COS_SECRET_ACCESS_KEY": "key"}
+    boto3.client("secretsmanager").put_secret_value(SecretId="secrets", SecretString=json.dumps(keys))
+    # A port that nothing listens on; COS is the second storage, the jobs bucket stays where it was.
+    configure(COS_ENDPOINT="http://127.0.0.1:9")
+
+    with pytest.raises(StorageUnavailableError):
+        invoke("url")
+    assert openai.calls == 0
