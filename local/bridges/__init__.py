@@ -6,7 +6,7 @@ through boto3. When ministack closes a gap, its bridge goes.
 
 from importlib.metadata import version
 
-from local.bridges import api, executions, functions, map_runs
+from local.bridges import api, executions, functions, map_runs, secrets
 
 MINISTACK = "1.5.33"
 
@@ -22,3 +22,4 @@ def apply() -> None:
     functions.apply()
     executions.apply()
     map_runs.apply()
+    secrets.apply()
