@@ -1,5 +1,7 @@
 """The commands behind `make up`, `make down` and `make demo`."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local import deployment
+from local.demo import DemoError
+from local.demo import run as run_demo
 from local.processes import StartError
 from local.stack import STATE_DIR, EmbeddedStack, Options, Ports
 
@@ -61,3 +65,21 @@ def down(state_dir: StateDir = STATE_DIR) -> None:
     """Stop what `up` started."""
     stopped = EmbeddedStack(Options(state_dir=state_dir)).down()
     console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def demo(
+    images: Annotated[Path | None, typer.Option(envvar="IMAGES", help="A folder of pictures for the batch.")] = None,
+) -> None:
+    """Run the main job for real, and stop everything again."""
+    # As Ctrl-C does, the end of the terminal or a kill unwinds the stack, which stops what was started.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        run_demo(console, images)
+    except (StartError, DemoError) as error:
+        console.print(f"[bold red]the demo failed:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("stopped; nothing runs on")
+        raise typer.Exit(130) from None

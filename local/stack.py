@@ -46,6 +46,7 @@ class Options:
     openai_api_key: str = ""
     openai_latency: float = 0.5
     with_cos: bool = False
+    with_receiver: bool = True
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -171,8 +172,9 @@ class EmbeddedStack:
         unpacked = ("--unpacked", str(ROOT / ".aws-sam" / "unpacked"))
         servers = [
             _Server("emulator", "local.emulator", ports.aws, "AWS_PORT", unpacked),
-            _Server("receiver", "local.receiver", ports.receiver, "RECEIVER_PORT"),
         ]
+        if self.options.with_receiver:
+            servers.append(_Server("receiver", "local.receiver", ports.receiver, "RECEIVER_PORT"))
         if self.options.uses_stand_in:
             latency = ("--latency", str(self.options.openai_latency))
             servers.append(_Server("openai-stand-in", "local.openai_standin", ports.openai, "OPENAI_PORT", latency))
@@ -212,7 +214,7 @@ class EmbeddedStack:
             state_machine_arn=outputs["StateMachineArn"],
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
             openai_base_url=self._openai_base_url(),
-            receiver_url=f"http://{HOST}:{self.options.ports.receiver}",
+            receiver_url=f"http://{HOST}:{self.options.ports.receiver}" if self.options.with_receiver else "",
             secret_arn=self._secret_arn(outputs["SecretArn"]),
             cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
         )

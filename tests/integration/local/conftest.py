@@ -48,6 +48,14 @@ class Aws:
         self("s3").create_bucket(Bucket=name)
         return name
 
+    def stack(self, template: dict[str, Any]) -> dict[str, str]:
+        """Make a CloudFormation stack; returns its outputs."""
+        name = f"stack-{uuid4().hex[:8]}"
+        self("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
+        self("cloudformation").get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+        outputs = self("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
     def machine(self, states: dict[str, Any], **options: Any) -> str:
         """Make a state machine that starts at the first of `states`; returns its ARN."""
         definition = {"StartAt": next(iter(states)), "States": states, **options}

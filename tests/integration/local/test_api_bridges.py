@@ -1,10 +1,10 @@
 """API Gateway on the embedded AWS, as `local.bridges.api` puts it right, and what else the service asks of it."""
 
 import json
+import re
 import urllib.parse
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -57,11 +57,7 @@ def api(aws: Aws) -> str:
         },
         "Outputs": {"Id": {"Value": {"Ref": "Api"}}},
     }
-    name = f"api-{uuid4().hex[:8]}"
-    aws("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(template))
-    aws("cloudformation").get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    outputs = aws("cloudformation").describe_stacks(StackName=name)["Stacks"][0]["Outputs"]
-    return f"{aws.endpoint}/restapis/{outputs[0]['OutputValue']}/v1/_user_request_"
+    return f"{aws.endpoint}/restapis/{aws.stack(template)['Id']}/v1/_user_request_"
 
 
 def test_any_method_and_the_headers_arrive(api: str) -> None:
@@ -86,6 +82,22 @@ def test_what_is_too_large_for_a_function_is_refused_by_the_gateway(api: str, si
 
     assert answer.status_code == status
     assert status == 200 or "detail" in answer.json()
+
+
+def test_a_generated_secret_is_made_as_the_template_says(aws: Aws) -> None:
+    generate = {
+        "SecretStringTemplate": '{"OTHER": ""}',
+        "GenerateStringKey": "KEY",
+        "PasswordLength": 44,
+        "ExcludePunctuation": True,
+    }
+    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": generate}}
+    name = aws.stack({"Resources": {"Secret": secret}, "Outputs": {"Id": {"Value": {"Ref": "Secret"}}}})["Id"]
+
+    made = json.loads(aws("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+
+    assert made["OTHER"] == ""
+    assert re.fullmatch(r"[A-Za-z0-9]{44}", made["KEY"])
 
 
 def test_conditional_writes_decide_races(aws: Aws) -> None:
