@@ -128,7 +128,7 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
         requests = receiver.received(path)
         assert {request.body for request in requests} == {store.decided(job).body}
         assert {request.headers["webhook-id"] for request in requests} == {job}
-        assert webhook.verify(requests[-1].body, requests[-1].headers)["status"] == "completed"
+        assert webhook.verify(requests[-1].body, requests[-1].headers)["job_id"] == job
 
     # To a healthy receiver, the queue is redelivered until nothing is left.
     for path in jobs.values():
