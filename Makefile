@@ -60,7 +60,7 @@ check: setup lint test ## Lint, type-check and test everything
 lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machine
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy .
+	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
 	@mkdir -p .local && $(BIN)/python -m statemachine.render > .local/image_job.rendered.json
 	@$(BIN)/cfn-lint .local/image_job.rendered.json
@@ -69,3 +69,15 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 deploy: setup ## Deploy to AWS, with the credentials and region of the environment
 	@$(BIN)/sam build
 	@$(BIN)/sam deploy $(DEPLOY_ARGUMENTS)
+
+.PHONY: up
+up: setup ## Start the embedded AWS in the background and deploy the stack into it
+	@$(BIN)/python -m local up
+
+.PHONY: down
+down: setup ## Stop what `make up` started
+	@$(BIN)/python -m local down
+
+.PHONY: demo
+demo: setup ## Run the main job for real: three jobs, their callbacks, a contact sheet (IMAGES=folder)
+	@$(BIN)/python -m local demo

@@ -1,4 +1,4 @@
-"""The API's own documents."""
+"""The API's own document."""
 
 import json
 from functools import lru_cache
@@ -10,9 +10,3 @@ def openapi_json(server_url: str, *, api_keys: bool) -> str:
     from imagejobs.openapi import full_document  # 30 models' schemas, which no other route needs
 
     return json.dumps(full_document(server_url, api_key=api_keys))
-
-
-@lru_cache
-def docs_page(server_url: str, *, api_keys: bool) -> str:
-    """A page to browse that document with."""
-    return openapi_json(server_url, api_keys=api_keys)

@@ -28,7 +28,7 @@ def attempt(
     status: int | None = None
     error: JobError | None
     try:
-        status = post(url, body, headers, policy, timeout, network).status
+        status = post(url, body, headers, policy, timeout, network)
         error = _error_of(status)
     except UrlRefusedError as refused:
         error = CallbackRefusedError(f"the callback URL {refused}")

@@ -47,14 +47,14 @@ class DeliveryService:
             JobError: any other, for the state machine to try again.
         """
         request = self._request(job_id)
-        delivery, _ = self.store.delivery(job_id)
+        known = delivery, _ = self.store.delivery(job_id)
         if delivery.status != "pending":
             # The state machine asks again when it lost our answer, too.
             self.logger.info("nothing to deliver", extra={"delivery": delivery.status})
             return delivery
         result = self._attempt(request, self._decided(request, outcome))
         self._report(request, result, retries)
-        recorded = self._record(job_id, delivery, "delivered" if result.error is None else "pending", result.error)
+        recorded = self._record(job_id, known, "pending" if result.error else "delivered", result.error)
         if result.error:
             raise result.error
         return recorded
@@ -62,7 +62,7 @@ class DeliveryService:
     def dead_letter(self, job_id: str, error: str) -> Delivery:
         """Give a delivery up: one message to the dead-letter queue, unless this round of delivery has ended already."""
         request = self._request(job_id)
-        delivery, _ = self.store.delivery(job_id)
+        known = delivery, _ = self.store.delivery(job_id)
         if delivery.status != "pending":
             self.logger.info("no dead letter", extra={"delivery": delivery.status})
             return delivery
@@ -79,7 +79,7 @@ class DeliveryService:
         self.queue().send_message(QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message))
         self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
         self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
-        return self._record(job_id, delivery, "dead_lettered", error)
+        return self._record(job_id, known, "dead_lettered", error)
 
     def last_word(self, name: ExecutionName, error: str) -> None:
         """See to the delivery of a job whose execution ended without doing so; `error` says how it ended.
@@ -88,10 +88,10 @@ class DeliveryService:
         delivery is given up, so that nothing goes round in circles.
         """
         job_id = name.job_id
-        if self.store.request(job_id) is None:
+        request = self._find(job_id)
+        if request is None:
             self.logger.warning("an execution of no known job ended", extra={"execution": str(name)})
             return
-        request = self._request(job_id)
         if not self.store.is_decided(job_id):
             self.store.decide(job_id, self._builder.failed(request, error))
         delivery, _ = self.store.delivery(job_id)
@@ -105,13 +105,18 @@ class DeliveryService:
 
     @property
     def _builder(self) -> PayloadBuilder:
-        return PayloadBuilder(self.store, self.settings, self.secrets)
+        return PayloadBuilder(self.store, self.settings, self.secrets, self.logger)
+
+    def _find(self, job_id: str) -> JobRequest | None:
+        request = self.store.request(job_id)
+        if request:
+            self.logger.append_keys(job_id=job_id, correlation_id=request.correlation_id)
+        return request
 
     def _request(self, job_id: str) -> JobRequest:
-        request = self.store.request(job_id)
+        request = self._find(job_id)
         if request is None:
             raise StorageRejectedError(f"there is no record of job {job_id}: it has expired or never was")
-        self.logger.append_keys(job_id=job_id, correlation_id=request.correlation_id)
         return request
 
     def _decided(self, request: JobRequest, outcome: Outcome) -> bytes:
@@ -137,7 +142,8 @@ class DeliveryService:
     def _report(self, request: JobRequest, result: Attempt, retries: int) -> None:
         self.metrics.add_metric("CallbacksFailed" if result.error else "CallbacksDelivered", "Count", 1)
         self.metrics.add_metric("CallbackLatency", "Milliseconds", result.milliseconds)
-        self.logger.info(
+        log = self.logger.warning if result.error else self.logger.info
+        log(
             "callback failed" if result.error else "callback delivered",
             extra={
                 "attempt": retries + 1,
@@ -152,11 +158,12 @@ class DeliveryService:
     def _record(
         self,
         job_id: str,
-        before: Delivery,
+        known: tuple[Delivery, str | None],
         status: Literal["pending", "delivered", "dead_lettered"],
         error: JobError | str | None,
     ) -> Delivery:
         """Record how an attempt or the delivery ended. What was sent stays sent if that cannot be written."""
+        before, _ = known
         text = f"{type(error).__name__}: {error}" if isinstance(error, JobError) else error
         tried = 0 if status == "dead_lettered" else 1
 
@@ -167,7 +174,7 @@ class DeliveryService:
             return Delivery(status=ended, attempts=now.attempts + tried, last_error=text, round=now.round)
 
         try:
-            return self.store.update_delivery(job_id, change)
+            return self.store.update_delivery(job_id, change, known)
         except JobError:
             self.logger.exception("the record of the delivery could not be written")
             return before.model_copy(update={"status": status, "last_error": text})

@@ -4,6 +4,8 @@ import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aws_lambda_powertools import Logger
+
 from functions.callback.settings import CallbackSettings
 from imagejobs import payloads
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback
@@ -21,6 +23,7 @@ class PayloadBuilder:
     store: JobStore
     settings: CallbackSettings
     secrets: Callable[[], Secrets]
+    logger: Logger
 
     def build(self, request: JobRequest, outcome: Outcome) -> bytes:
         """Build the payload of a job; a result that cannot be had makes it a failed one.
@@ -36,6 +39,9 @@ class PayloadBuilder:
             raise
         except JobError as error:
             return self.failed(request, f"{type(error).__name__}: {error}")
+        except ValueError as error:  # a model's refusal among them, whose words may hold a presigned URL
+            self.logger.exception("the payload could not be built")
+            return self.failed(request, f"{type(error).__name__}: the result could not be put into a callback")
 
     def failed(self, request: JobRequest, error: str) -> bytes:
         """Build the payload that says that the job failed."""

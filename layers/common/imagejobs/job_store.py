@@ -136,14 +136,22 @@ class JobStore:
         key = self.key(job_id, "delivery.json")
         return self.bucket.put(key, body, _JSON, if_etag=if_etag, if_absent=if_etag is None)
 
-    def update_delivery(self, job_id: str, change: Callable[[Delivery], Delivery | None]) -> Delivery:
+    def update_delivery(
+        self,
+        job_id: str,
+        change: Callable[[Delivery], Delivery | None],
+        known: tuple[Delivery, str | None] | None = None,
+    ) -> Delivery:
         """Change how the delivery stands, whoever else does so meanwhile; `change` gives None to leave it as it is.
+
+        `known` is what `delivery` gave a moment ago, and saves reading it once more.
 
         Raises:
             StorageUnavailableError: others kept changing it.
         """
         for _ in range(5):
-            delivery, etag = self.delivery(job_id)
+            delivery, etag = known or self.delivery(job_id)
+            known = None
             changed = change(delivery)
             if changed is None:
                 return delivery

@@ -3,6 +3,7 @@
 Never logged: secrets, prompts, image bytes, payloads and the query string of a callback URL.
 """
 
+import warnings
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools import Logger, Metrics
@@ -17,6 +18,8 @@ def make_logger(function: str) -> Logger:
 
 def make_metrics(function: str) -> Metrics:
     """EMF metrics in the namespace ImageJobs, with the function as their only dimension unless one is added."""
+    # A call that has nothing to count is no mistake.
+    warnings.filterwarnings("ignore", "No application metrics to publish")
     return Metrics(namespace=NAMESPACE, service=function)
 
 

@@ -41,7 +41,7 @@ SUBMISSIONS = (
         "Edit one image and give it back",
         "Edits one image as the prompt asks and gives the edited image itself back, as base64. Use it when the result "
         "is to be shown or worked on right away. Give the prompt in plain words and the image as image_base64, without "
-        "a data: prefix; for an image over 3 MB give image_key or image_url instead, exactly one of the three. The "
+        "a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one of the three. The "
         "edit takes from seconds to minutes; the result arrives by callback with status completed (then "
         "result_image_base64 and result_mime_type) or failed (then error, which says why).",
         api.ImageRequest,
@@ -53,7 +53,7 @@ SUBMISSIONS = (
         "Edit one image and store it",
         "Edits one image as the prompt asks, stores the result in object storage and gives back a link to it. Use it "
         "when the result is to be kept or shared. Give the prompt in plain words and the image as image_base64, "
-        "without a data: prefix; for an image over 3 MB give image_key or image_url instead, exactly one of the three. "
+        "without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one of the three. "
         "The result arrives by callback with status completed (then result_url, which works for expires_in seconds, "
         "and object_key) or failed (then error, which says why).",
         api.ImageRequest,
@@ -88,9 +88,9 @@ def full_document(server_url: str, api_key: bool) -> Json:
     """The whole API, as `GET /openapi.json` answers it; `api_key` when the API asks for one."""
     paths: Json = {}
     for one in SUBMISSIONS:
-        operation = _submission(one)
-        operation["parameters"] += [_TOKEN, _IDEMPOTENCY_KEY, _CORRELATION_ID]
-        operation["responses"] |= _problems(401, 409, 413, 422, 503)
+        operation = _submission(one) | {"tags": ["Jobs"]}
+        operation["parameters"] += [_TOKEN, _IDEMPOTENCY_KEY]
+        operation["responses"] |= _problems(401, 409, 413, 503)
         operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
         paths[one.path] = {"post": operation}
     for route in _ROUTES:
@@ -99,7 +99,8 @@ def full_document(server_url: str, api_key: bool) -> Json:
         for operation in item.values():
             if operation.get("security") != []:
                 operation["responses"] |= _problems(403) if api_key else {}
-            operation["responses"] |= _problems(429, 500)
+            operation["parameters"] = [*operation.get("parameters", []), _CORRELATION_ID]
+            operation["responses"] |= _problems(422, 429, 500)
     document = _document("Image jobs", server_url, paths) | {"components": {"schemas": _schemas()}}
     if api_key:
         document["components"]["securitySchemes"] = {"apiKey": _API_KEY}
@@ -134,6 +135,7 @@ _JOB_ID: Json = {
     "required": True,
     "schema": {"type": "string", "pattern": api.JOB_ID_PATTERN},
 }
+_RETRY_AFTER: Json = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
 _PROBLEMS = {
     401: "The token is missing or wrong.",
@@ -157,9 +159,11 @@ def _answer(description: str, model: type[BaseModel]) -> Json:
 
 
 def _problems(*codes: int) -> Json:
-    return {
-        str(code): _answer(_PROBLEMS[code], api.ValidationProblem if code == 422 else api.Problem) for code in codes
-    }
+    problems: Json = {}
+    for code in codes:
+        problem = _answer(_PROBLEMS[code], api.ValidationProblem if code == 422 else api.Problem)
+        problems[str(code)] = problem | ({"headers": {"Retry-After": _RETRY_AFTER}} if code in (429, 503) else {})
+    return problems
 
 
 def _submission(one: _Submission) -> Json:
@@ -198,11 +202,14 @@ class _Route:
     body: type[BaseModel] | None = None
     parameters: list[Json] = field(default_factory=list)
     open: bool = False
+    tag: str = "Jobs"
 
 
-_JOB_PARAMETERS = [_JOB_ID, _TOKEN, _CORRELATION_ID]
+_JOB_PARAMETERS = [_JOB_ID, _TOKEN]
 _ROUTES = (
-    _Route("get", "/health", "getHealth", "Tell whether the service is up", {200: api.Health}, open=True),
+    _Route(
+        "get", "/health", "getHealth", "Tell whether the service is up", {200: api.Health}, open=True, tag="Service"
+    ),
     _Route(
         "get",
         "/cos/config",
@@ -210,7 +217,8 @@ _ROUTES = (
         "Tell where images come from and go to",
         {200: api.CosConfig},
         (401,),
-        parameters=[_TOKEN, _CORRELATION_ID],
+        parameters=[_TOKEN],
+        tag="Service",
     ),
     _Route(
         "post",
@@ -218,9 +226,9 @@ _ROUTES = (
         "createUpload",
         "Prepare the upload of a large image",
         {201: api.Upload},
-        (401, 413, 422),
+        (401,),
         body=api.UploadRequest,
-        parameters=[_TOKEN, _CORRELATION_ID],
+        parameters=[_TOKEN],
     ),
     _Route(
         "get",
@@ -228,7 +236,7 @@ _ROUTES = (
         "getJob",
         "See a job",
         {200: api.Job},
-        (401, 404, 422, 503),
+        (401, 404, 503),
         parameters=_JOB_PARAMETERS,
     ),
     _Route(
@@ -237,7 +245,7 @@ _ROUTES = (
         "cancelJob",
         "Cancel a job",
         {202: api.JobAction},
-        (401, 404, 409, 422, 503),
+        (401, 404, 409, 503),
         parameters=_JOB_PARAMETERS,
     ),
     _Route(
@@ -246,16 +254,21 @@ _ROUTES = (
         "redeliverJob",
         "Send a job's callback again",
         {202: api.JobAction},
-        (401, 404, 409, 422, 503),
+        (401, 404, 409, 503),
         parameters=_JOB_PARAMETERS,
     ),
-    _Route("get", "/openapi.json", "getOpenApi", "This document", {200: "application/json"}, open=True),
-    _Route("get", "/docs", "getDocs", "This document as a page", {200: "text/html"}, open=True),
+    _Route("get", "/openapi.json", "getOpenApi", "This document", {200: "application/json"}, open=True, tag="Service"),
+    _Route("get", "/docs", "getDocs", "This document as a page", {200: "text/html"}, open=True, tag="Service"),
 )
 
 
 def _operation(route: _Route) -> Json:
-    operation: Json = {"operationId": route.operation_id, "summary": route.summary, "responses": {}}
+    operation: Json = {
+        "operationId": route.operation_id,
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": {},
+    }
     if route.parameters:
         operation["parameters"] = route.parameters
     if route.body:

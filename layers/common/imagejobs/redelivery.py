@@ -19,7 +19,8 @@ def redeliver(store: JobStore, executions: Executions, job_id: str) -> Redeliver
     """Start a new delivery of a job's payload, unless one is under way; of simultaneous callers, one starts it."""
     if store.request(job_id) is None:
         return Redelivery.UNKNOWN_JOB
-    if not store.is_decided(job_id):
+    # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
+    if not store.is_decided(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
         return Redelivery.UNDECIDED
     delivery, etag = store.delivery(job_id)
     if delivery.status == "pending" and _under_way(executions, job_id, delivery.round):

@@ -37,7 +37,7 @@ class EditedImage(_Message):
     """Output of `process_image`: where the edited image lies and what it took. Sizes in bytes, time in ms."""
 
     status: Literal["edited"] = "edited"
-    key: str | None
+    key: str | None = None
     output_key: str
     content_type: str
     engine: Literal["openai", "local_fallback"]

@@ -24,19 +24,11 @@ from imagejobs.outbound.policy import OutboundPolicy, Target, UrlRefusedError, c
 MAX_ANSWER_BYTES = 64 * 1024
 _CONNECT_SECONDS = 10.0
 _CHUNK_BYTES = 64 * 1024
+_MAX_INTERIM_ANSWERS = 100
 
 
 class ExchangeFailedError(RetryableError):
     """No complete answer: the name did not resolve, no connection, TLS or HTTP broken, or out of time."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a server answered; `milliseconds` from before the name was resolved until the answer was read."""
-
-    status: int
-    milliseconds: int
-    body: bytes = b""
 
 
 @lru_cache
@@ -64,8 +56,8 @@ NETWORK = Network()
 
 def post(
     url: str, body: bytes, headers: dict[str, str], policy: OutboundPolicy, timeout: float, network: Network = NETWORK
-) -> Answer:
-    """POST `body`; any answer of the server is returned, redirects included, with at most 64 KiB read and dropped.
+) -> int:
+    """POST `body` and return the status of the answer, a redirect's as any other.
 
     Raises:
         UrlRefusedError: policy forbids the URL, or an address that its host has.
@@ -73,10 +65,10 @@ def post(
     """
     with _Exchange(check_url(url, policy), policy, timeout, network) as exchange:
         response = exchange.send("POST", headers, body)
-        # The status is the receiver's word. What follows is read for politeness, and however it ends changes nothing.
+        # The status is the receiver's word. What follows is read for politeness, up to a limit, and changes nothing.
         with contextlib.suppress(ExchangeFailedError):
             exchange.read(response, MAX_ANSWER_BYTES)
-        return Answer(response.status, exchange.milliseconds)
+        return response.status
 
 
 def fetch(url: str, policy: OutboundPolicy, *, max_bytes: int, timeout: float, network: Network = NETWORK) -> bytes:
@@ -111,27 +103,21 @@ class _Exchange:
 
     def __init__(self, target: Target, policy: OutboundPolicy, timeout: float, network: Network) -> None:
         self._target, self._policy, self._network = target, policy, network
-        self._started = time.monotonic()
-        self._deadline = self._started + timeout
-        self._wire: _Wire | None = None
+        self._deadline = time.monotonic() + timeout
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "_Exchange":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._wire:
-            self._wire.close()
-
-    @property
-    def milliseconds(self) -> int:
-        return round((time.monotonic() - self._started) * 1000)
+        self._open.close()
 
     def send(self, method: str, headers: dict[str, str], body: bytes | None = None) -> HTTPResponse:
         """Send the request and read the head of its answer."""
         try:
-            self._wire = _Wire(self._connected(), self._deadline)
+            wire = self._open.enter_context(_Wire(self._connected(), self._deadline))
             connection = HTTPConnection(self._target.host, self._target.port)
-            connection.sock = self._wire
+            connection.sock = wire
             connection.putrequest(method, self._target.path, skip_host=True, skip_accept_encoding=True)
             length = {} if body is None else {"Content-Length": str(len(body))}
             for name, value in {"Host": self._target.host_header, "Connection": "close", **length, **headers}.items():
@@ -139,7 +125,7 @@ class _Exchange:
             # A server may answer and hang up before it has read everything: its answer counts.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 connection.endheaders(body)
-            return _read_head(self._wire, method)
+            return self._read_head(wire, method)
         except (OSError, HTTPException) as error:
             raise ExchangeFailedError(_words(error)) from error
 
@@ -152,6 +138,17 @@ class _Exchange:
         except (OSError, HTTPException) as error:
             raise ExchangeFailedError(_words(error)) from error
         return bytes(body)
+
+    def _read_head(self, wire: "_Wire", method: str) -> HTTPResponse:
+        """Read status line and headers, past the interim answers (1xx), of which http.client knows only 100."""
+        for _ in range(_MAX_INTERIM_ANSWERS):
+            # All that the response calls of the wire is makefile.
+            response = self._open.enter_context(HTTPResponse(wire, method=method))  # type: ignore[arg-type]
+            response.begin()
+            if response.status >= 200:
+                return response
+            response.fp = None  # type: ignore[assignment]  # not its own to close: the next answer comes from it
+        raise HTTPException("too many interim answers")
 
     def _connected(self) -> socket.socket:
         """Connect to the first address that takes it, all of them checked before."""
@@ -181,9 +178,13 @@ class _Exchange:
             raise OSError("the host name has no address")
         for answer in answers:
             address = parse_address(answer)
-            if address is None:
-                raise UrlRefusedError("leads to an address that is not public")
-            check_address(address, target.port, self._policy)
+            try:
+                if address is None:
+                    raise UrlRefusedError("an address with a zone id")
+                check_address(address, target.port, self._policy)
+            except UrlRefusedError as error:
+                # Which addresses an internal name has is nobody's business outside: the log's alone.
+                raise UrlRefusedError("names a host with an address that is not public") from error
         return list(dict.fromkeys(answers))
 
     def _remaining(self) -> float:
@@ -216,15 +217,6 @@ class _Wire(io.RawIOBase):
     def close(self) -> None:
         self._socket.close()
         super().close()
-
-
-def _read_head(wire: _Wire, method: str) -> HTTPResponse:
-    """Read status line and headers, past the interim answers (1xx) of which http.client knows only 100."""
-    while True:
-        response = HTTPResponse(wire, method=method)  # type: ignore[arg-type]  # all it calls is makefile
-        response.begin()
-        if response.status >= 200:
-            return response
 
 
 def _remaining(deadline: float) -> float:

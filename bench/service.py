@@ -1,0 +1,156 @@
+"""How fast the service is, on the embedded AWS with the stand-in's edits at half a second.
+
+Every figure is the whole way over HTTP: the API's answer, or the callback's arrival at a receiver in this process.
+"""
+
+import base64
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from PIL import Image
+
+from local.receiver import Receiver
+from local.stack import EmbeddedStack, Options, Ports
+
+LATENCY_SECONDS = 0.5
+BATCH_IMAGES, CONCURRENCY = 40, 10
+_DEADLINE_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure; it is good when it is at most `target`."""
+
+    name: str
+    value: float
+    target: float
+    unit: str
+
+    def row(self) -> dict[str, Any]:
+        """The figure as a line of the report."""
+        return {
+            "figure": self.name,
+            "value": round(self.value, 3),
+            "unit": self.unit,
+            "target": self.target,
+            "reached": self.value <= self.target,
+        }
+
+
+def measure(state_dir: Path) -> Iterator[Figure]:
+    """Start a stack of its own, measure it warm, and stop it."""
+    options = Options(
+        ports=Ports.free(),
+        state_dir=state_dir,
+        openai_latency=LATENCY_SECONDS,
+        parameters={"MaxConcurrentJobs": str(CONCURRENCY)},
+    )
+    with EmbeddedStack(options) as stack, Receiver() as receiver, httpx2.Client(timeout=60) as client:
+        bench = _Bench(stack, receiver, client)
+        bench.warm()
+        yield Figure("accept, one at a time, median", bench.accept_one_at_a_time(), 100, "ms")
+        yield Figure("accept, 20 at once, median", bench.accept_at_once(20), 600, "ms")
+        yield Figure("one job, beyond OpenAI's own time, median", bench.one_job(), 400, "ms")
+        best = BATCH_IMAGES / CONCURRENCY * LATENCY_SECONDS
+        yield Figure("batch of 40, as a multiple of its edits' own time", bench.batch() / best, 1.25, "ratio")
+
+
+class _Bench:
+    def __init__(self, stack: EmbeddedStack, receiver: Receiver, client: httpx2.Client) -> None:
+        self.stack, self.receiver, self.client = stack, receiver, client
+        self.image = base64.b64encode(_photo()).decode()
+
+    def warm(self) -> None:
+        """Have as many execution environments of each function as are used at once, each invoked before."""
+        for logical_id, count in (
+            ("AcceptFunction", 20),
+            ("ProcessImageFunction", CONCURRENCY),
+            ("CallbackFunction", 4),
+        ):
+            self.stack.warm(self.stack.function_name(logical_id), count)
+        s3 = self.stack.info.client("s3")
+        for number in range(BATCH_IMAGES):
+            s3.put_object(Bucket=self.stack.info.input_bucket, Key=f"{number:02}.jpg", Body=_photo())
+        self.accept_at_once(20)
+        self.batch()
+
+    def accept_one_at_a_time(self) -> float:
+        """Milliseconds until a job is accepted, nothing else under way."""
+        taken = []
+        for _ in range(15):
+            started = time.perf_counter()
+            job_id = self._submit("/process-image-async-b64", {"image_base64": self.image})
+            taken.append(_ms(started))
+            self._callback(job_id)
+        return statistics.median(taken)
+
+    def accept_at_once(self, count: int) -> float:
+        """Milliseconds until a job is accepted when `count` are posted at the same moment."""
+
+        def post(_: int) -> tuple[float, str]:
+            started = time.perf_counter()
+            job_id = self._submit("/process-image-async-b64", {"image_base64": self.image})
+            return _ms(started), job_id
+
+        with ThreadPoolExecutor(count) as pool:
+            answers = list(pool.map(post, range(count)))
+        for _, job_id in answers:
+            self._callback(job_id)
+        return statistics.median(taken for taken, _ in answers)
+
+    def one_job(self) -> float:
+        """Milliseconds from the post to the callback, less OpenAI's."""
+        taken = []
+        for _ in range(9):
+            started = time.perf_counter()
+            self._callback(self._submit("/process-image-async", {"image_base64": self.image}))
+            taken.append(_ms(started) - LATENCY_SECONDS * 1000)
+        return statistics.median(taken)
+
+    def batch(self) -> float:
+        """Seconds from the post of a batch to its callback."""
+        started = time.perf_counter()
+        payload = self._callback(self._submit("/batch-process-images", {}))
+        taken = time.perf_counter() - started
+        if payload["processed"] != BATCH_IMAGES:
+            raise RuntimeError(f"the batch did not run through: {payload}")
+        return taken
+
+    def _submit(self, route: str, body: dict[str, Any]) -> str:
+        answer = self.client.post(
+            f"{self.stack.info.api_url}{route}",
+            json={"prompt": "make it blue", **body},
+            headers={"callbackUrl": self.receiver.url("/bench")},
+        )
+        answer.raise_for_status()
+        return str(answer.json()["job_id"])
+
+    def _callback(self, job_id: str) -> dict[str, Any]:
+        deadline = time.monotonic() + _DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            for received in self.receiver.received("/bench"):
+                if received.headers["webhook-id"] == job_id:
+                    payload: dict[str, Any] = received.json()
+                    return payload
+            time.sleep(0.005)
+        job = self.client.get(f"{self.stack.info.api_url}/jobs/{job_id}").text
+        raise TimeoutError(f"no callback within {_DEADLINE_SECONDS} s for {job}")
+
+
+def _photo() -> bytes:
+    """A small picture with the noise of a photograph, as JPEG."""
+    image = Image.effect_noise((512, 384), 60).convert("RGB")
+    buffer = BytesIO()
+    image.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def _ms(started: float) -> float:
+    return (time.perf_counter() - started) * 1000

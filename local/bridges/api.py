@@ -1,0 +1,81 @@
+"""Bridges of API Gateway: what an OpenAPI document brings along, and what is too large for a Lambda function.
+
+| on AWS                                                             | ministack 1.5.33                      |
+|--------------------------------------------------------------------|---------------------------------------|
+| an imported document's x-amazon-apigateway-any-method and          | both are left out                     |
+| x-amazon-apigateway-gateway-responses take effect                  |                                       |
+| a request over 10 MB, or whose event is over Lambda's 6 MB, is the | both reach the function               |
+| gateway response REQUEST_TOO_LARGE (413)                           |                                       |
+| an event's domainName, path and X-Forwarded-Proto tell by what URL | a path with the stage alone           |
+| the API was called                                                 |                                       |
+
+Sources: API Gateway developer guide, "OpenAPI extensions for API Gateway", "Quotas for configuring and running a REST
+API" (payload size: 10 MB), "Gateway response types" (REQUEST_TOO_LARGE) and "Input format of a Lambda function for
+proxy integration".
+"""
+
+import json
+from typing import Any
+
+from ministack.services import apigateway_v1
+
+from local.bridges.functions import MAX_PAYLOAD
+
+MAX_REQUEST = 10 * 1024 * 1024
+
+_ANY = "x-amazon-apigateway-any-method"
+_RESPONSES = "x-amazon-apigateway-gateway-responses"
+
+_import_rest_api = apigateway_v1._import_rest_api
+_call_lambda = apigateway_v1._call_lambda_raw
+_invoke_proxy = apigateway_v1._invoke_lambda_proxy_v1
+
+
+def apply() -> None:
+    """Put these bridges in place."""
+    apigateway_v1._OPENAPI_HTTP_METHODS.add("any")
+    apigateway_v1._import_rest_api = import_rest_api
+    apigateway_v1._call_lambda_raw = call_lambda
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_proxy
+
+
+def import_rest_api(document: dict[str, Any], base: dict[str, Any] | None = None) -> str:
+    """Make a REST API of an OpenAPI document; returns its id."""
+    paths = {
+        path: {"any" if method == _ANY else method: operation for method, operation in item.items()}
+        for path, item in document.get("paths", {}).items()
+    }
+    api_id: str = _import_rest_api({**document, "paths": paths}, base)
+    for kind, response in document.get(_RESPONSES, {}).items():
+        status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)
+        if status >= 400:
+            raise ValueError(f"gateway response {kind}: {body!r}")
+    return api_id
+
+
+class _EventTooLargeError(Exception):
+    pass
+
+
+async def call_lambda(function: str, event: Any, **options: Any) -> Any:
+    """Invoke a function with an event that tells the URL it was called by, unless it is too large."""
+    context = event.get("requestContext", {})
+    if "apiId" in context and "domainName" not in context:
+        host = next(value for name, value in event["headers"].items() if name.lower() == "host")
+        stage = f"/restapis/{context['apiId']}/{context['stage']}/_user_request_"
+        context |= {"domainName": host, "path": f"{stage}{event['path']}"}
+        event["headers"]["X-Forwarded-Proto"] = "http"
+    if len(json.dumps(event)) > MAX_PAYLOAD:
+        raise _EventTooLargeError
+    return await _call_lambda(function, event, **options)
+
+
+async def invoke_proxy(*arguments: Any, **options: Any) -> Any:
+    """Answer a request by a function's proxy integration."""
+    body = arguments[8]
+    try:
+        if len(body or b"") > MAX_REQUEST:
+            raise _EventTooLargeError
+        return await _invoke_proxy(*arguments, **options)
+    except _EventTooLargeError:
+        return apigateway_v1._gw_error("REQUEST_TOO_LARGE", "Request Too Long")

@@ -1,0 +1,85 @@
+"""The commands behind `make up`, `make down` and `make demo`."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from local import deployment
+from local.demo import DemoError
+from local.demo import run as run_demo
+from local.processes import StartError
+from local.stack import STATE_DIR, EmbeddedStack, Options, Ports
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console()
+
+StateDir = Annotated[Path, typer.Option(envvar="STATE_DIR", help="Where logs and stack.json are kept.")]
+
+
+@app.command()
+def up(
+    openai_base_url: Annotated[
+        str, typer.Option(envvar="OPENAI_BASE_URL", help="Use this server, not the stand-in.")
+    ] = "",
+    openai_api_key: Annotated[str, typer.Option(envvar="OPENAI_API_KEY", help="The key for OPENAI_BASE_URL.")] = "",
+    parameters: Annotated[str, typer.Option(envvar="PARAMETERS", help="Template parameters: Name=value …")] = "",
+    cos: Annotated[bool, typer.Option(envvar="COS", help="Keep the images in a stand-in for IBM COS.")] = False,
+    latency: Annotated[float, typer.Option(envvar="OPENAI_LATENCY", help="Seconds that an edit takes.")] = 0.5,
+    aws_port: Annotated[int, typer.Option(envvar="AWS_PORT")] = Ports.aws,
+    openai_port: Annotated[int, typer.Option(envvar="OPENAI_PORT")] = Ports.openai,
+    receiver_port: Annotated[int, typer.Option(envvar="RECEIVER_PORT")] = Ports.receiver,
+    cos_port: Annotated[int, typer.Option(envvar="COS_PORT")] = Ports.cos,
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Start the embedded AWS in the background and deploy the stack into it; one that is up is started anew."""
+    try:
+        options = Options(
+            ports=Ports(aws_port, openai_port, receiver_port, cos_port),
+            state_dir=state_dir,
+            openai_base_url=openai_base_url,
+            openai_api_key=openai_api_key,
+            openai_latency=latency,
+            with_cos=cos,
+            parameters=deployment.parse_parameters(parameters),
+        )
+        with console.status("starting") as status:
+            info = EmbeddedStack(options, report=status.update).up()
+    except StartError as error:
+        console.print(f"[bold red]not started:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    table = Table(show_header=False, box=None)
+    for name, value in info.model_dump().items():
+        if value and name not in ("access_key", "secret_key", "region"):
+            table.add_row(f"[dim]{name}[/]", value)
+    console.print(table)
+    console.print(f"\nThe stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down")
+
+
+@app.command()
+def down(state_dir: StateDir = STATE_DIR) -> None:
+    """Stop what `up` started."""
+    stopped = EmbeddedStack(Options(state_dir=state_dir)).down()
+    console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def demo(
+    images: Annotated[Path | None, typer.Option(envvar="IMAGES", help="A folder of pictures for the batch.")] = None,
+) -> None:
+    """Run the main job for real, and stop everything again."""
+    # As Ctrl-C does, the end of the terminal or a kill unwinds the stack, which stops what was started.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    try:
+        run_demo(console, images)
+    except (StartError, DemoError) as error:
+        console.print(f"[bold red]the demo failed:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("stopped; nothing runs on")
+        raise typer.Exit(130) from None

@@ -1,0 +1,125 @@
+"""Background processes: started, found again by what a file says of them, and stopped, but never anyone else's."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from local.http_server import HOST
+
+_START_TIMEOUT = 60.0
+_STOP_TIMEOUT = 8.0
+_TAIL_LINES = 25
+
+
+class StartError(Exception):
+    """The embedded AWS could not be started; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A background process. `started` is its start time as the system tells it: a pid alone may be another's by now."""
+
+    name: str
+    pid: int
+    started: str
+
+    def alive(self) -> bool:
+        """Whether the process still runs, and is the one that was started."""
+        return _start_time(self.pid) == self.started
+
+    def stop(self) -> None:
+        """End the process and its children; waits until it is gone."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + _STOP_TIMEOUT
+            if self.alive():
+                os.killpg(self.pid, number)
+            while self.alive() and time.monotonic() < deadline:
+                _reap(self.pid)
+                time.sleep(0.05)
+
+
+def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> Process:
+    """Start `python -m <module>` in a session of its own and wait until it listens on its port.
+
+    Raises StartError with the end of its log, `<folder>/<name>.log`, when it ends or does not listen in time.
+    """
+    log = folder / f"{name}.log"
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
+    # Only what a program needs of this shell: with its AWS_ENDPOINT_URL, for one, the emulator would call itself.
+    passed_on = ("PATH", "HOME", "LANG", "LC_ALL", "SSL_CERT_FILE")
+    environment = {key: os.environ[key] for key in passed_on if key in os.environ}
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", module, "--port", str(port), *arguments],
+            cwd=Path(__file__).parents[1],
+            env={**environment, "TMPDIR": str(temporary.resolve())},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    process = Process(name, popen.pid, _start_time(popen.pid) or "")
+    deadline = time.monotonic() + _START_TIMEOUT
+    while not listening(port):
+        if popen.poll() is not None or time.monotonic() > deadline:
+            process.stop()
+            raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{tail(log)}")
+        time.sleep(0.05)
+    return process
+
+
+def listening(port: int) -> bool:
+    """Whether anything listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]) if log.exists() else ""
+
+
+def record(processes: list[Process], path: Path) -> None:
+    """Note the processes that run, for `recorded`."""
+    path.write_text(json.dumps([asdict(process) for process in processes], indent=2))
+
+
+def recorded(path: Path) -> list[Process]:
+    """The processes that were noted, whether they still run or not."""
+    return [Process(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
+
+
+def _start_time(pid: int) -> str | None:
+    """When a process started, in the system's own words; None when there is none."""
+    stat = Path(f"/proc/{pid}/stat")
+    if Path("/proc/self/stat").exists():
+        try:
+            # After the name in parentheses: the state first, the start time as the 20th field (proc(5)).
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] == "Z" else fields[19]
+    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None
+
+
+def _reap(pid: int) -> None:
+    """Take note of a child's end, when it is ours."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,261 @@
+"""The whole stack on this machine: the emulated AWS, the stand-ins, and the stack deployed into it."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+import httpx2
+from botocore.config import Config
+from pydantic import BaseModel, ConfigDict
+
+from local import cos, deployment, processes
+from local.deployment import ACCESS_KEY, REGION, ROOT, SECRET_KEY
+from local.http_server import HOST
+from local.processes import Process, StartError
+
+STATE_DIR = ROOT / ".local"
+_STAND_IN_KEY = "local-stand-in"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the parts listen."""
+
+    aws: int = 4566
+    openai: int = 8081
+    receiver: int = 8082
+    cos: int = 8083
+
+    @classmethod
+    def free(cls) -> Self:
+        """Ports that nothing listens on."""
+        return cls(*(processes.free_port() for _ in range(4)))
+
+
+@dataclass(frozen=True)
+class Options:
+    """How the stack is run. `openai_base_url` is a server to use in place of the stand-in, with `openai_api_key`."""
+
+    ports: Ports = field(default_factory=Ports)
+    state_dir: Path = STATE_DIR
+    openai_base_url: str = ""
+    openai_api_key: str = ""
+    openai_latency: float = 0.5
+    with_cos: bool = False
+    with_receiver: bool = True
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def uses_stand_in(self) -> bool:
+        """Whether the edits are made by the stand-in."""
+        return not self.openai_base_url
+
+
+class StackInfo(BaseModel):
+    """What `.local/stack.json` says of a stack that is up; with COS, the input and output buckets are there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api_url: str
+    s3_endpoint: str
+    region: str
+    access_key: str
+    secret_key: str
+    input_bucket: str
+    output_bucket: str
+    jobs_bucket: str
+    state_machine_arn: str
+    dead_letter_queue_url: str
+    openai_base_url: str
+    receiver_url: str
+    secret_arn: str
+    cos_endpoint: str = ""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of the emulated AWS."""
+        return deployment.client(service, self.s3_endpoint)
+
+    def images_client(self) -> Any:
+        """An S3 client for the input and output buckets, wherever they are."""
+        return _cos_client(self.cos_endpoint) if self.cos_endpoint else self.client("s3")
+
+
+class EmbeddedStack:
+    """Starts everything, deploys the stack, and stops what it started; a context manager.
+
+    As a context manager it leaves nothing behind; `up` and `down` let the stack outlive the process that started it.
+    """
+
+    def __init__(self, options: Options | None = None, report: Callable[[str], None] = lambda _step: None) -> None:
+        self.options = options or Options()
+        self._report = report
+        self._processes: list[Process] = []
+        self.info: StackInfo
+
+    def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    @property
+    def endpoint(self) -> str:
+        """The emulated AWS's endpoint."""
+        return f"http://{HOST}:{self.options.ports.aws}"
+
+    def up(self) -> StackInfo:
+        """Start everything and deploy the stack; whatever was started is stopped again when a step fails."""
+        self.down()
+        self.options.state_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            self._start_servers()
+            self._report("building and deploying the stack")
+            outputs = deployment.deploy(self.endpoint, self._parameters())
+            self.info = self._describe(outputs)
+            self._fill_secret()
+            self._report("warming the functions")
+            for function in self._functions():
+                self.warm(function)
+        except BaseException:
+            self.down()
+            raise
+        (self.options.state_dir / "stack.json").write_text(self.info.model_dump_json(indent=2) + "\n")
+        return self.info
+
+    def down(self) -> list[str]:
+        """Stop what was started; returns the names of what still ran. Doing it twice does no harm."""
+        pids = self.options.state_dir / "processes.json"
+        running = [process for process in reversed(processes.recorded(pids)) if process.alive()]
+        for process in running:
+            process.stop()
+        self._processes = []
+        for leftover in (pids, self.options.state_dir / "stack.json"):
+            leftover.unlink(missing_ok=True)
+        shutil.rmtree(self.options.state_dir / "tmp", ignore_errors=True)
+        return [process.name for process in running]
+
+    def warm(self, function: str, count: int = 1) -> None:
+        """Have `count` execution environments of a function ready, without invoking it."""
+        url = f"{self.endpoint}/_local/warm"
+        httpx2.post(url, params={"function": function, "count": str(count)}, timeout=120).raise_for_status()
+
+    def function_name(self, logical_id: str) -> str:
+        """The name of a function by its logical id in the template."""
+        found = self.info.client("cloudformation").describe_stack_resource(
+            StackName=deployment.STACK_NAME, LogicalResourceId=logical_id
+        )
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    def _start_servers(self) -> None:
+        wanted = self._servers()
+        for server in wanted:
+            if processes.listening(server.port):
+                raise StartError(
+                    f"port {server.port}, which the {server.name} needs, is in use. Stop what listens there, or choose "
+                    f"another port: make up {server.port_variable}={server.port + 1000}"
+                )
+        for server in wanted:
+            self._report(f"starting the {server.name}")
+            started = processes.start(
+                server.name, server.module, server.port, self.options.state_dir, *server.arguments
+            )
+            self._processes.append(started)
+            processes.record(self._processes, self.options.state_dir / "processes.json")
+
+    def _servers(self) -> list["_Server"]:
+        ports = self.options.ports
+        unpacked = ("--unpacked", str(ROOT / ".aws-sam" / "unpacked"))
+        servers = [
+            _Server("emulator", "local.emulator", ports.aws, "AWS_PORT", unpacked),
+        ]
+        if self.options.with_receiver:
+            servers.append(_Server("receiver", "local.receiver", ports.receiver, "RECEIVER_PORT"))
+        if self.options.uses_stand_in:
+            latency = ("--latency", str(self.options.openai_latency))
+            servers.append(_Server("openai-stand-in", "local.openai_standin", ports.openai, "OPENAI_PORT", latency))
+        if self.options.with_cos:
+            servers.append(_Server("cos-stand-in", "local.cos", ports.cos, "COS_PORT"))
+        return servers
+
+    def _parameters(self) -> dict[str, str]:
+        parameters = {"OpenAIBaseUrl": self._openai_base_url()}
+        if self.options.with_cos:
+            endpoint = f"http://{HOST}:{self.options.ports.cos}"
+            for bucket in (cos.INPUT_BUCKET, cos.OUTPUT_BUCKET):
+                _cos_client(endpoint).create_bucket(Bucket=bucket)
+            parameters |= {
+                "CosEndpoint": endpoint,
+                "CosRegion": cos.REGION,
+                "CosInputBucket": cos.INPUT_BUCKET,
+                "CosOutputBucket": cos.OUTPUT_BUCKET,
+            }
+        return deployment.local_parameters({**parameters, **self.options.parameters})
+
+    def _openai_base_url(self) -> str:
+        if self.options.uses_stand_in:
+            return f"http://{HOST}:{self.options.ports.openai}/v1"
+        return self.options.openai_base_url
+
+    def _describe(self, outputs: dict[str, str]) -> StackInfo:
+        return StackInfo(
+            api_url=f"{self.endpoint}/restapis/{outputs['ApiId']}/{outputs['ApiUrl'].rpartition('/')[2]}/_user_request_",
+            s3_endpoint=self.endpoint,
+            region=REGION,
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            input_bucket=outputs["InputBucketName"],
+            output_bucket=outputs["OutputBucketName"],
+            jobs_bucket=outputs["JobsBucketName"],
+            state_machine_arn=outputs["StateMachineArn"],
+            dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
+            openai_base_url=self._openai_base_url(),
+            receiver_url=f"http://{HOST}:{self.options.ports.receiver}" if self.options.with_receiver else "",
+            secret_arn=self._secret_arn(outputs["SecretArn"]),
+            cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
+        )
+
+    def _secret_arn(self, secret_id: str) -> str:
+        """The secret's ARN; Ref gives it on AWS, and the name here."""
+        manager = deployment.client("secretsmanager", self.endpoint)
+        return str(manager.describe_secret(SecretId=secret_id)["ARN"])
+
+    def _fill_secret(self) -> None:
+        """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
+        manager = self.info.client("secretsmanager")
+        secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
+        secret["OPENAI_API_KEY"] = _STAND_IN_KEY if self.options.uses_stand_in else self.options.openai_api_key
+        if self.options.with_cos:
+            secret |= {"COS_ACCESS_KEY_ID": cos.ACCESS_KEY_ID, "COS_SECRET_ACCESS_KEY": cos.SECRET_ACCESS_KEY}
+        manager.put_secret_value(SecretId=self.info.secret_arn, SecretString=json.dumps(secret))
+
+    def _functions(self) -> list[str]:
+        resources = self.info.client("cloudformation").describe_stack_resources(StackName=deployment.STACK_NAME)
+        found = [one for one in resources["StackResources"] if one["ResourceType"] == "AWS::Lambda::Function"]
+        return [str(one["PhysicalResourceId"]) for one in found]
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A background process to start; `port_variable` sets its port."""
+
+    name: str
+    module: str
+    port: int
+    port_variable: str
+    arguments: tuple[str, ...] = ()
+
+
+def _cos_client(endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=cos.REGION,
+        aws_access_key_id=cos.ACCESS_KEY_ID,
+        aws_secret_access_key=cos.SECRET_ACCESS_KEY,
+        config=Config(s3={"addressing_style": "path"}),
+    )

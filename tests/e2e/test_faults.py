@@ -1,0 +1,140 @@
+"""What goes wrong, and how a caller hears of it: one callback for each job, whatever happened."""
+
+import base64
+import os
+import signal
+import subprocess
+from typing import Any
+
+import pytest
+
+from imagejobs.job_store import JobStore
+from local.openai_standin import OpenAIStandIn
+from local.receiver import Step
+from local.stack import EmbeddedStack, StackInfo
+from tests.e2e.conftest import Service, wait_for
+from tests.pictures import picture
+
+# What OpenAI does -> how the callback's error begins; None where the job is completed (by the fallback).
+FAULTS: dict[str, str | None] = {
+    "billing_hard_limit": None,
+    "billing_message": None,
+    "organization_spend_limit": None,
+    "project_spend_limit": None,
+    "insufficient_quota": "RateLimitError: ",
+    "moderation": "BadRequestError: ",
+    "invalid_api_key": "AuthenticationError: ",
+    "server_error": "InternalServerError: ",
+    "unavailable": "InternalServerError: ",
+    "hang": "APITimeoutError: ",
+    "drop": "APIConnectionError: ",
+    "empty": "",
+    "garbage_image": "",
+}
+RETRIED = {"server_error", "unavailable", "hang", "drop"}
+
+
+def test_openai_faults_are_retried_or_reported_in_the_sdks_words(service: Service, openai: OpenAIStandIn) -> None:
+    for fault in FAULTS:
+        openai.fail(fault, prompt=f"<{fault}>")
+    jobs = {fault: service.submit_url(prompt=f"edit <{fault}>") for fault in FAULTS}
+    payloads = {fault: service.callback(job_id) for fault, job_id in jobs.items()}
+
+    for fault, words in FAULTS.items():
+        payload = payloads[fault]
+        assert payload["status"] == ("completed" if words is None else "failed"), (fault, payload)
+        if words is not None:
+            assert payload["error"].startswith(words), (fault, payload["error"])
+            assert len(payload["error"]) > len(words)
+    calls = {fault: sum(f"<{fault}>" in call.prompt for call in openai.calls) for fault in FAULTS}
+    assert {fault for fault, count in calls.items() if count > 1} >= RETRIED
+    assert all(calls[fault] == 1 for fault in ("billing_hard_limit", "moderation", "insufficient_quota"))
+
+
+def test_retry_after_is_waited_out_by_the_state_machine(service: Service, openai: OpenAIStandIn) -> None:
+    openai.fail("rate_limit", times=2, retry_after=1)
+    job_id = service.submit_url()
+
+    assert service.callback(job_id)["status"] == "completed"
+    first, second, third = (call.started_at for call in openai.calls)
+    assert second - first >= 1
+    assert third - second >= 1
+
+
+@pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n", picture()[:200]])
+def test_damaged_image_fails_with_its_reason(service: Service, openai: OpenAIStandIn, body: bytes) -> None:
+    job_id = service.submit("/process-image-async", image_base64=base64.b64encode(body).decode())
+    payload = service.callback(job_id)
+
+    assert payload["status"] == "failed"
+    assert payload["error"].startswith("UnsupportedImageError: ")
+    assert openai.calls == []
+
+
+def test_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(service: Service) -> None:
+    service.receiver.script("/shaky", 503, 503, 200)
+    job_id = service.submit_url(path="/shaky")
+    attempts = wait_for(lambda: len(found := service.callbacks(job_id)) == 3 and found)
+
+    assert len({attempt.body for attempt in attempts}) == 1
+    wait_for(lambda: service.job(job_id)["delivery"] == {"status": "delivered", "attempts": 3})
+
+
+def workers_of(stack: EmbeddedStack, logical_id: str) -> list[int]:
+    """The processes in which the emulator runs a function."""
+    name = stack.function_name(logical_id)
+    listed = subprocess.run(["pgrep", "-f", "local/bridges/worker.py"], capture_output=True, text=True, check=False)
+    found = []
+    for pid in map(int, listed.stdout.split()):
+        with open(f"/proc/{pid}/environ", "rb") as environment:
+            if f"AWS_LAMBDA_FUNCTION_NAME={name}".encode() in environment.read().split(b"\0"):
+                found.append(pid)
+    return found
+
+
+def test_worker_that_crashes_in_mid_job_loses_nothing(
+    service: Service, embedded: EmbeddedStack, openai: OpenAIStandIn
+) -> None:
+    openai.fail("hang", times=1, seconds=30)
+    job_id = service.submit_url()
+    wait_for(lambda: openai.calls, what="the call to OpenAI")
+    for pid in workers_of(embedded, "ProcessImageFunction"):
+        os.kill(pid, signal.SIGKILL)
+
+    assert service.callback(job_id)["status"] == "completed"
+    assert len(openai.calls) == 2
+
+
+def test_result_that_cannot_be_stored_fails_the_job(
+    service: Service, stack: StackInfo, store: JobStore, openai: OpenAIStandIn
+) -> None:
+    openai.fail("hang", times=1, seconds=1)  # a moment in which the output bucket goes away
+    s3 = stack.client("s3")
+    listed = s3.list_objects_v2(Bucket=stack.output_bucket).get("Contents", [])
+    kept: dict[str, Any] = {
+        entry["Key"]: s3.get_object(Bucket=stack.output_bucket, Key=entry["Key"])["Body"].read() for entry in listed
+    }
+    for key in kept:
+        s3.delete_object(Bucket=stack.output_bucket, Key=key)
+    s3.delete_bucket(Bucket=stack.output_bucket)
+    try:
+        payload = service.callback(service.submit_url())
+    finally:
+        s3.create_bucket(Bucket=stack.output_bucket)
+        for key, body in kept.items():
+            s3.put_object(Bucket=stack.output_bucket, Key=key, Body=body)
+
+    assert payload["status"] == "failed"
+    assert payload["error"].startswith("StorageRejectedError: NoSuchBucket")
+
+
+def test_a_receiver_that_is_gone_is_dead_lettered_and_redelivered(service: Service) -> None:
+    service.receiver.script("/gone", Step(status=410), 200)
+    job_id = service.submit_url(path="/gone")
+    wait_for(lambda: service.job(job_id)["delivery"]["status"] == "dead_lettered")
+
+    assert service.job(job_id)["status"] == "completed"
+    assert service.http.post(f"/jobs/{job_id}/redeliver").status_code == 202
+    wait_for(lambda: service.job(job_id)["delivery"]["status"] == "delivered")
+    first, second = service.callbacks(job_id)
+    assert first.body == second.body

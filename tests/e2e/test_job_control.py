@@ -1,0 +1,150 @@
+"""Jobs seen, stopped, repeated and fed with large images, on the embedded AWS."""
+
+import io
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import httpx2
+from PIL import Image
+
+from imagejobs.executions import ExecutionName, Executions
+from local.openai_standin import OpenAIStandIn
+from local.stack import StackInfo
+from tests.e2e.conftest import Service, encoded, wait_for
+from tests.pictures import picture
+
+
+def test_cancelling_a_batch_in_mid_run(
+    service: Service, openai: OpenAIStandIn, input_folder: Callable[..., str], stack: StackInfo
+) -> None:
+    folder = input_folder(**{f"i{number:02}_png": picture() for number in range(40)})
+    openai.fail("hang", seconds=1)  # each image takes a second, and then another attempt
+    job_id = service.submit_batch(prefix=folder)
+    wait_for(lambda: len(openai.calls) >= 3, what="the first edits")
+    progress = wait_for(lambda: service.job(job_id).get("progress"), what="progress")
+    assert progress["total"] == 40
+
+    assert service.http.delete(f"/jobs/{job_id}").status_code == 202
+    assert service.http.delete(f"/jobs/{job_id}").status_code == 202
+    time.sleep(1)  # what was under way ends
+    started = len(openai.calls)
+    payload = service.callback(job_id)
+    time.sleep(2)
+
+    assert (payload["status"], payload["error"]) == ("failed", "cancelled")
+    assert len(service.callbacks(job_id)) == 1
+    assert len(openai.calls) == started < 40
+    job = service.job(job_id)
+    assert (job["status"], job["error"]) == ("cancelled", "cancelled")
+    executions = Executions(stack.client("stepfunctions"), stack.state_machine_arn)
+    assert executions.status(ExecutionName(job_id)) == "ABORTED"
+
+
+def test_a_decided_job_is_not_cancelled(service: Service) -> None:
+    job_id = service.submit_url()
+    service.callback(job_id)
+
+    assert service.http.delete(f"/jobs/{job_id}").status_code == 409
+
+
+def test_twenty_posts_with_one_key_are_one_job(service: Service, stack: StackInfo, openai: OpenAIStandIn) -> None:
+    key = {"Idempotency-Key": f"order-{uuid.uuid4()}"}
+    with ThreadPoolExecutor(20) as pool:
+        job_ids = set(pool.map(lambda _: service.submit_url(headers=key), range(20)))
+    (job_id,) = job_ids
+    service.callback(job_id)
+
+    assert len(openai.calls) == 1
+    assert len(service.callbacks(job_id)) == 1
+    assert service.submit_url(headers=key) == job_id  # also when it has ended
+    other = {"prompt": "make it red", "image_base64": encoded()}
+    answer = service.http.post(
+        "/process-image-async", json=other, headers={"callbackUrl": service.receiver.url(), **key}
+    )
+    assert answer.status_code == 409
+
+
+def test_a_status_polled_fifty_times_a_second(
+    service: Service, openai: OpenAIStandIn, input_folder: Callable[..., str]
+) -> None:
+    folder = input_folder(**{f"i{number}_png": picture() for number in range(3)})
+    openai.fail("hang", seconds=2, times=3)
+    job_id = service.submit_batch(prefix=folder)
+
+    def poll(number: int) -> int:
+        time.sleep(number / 50)
+        return service.http.get(f"/jobs/{job_id}").status_code
+
+    with ThreadPoolExecutor(10) as pool:
+        statuses = list(pool.map(poll, [number % 50 for number in range(100)]))
+
+    assert set(statuses) == {200}
+    service.callback(job_id)
+
+
+def test_a_job_id_of_another_stack(service: Service) -> None:
+    stranger = str(uuid.uuid4())
+
+    assert service.http.get(f"/jobs/{stranger}").status_code == 404
+    assert service.http.delete(f"/jobs/{stranger}").status_code == 404
+    assert service.http.post(f"/jobs/{stranger}/redeliver").status_code == 404
+
+
+def large_picture(size: int) -> bytes:
+    """A BMP of exactly `size` bytes: as large as a photograph, at no cost in time."""
+    side = 3800
+    buffer = io.BytesIO()
+    Image.effect_noise((side, side), 80).convert("RGB").save(buffer, "BMP")
+    return buffer.getvalue().ljust(size, b"\0")
+
+
+def test_a_45_mb_upload_goes_the_whole_way(service: Service, openai: OpenAIStandIn) -> None:
+    image = large_picture(45_000_000)
+    upload = service.http.post(
+        "/uploads", json={"filename": "big.bmp", "content_type": "image/bmp", "size": len(image)}
+    ).json()
+
+    shorter = httpx2.post(upload["url"], data=upload["fields"], files={"file": image[:1000]}, timeout=60)
+    assert shorter.status_code == 400, "a form takes exactly the size that it was made for"
+    assert httpx2.post(upload["url"], data=upload["fields"], files={"file": image}, timeout=60).status_code == 204
+    job_id = service.submit("/process-image-async", image_key=upload["image_key"], filename="big.bmp")
+    payload = service.callback(job_id, timeout=120)
+
+    assert payload["status"] == "completed", payload
+    assert len(openai.calls) == 1
+
+
+def test_an_image_url_is_fetched_by_the_worker(service: Service) -> None:
+    class Images(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = picture() if self.path == "/cat.png" else b"<html>"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Images)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        base = f"http://127.0.0.1:{server.server_port}"
+        good = service.submit("/process-image-async-b64", image_url=f"{base}/cat.png")
+        bad = service.submit("/process-image-async-b64", image_url=f"{base}/page.html")
+
+        assert service.callback(good)["status"] == "completed"
+        payload = service.callback(bad)
+        assert payload["status"] == "failed"
+        assert payload["error"].startswith("UnsupportedImageError: ")
+    finally:
+        server.shutdown()
+
+
+def test_every_refusal_has_the_contracts_form(service: Service) -> None:
+    large = service.http.post("/process-image-async", content=b"x" * 7_000_000, headers={"callbackUrl": "x"})
+    assert large.status_code == 413
+    assert "/uploads" in large.json()["detail"]
+    assert service.http.get("/nothing").json()["detail"]
+    assert service.http.head("/health").status_code == 200

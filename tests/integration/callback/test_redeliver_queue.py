@@ -1,0 +1,146 @@
+"""The command that redelivers a whole dead-letter queue, on moto's AWS; the state machine is played by the test."""
+
+import json
+import threading
+import uuid
+from datetime import UTC, datetime
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.storage import Bucket
+from tools.redeliver import Fate, Redeliverer
+
+
+@pytest.fixture
+def redeliverer(monkeypatch: pytest.MonkeyPatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setattr("tools.redeliver._POLL_SECONDS", 0.05)
+    monkeypatch.setattr("tools.redeliver._WAIT_SECONDS", 0)
+    with mock_aws():
+        s3, sqs, machine = (boto3.client(service) for service in ("s3", "sqs", "stepfunctions"))
+        s3.create_bucket(Bucket="jobs")
+        queue_url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        arn = machine.create_state_machine(
+            name="image-job",
+            definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
+            roleArn="arn:aws:iam::123456789012:role/any",
+        )["stateMachineArn"]
+        yield Redeliverer(sqs, queue_url, JobStore(Bucket(s3, "jobs")), Executions(machine, arn), patience=3)
+
+
+def dead_letter(to: Redeliverer, body: str | None = None) -> str:
+    """A job whose delivery was given up, with its letter on the queue."""
+    job_id = str(uuid.uuid4())
+    to.store.create(
+        JobRequest(
+            job_id=job_id,
+            operation="url",
+            prompt="p",
+            callback_url="https://example.com/",
+            correlation_id="c",
+            created_at=datetime.now(UTC),
+            fingerprint="f",
+        )
+    )
+    to.store.decide(job_id, b"{}")
+    to.store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3), if_etag=None)
+    send(to, body or json.dumps({"job_id": job_id}))
+    return job_id
+
+
+def send(to: Redeliverer, body: str) -> None:
+    to.queue.send_message(QueueUrl=to.queue_url, MessageBody=body)
+
+
+def waiting(on: Redeliverer) -> list[str]:
+    """The bodies that any reader of the queue sees."""
+    bodies = []
+    while messages := on.queue.receive_message(QueueUrl=on.queue_url, MaxNumberOfMessages=10).get("Messages", []):
+        bodies += [message["Body"] for message in messages]
+    return bodies
+
+
+def play_machine(of: Redeliverer, **endings: str) -> threading.Thread:
+    """End each redelivery that is started as `endings` says for its job; a given-up one leaves a new letter."""
+
+    def run() -> None:
+        left = dict(endings)
+        for _ in range(100):
+            for job_id, ending in list(left.items()):
+                if of.executions.status(ExecutionName(job_id, "redelivery", 1)) == "RUNNING":
+                    if ending == "dead_lettered":
+                        send(of, json.dumps({"job_id": job_id, "attempts": 6}))
+                    of.store.update_delivery(
+                        job_id, lambda now, ending=ending: now.model_copy(update={"status": ending})
+                    )
+                    del left[job_id]
+            if not left:
+                return
+            threading.Event().wait(0.05)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_only_what_was_delivered_leaves_the_queue(redeliverer: Redeliverer):
+    delivered, failed, hung = (dead_letter(redeliverer) for _ in range(3))
+    send(redeliverer, "no letter of ours")
+    machine = play_machine(redeliverer, **{delivered: "delivered", failed: "dead_lettered"})
+
+    letters = redeliverer.run()
+
+    machine.join(timeout=10)
+    assert {letter.job_id: letter.fate for letter in letters} == {
+        delivered: Fate.DELIVERED,
+        failed: Fate.FAILED_AGAIN,
+        hung: Fate.STILL_TRYING,
+        "": Fate.NOT_POSSIBLE,
+    }
+    assert sorted(waiting(redeliverer)) == sorted(
+        [json.dumps({"job_id": failed, "attempts": 6}), json.dumps({"job_id": hung}), "no letter of ours"]
+    )
+
+
+def test_a_letter_of_what_was_delivered_since_is_removed_and_nothing_sent(redeliverer: Redeliverer):
+    job_id = dead_letter(redeliverer)
+    redeliverer.store.update_delivery(job_id, lambda now: now.model_copy(update={"status": "delivered"}))
+
+    (letter,) = redeliverer.run()
+
+    assert letter.fate is Fate.DELIVERED
+    assert redeliverer.executions.status(ExecutionName(job_id, "redelivery", 1)) is None
+    assert waiting(redeliverer) == []
+
+
+def test_more_letters_than_are_redelivered_at_once_all_have_their_turn(redeliverer: Redeliverer, monkeypatch):
+    monkeypatch.setattr("tools.redeliver.AT_ONCE", 3)
+    jobs = [dead_letter(redeliverer) for _ in range(7)]
+    machine = play_machine(redeliverer, **dict.fromkeys(jobs, "delivered"))
+
+    letters = redeliverer.run()
+
+    machine.join(timeout=10)
+    assert {letter.job_id for letter in letters} == set(jobs)
+    assert {letter.fate for letter in letters} == {Fate.DELIVERED}
+    assert waiting(redeliverer) == []
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_event_of_the_last_word_that_nobody_handled_names_its_job(redeliverer: Redeliverer, wrapped: bool):
+    job_id = dead_letter(redeliverer, body="{}")
+    event = {"detail-type": "Step Functions Execution Status Change", "detail": {"name": job_id, "status": "ABORTED"}}
+    send(redeliverer, json.dumps({"version": "1.0", "requestPayload": event} if wrapped else event))
+    machine = play_machine(redeliverer, **{job_id: "delivered"})
+
+    letters = redeliverer.run()
+
+    machine.join(timeout=10)
+    assert {letter.job_id: letter.fate for letter in letters} == {"": Fate.NOT_POSSIBLE, job_id: Fate.DELIVERED}
+    assert waiting(redeliverer) == ["{}"]

@@ -1,0 +1,140 @@
+"""API Gateway on the embedded AWS, as `local.bridges.api` puts it right, and what else the service asks of it."""
+
+import json
+import re
+import urllib.parse
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from botocore.exceptions import ClientError
+
+from local import processes
+from tests.integration.local.conftest import Aws
+
+ECHO = """
+import json
+
+def handler(event, context):
+    seen = {name: event[name] for name in ("path", "httpMethod", "headers", "queryStringParameters")}
+    return {"statusCode": 200, "headers": {"x-answer": "yes"}, "body": json.dumps(seen)}
+"""
+DETAIL = {"responseTemplates": {"application/json": '{"detail": $context.error.messageString}'}}
+
+
+@pytest.fixture(scope="module")
+def api(aws: Aws) -> str:
+    """A REST API made by CloudFormation from an OpenAPI document; its base URL."""
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{aws.function(ECHO)}/invocations"
+    any_method = {
+        "responses": {},
+        "x-amazon-apigateway-integration": {"type": "aws_proxy", "httpMethod": "POST", "uri": uri},
+    }
+    body = {
+        "openapi": "3.0.1",
+        "info": {"title": "echo", "version": "1"},
+        "paths": {
+            "/open": {"x-amazon-apigateway-any-method": any_method},
+            "/{proxy+}": {
+                "options": any_method,
+                "x-amazon-apigateway-any-method": {**any_method, "security": [{"api_key": []}]},
+            },
+        },
+        "components": {"securitySchemes": {"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}}},
+        "x-amazon-apigateway-gateway-responses": {
+            "DEFAULT_4XX": DETAIL,
+            "REQUEST_TOO_LARGE": {**DETAIL, "statusCode": 413},
+        },
+    }
+    template: dict[str, Any] = {
+        "Resources": {
+            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": body}},
+            "Deployment": {
+                "Type": "AWS::ApiGateway::Deployment",
+                "Properties": {"RestApiId": {"Ref": "Api"}, "StageName": "v1"},
+            },
+        },
+        "Outputs": {"Id": {"Value": {"Ref": "Api"}}},
+    }
+    return f"{aws.endpoint}/restapis/{aws.stack(template)['Id']}/v1/_user_request_"
+
+
+def test_any_method_and_the_headers_arrive(api: str) -> None:
+    for method in ("GET", "POST", "DELETE"):
+        answer = httpx2.request(method, f"{api}/open?a=1", headers={"callbackUrl": "http://x"})
+        seen = answer.json()
+        assert (answer.status_code, answer.headers["x-answer"], seen["httpMethod"]) == (200, "yes", method)
+        assert {name.lower() for name in seen["headers"]} >= {"callbackurl"}
+        assert seen["queryStringParameters"] == {"a": "1"}
+
+
+def test_a_missing_api_key_is_a_gateway_response_in_the_documents_form(api: str) -> None:
+    refused = httpx2.get(f"{api}/jobs/1")
+
+    assert (refused.status_code, refused.json()) == (403, {"detail": "Forbidden"})
+    assert httpx2.options(f"{api}/jobs/1").status_code == 200
+
+
+@pytest.mark.parametrize(("size", "status"), [(5_500_000, 200), (6_500_000, 413), (11_000_000, 413)])
+def test_what_is_too_large_for_a_function_is_refused_by_the_gateway(api: str, size: int, status: int) -> None:
+    answer = httpx2.post(f"{api}/open", content=b"x" * size, timeout=30)
+
+    assert answer.status_code == status
+    assert status == 200 or "detail" in answer.json()
+
+
+def test_a_generated_secret_is_made_as_the_template_says(aws: Aws) -> None:
+    generate = {
+        "SecretStringTemplate": '{"OTHER": ""}',
+        "GenerateStringKey": "KEY",
+        "PasswordLength": 44,
+        "ExcludePunctuation": True,
+    }
+    secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"GenerateSecretString": generate}}
+    name = aws.stack({"Resources": {"Secret": secret}, "Outputs": {"Id": {"Value": {"Ref": "Secret"}}}})["Id"]
+
+    made = json.loads(aws("secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+
+    assert made["OTHER"] == ""
+    assert re.fullmatch(r"[A-Za-z0-9]{44}", made["KEY"])
+
+
+def test_conditional_writes_decide_races(aws: Aws) -> None:
+    s3, bucket = aws("s3"), aws.bucket()
+    etag = s3.put_object(Bucket=bucket, Key="one", Body=b"1", IfNoneMatch="*")["ETag"]
+
+    for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"0123"'}):
+        with pytest.raises(ClientError) as refused:
+            s3.put_object(Bucket=bucket, Key="one", Body=b"2", **condition)
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+    s3.put_object(Bucket=bucket, Key="one", Body=b"3", IfMatch=etag)
+    assert s3.get_object(Bucket=bucket, Key="one")["Body"].read() == b"3"
+
+
+@pytest.mark.parametrize(
+    ("size", "content_type", "status"), [(10, "image/png", 204), (11, "image/png", 400), (10, "text/html", 403)]
+)
+def test_a_presigned_post_keeps_its_conditions(aws: Aws, size: int, content_type: str, status: int) -> None:
+    bucket = aws.bucket()
+    conditions: list[Any] = [["content-length-range", 10, 10], {"Content-Type": "image/png"}]
+    form = aws("s3").generate_presigned_post(bucket, "up", {"Content-Type": "image/png"}, conditions, 60)
+
+    fields = {**form["fields"], "Content-Type": content_type}
+    answer = httpx2.post(form["url"], data=fields, files={"file": ("up", b"x" * size)})
+
+    assert answer.status_code == status
+
+
+def test_it_listens_on_loopback_alone(emulator: tuple[processes.Process, Path, str]) -> None:
+    process, _, endpoint = emulator
+    sockets = {link.readlink().name for link in Path(f"/proc/{process.pid}/fd").iterdir() if link.is_symlink()}
+    listening = []
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in Path(f"/proc/{process.pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if f"socket:[{fields[9]}]" in sockets and (fields[3] == "0A" or table.startswith("udp")):
+                listening.append((table, fields[1]))
+
+    port = urllib.parse.urlsplit(endpoint).port or 0
+    assert listening == [("tcp", f"0100007F:{port:04X}")]

@@ -1,0 +1,140 @@
+"""Step Functions on the embedded AWS, as `local.bridges.executions` puts it right."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local.conftest import Aws, task, wait_for
+
+WAIT = {"Wait": {"Type": "Wait", "Seconds": 30, "End": True}}
+COUNTING = """
+import boto3, os, uuid
+
+def handler(event, context):
+    boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=str(uuid.uuid4()), Body=b"")
+    raise ConnectionError("away")
+"""
+
+
+def count(aws: Aws, bucket: str) -> int:
+    return int(aws("s3").list_objects_v2(Bucket=bucket)["KeyCount"])
+
+
+def retry(**options: Any) -> dict[str, Any]:
+    return {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 10, "MaxAttempts": 3, **options}
+
+
+def test_the_same_name_and_input_while_running_is_the_same_execution(aws: Aws) -> None:
+    machine = aws.machine(WAIT)
+    first = aws.start(machine, {"a": 1}, name="job")
+
+    assert aws.start(machine, {"a": 1}, name="job") == first
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        aws.start(machine, {"a": 2}, name="job")
+    aws("stepfunctions").stop_execution(executionArn=first)
+    with pytest.raises(ClientError, match="ExecutionAlreadyExists"):
+        aws.start(machine, {"a": 1}, name="job")
+
+
+def test_the_state_machines_timeout_ends_the_execution(aws: Aws) -> None:
+    seen = aws.bucket()
+    code = (
+        "import boto3, json, os\ndef handler(event, context):\n"
+        "    body = json.dumps(event).encode()\n"
+        "    boto3.client('s3').put_object(Bucket=os.environ['BUCKET'], Key=event['detail']['status'], Body=body)"
+    )
+    function = aws.function(code, variables={"BUCKET": seen})
+    machine = aws.machine(WAIT, TimeoutSeconds=1)
+    pattern = {"source": ["aws.states"], "detail": {"stateMachineArn": [machine], "status": ["TIMED_OUT"]}}
+    rule = f"rule-{machine.rpartition(':')[2]}"
+    aws("events").put_rule(Name=rule, EventPattern=json.dumps(pattern))
+    aws("events").put_targets(Rule=rule, Targets=[{"Id": "function", "Arn": function}])
+
+    execution = aws.start(machine)
+
+    assert aws.finish(execution, timeout=4)["status"] == "TIMED_OUT"
+    wait_for(lambda: count(aws, seen) or None)
+    event = json.loads(aws("s3").get_object(Bucket=seen, Key="TIMED_OUT")["Body"].read())
+    assert event["detail-type"] == "Step Functions Execution Status Change"
+    assert event["detail"]["executionArn"] == execution
+    time.sleep(0.3)
+    assert aws.finish(execution)["status"] == "TIMED_OUT"
+
+
+def test_retries_end_with_an_abort_and_it_stays_an_abort(aws: Aws) -> None:
+    bucket = aws.bucket()
+    failing = task(aws.function(COUNTING, variables={"BUCKET": bucket}), Retry=[retry(BackoffRate=1)])
+    execution = aws.start(aws.machine({"Try": failing}))
+    wait_for(lambda: count(aws, bucket) or None)
+
+    aws("stepfunctions").stop_execution(executionArn=execution, error="cancelled", cause="by the caller")
+    tried = count(aws, bucket)
+    time.sleep(1.5)
+
+    assert count(aws, bucket) == tried
+    found = aws.finish(execution)
+    assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "cancelled", "by the caller")
+
+
+def test_a_failure_after_an_abort_changes_nothing(aws: Aws) -> None:
+    slow = aws.function("import time\ndef handler(event, context):\n    time.sleep(1)\n    raise ValueError")
+    execution = aws.start(aws.machine({"Try": task(slow)}))
+    time.sleep(0.4)
+    aws("stepfunctions").stop_execution(executionArn=execution)
+    time.sleep(1.2)
+
+    assert aws.finish(execution)["status"] == "ABORTED"
+
+
+def test_retry_honours_the_longest_delay(aws: Aws) -> None:
+    failing = aws.function("def handler(event, context):\n    raise ValueError")
+
+    begun = time.monotonic()
+    found = aws.run({"Try": task(failing, Retry=[retry(MaxDelaySeconds=1, MaxAttempts=2)])})
+
+    assert found["status"] == "FAILED"
+    assert 2 <= time.monotonic() - begun < 4  # 1 s and 1 s; without the limit it were 1 s and 10 s
+
+
+def test_full_jitter_shortens_the_delays(aws: Aws) -> None:
+    failing = task(aws.function("def handler(event, context):\n    raise ValueError"))
+    jitter = retry(JitterStrategy="FULL", BackoffRate=1, MaxAttempts=4)
+
+    begun = time.monotonic()
+    aws.run({"Try": {**failing, "Retry": [jitter]}})
+
+    assert time.monotonic() - begun < 3.9  # four delays of up to a second each: 2 s in the mean
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_states_all_does_not_catch_an_exceeded_data_limit(aws: Aws, named: bool) -> None:
+    large = aws.function("def handler(event, context):\n    return 'x' * 300_000")
+    errors = ["States.DataLimitExceeded"] if named else ["States.ALL"]
+    catch = {"ErrorEquals": errors, "ResultPath": None, "Next": "Caught"}
+
+    found = aws.run({"Try": task(large, Catch=[catch]), "Caught": {"Type": "Pass", "End": True}})
+
+    assert found["status"] == ("SUCCEEDED" if named else "FAILED")
+    assert named or found["error"] == "States.DataLimitExceeded"
+
+
+def test_a_path_that_finds_nothing_fails_the_execution(aws: Aws) -> None:
+    function = aws.function("def handler(event, context):\n    return event")
+    parameters = {"FunctionName": function, "Payload": {"value.$": "$.not_there"}}
+    catch = {"ErrorEquals": ["States.ALL"], "Next": "Caught"}
+    broken = task(function, Parameters=parameters, Catch=[catch])
+
+    found = aws.run({"Broken": broken, "Caught": {"Type": "Pass", "End": True}})
+
+    assert (found["status"], found["error"]) == ("FAILED", "States.Runtime")
+    assert "$.not_there" in found["cause"]
+
+
+def test_an_execution_starts_at_once(aws: Aws) -> None:
+    machine = aws.machine({"Pass": {"Type": "Pass", "End": True}})
+    found = aws.finish(aws.start(machine))
+
+    assert (found["stopDate"] - found["startDate"]).total_seconds() < 0.1

@@ -1,0 +1,138 @@
+"""Lambda on the embedded AWS, as `local.bridges.functions` puts it right."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.integration.local.conftest import Aws, task
+
+FAILING = """
+class StorageUnavailableError(Exception):
+    pass
+
+calls = 0
+
+def handler(event, context):
+    global calls
+    calls += 1
+    if event.get("fail"):
+        raise StorageUnavailableError("the bucket is away")
+    return {"calls": calls}
+"""
+
+
+def invoke(aws: Aws, function: str, event: Any) -> tuple[Any, str | None, str]:
+    answer = aws("lambda").invoke(FunctionName=function, Payload=json.dumps(event), LogType="Tail")
+    return json.loads(answer["Payload"].read()), answer.get("FunctionError"), answer.get("LogResult", "")
+
+
+def test_a_failed_handler_is_reported_by_its_exceptions_class(aws: Aws) -> None:
+    error, kind, _ = invoke(aws, aws.function(FAILING), {"fail": True})
+
+    assert kind == "Unhandled"
+    assert (error["errorType"], error["errorMessage"]) == ("StorageUnavailableError", "the bucket is away")
+    assert 'raise StorageUnavailableError("the bucket is away")' in error["stackTrace"][-1]
+    assert error["requestId"]
+
+
+def test_retry_and_catch_see_that_class(aws: Aws) -> None:
+    retry = {"ErrorEquals": ["StorageUnavailableError"], "IntervalSeconds": 1, "MaxAttempts": 1, "MaxDelaySeconds": 1}
+    caught = {"ErrorEquals": ["StorageUnavailableError"], "ResultPath": "$.caught", "Next": "Caught"}
+    states = {
+        "Try": task(aws.function(FAILING), Retry=[retry], Catch=[caught]),
+        "Caught": {"Type": "Pass", "End": True},
+    }
+
+    output = aws.run(states, {"fail": True})["output"]
+
+    assert output["caught"]["Error"] == "StorageUnavailableError"
+    assert json.loads(output["caught"]["Cause"])["errorMessage"] == "the bucket is away"
+
+
+def test_an_environment_outlives_a_failed_handler(aws: Aws) -> None:
+    function = aws.function(FAILING)
+
+    results = [invoke(aws, function, {"fail": fail})[0] for fail in (False, True, False)]
+
+    assert [results[0], results[2]] == [{"calls": 1}, {"calls": 3}]
+
+
+def test_a_crash_and_a_timeout_have_lambdas_names(aws: Aws) -> None:
+    crashing = aws.function("import os\ndef handler(event, context):\n    os._exit(3)")
+    sleeping = aws.function("import time\ndef handler(event, context):\n    time.sleep(20)", timeout=1)
+
+    crash, timeout = (aws.run({"Try": task(function)}) for function in (crashing, sleeping))
+
+    assert crash["error"] == "Runtime.ExitError"
+    assert json.loads(crash["cause"])["errorMessage"].endswith("Runtime exited with error: exit status 3")
+    assert timeout["error"] == "Sandbox.Timedout"
+    assert json.loads(timeout["cause"])["errorMessage"].endswith("Task timed out after 1.00 seconds")
+
+
+def test_a_function_works_again_after_a_crash(aws: Aws) -> None:
+    function = aws.function("import os\ndef handler(event, context):\n    return os._exit(1) if event else 'well'")
+
+    assert invoke(aws, function, {"crash": True})[0]["errorType"] == "Runtime.ExitError"
+    assert invoke(aws, function, {})[0] == "well"
+
+
+def test_a_module_that_cannot_be_imported_says_so(aws: Aws) -> None:
+    error, kind, _ = invoke(aws, aws.function("import nowhere_to_be_found"), {})
+
+    assert kind == "Unhandled"
+    assert error["errorType"] == "Runtime.ImportModuleError"
+    assert error["errorMessage"] == "Unable to import module 'app': No module named 'nowhere_to_be_found'"
+
+
+@pytest.mark.parametrize(("package", "found"), [("boto3", True), ("pydantic", False), ("local", False)])
+def test_a_function_sees_lambdas_packages_and_not_the_emulators(aws: Aws, package: str, found: bool) -> None:
+    code = "from importlib.util import find_spec\ndef handler(event, context):\n    return find_spec(event) is not None"
+
+    assert invoke(aws, aws.function(code), package)[0] is found
+
+
+def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws) -> None:
+    code = "import os, time\ndef handler(event, context):\n    time.sleep(0.5)\n    return os.getpid()"
+    function = aws.function(code)
+    httpx2.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}, timeout=60).raise_for_status()
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        pids = list(pool.map(lambda _: invoke(aws, function, {})[0], range(6)))
+
+    assert len(set(pids)) == 6
+    assert time.monotonic() - begun < 2
+
+
+def test_the_log_is_complete_when_the_call_returns(aws: Aws) -> None:
+    code = (
+        "import os\ndef handler(event, context):\n"
+        "    for n in range(500):\n        print('line', n)\n"
+        "    os.system('echo from a child')"
+    )
+    function = aws.function(code)
+    invoke(aws, function, {})
+
+    group = f"/aws/lambda/{function.rpartition(':')[2]}"
+    lines = [event["message"].strip() for event in aws("logs").filter_log_events(logGroupName=group)["events"]]
+
+    text = "\n".join(lines)
+    assert all(expected in text for expected in ("line 0\n", "line 499", "from a child"))
+
+
+def test_events_and_results_end_at_6_mb(aws: Aws) -> None:
+    function = aws.function("def handler(event, context):\n    return 'x' * event['size']")
+    with pytest.raises(ClientError) as refused:
+        invoke(aws, function, {"size": 1, "padding": "x" * (6 * 1024 * 1024)})
+
+    error, kind, _ = invoke(aws, function, {"size": 6 * 1024 * 1024})
+
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert refused.value.response["Error"]["Code"] == "RequestEntityTooLargeException"
+    assert (kind, error["errorType"]) == ("Unhandled", "Function.ResponseSizeTooLarge")
+    assert len(invoke(aws, function, {"size": 6_000_000})[0]) == 6_000_000

@@ -1,0 +1,124 @@
+"""The Distributed Map on the embedded AWS, as `local.bridges.map_runs` puts it right."""
+
+import json
+import time
+from typing import Any
+
+from tests.integration.local.conftest import Aws, task, wait_for
+
+NUMBERS = """
+import time
+
+def handler(event, context):
+    time.sleep(event.get("seconds", 0))
+    if event["number"] % 5 == 3:
+        raise ValueError(f"{event['number']} is no good")
+    return {"double": event["number"] * 2}
+"""
+
+
+def distributed_map(function: str, bucket: str, **options: Any) -> dict[str, Any]:
+    return {
+        "Type": "Map",
+        "Label": "EditEachImage",
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSONL"},
+            "Parameters": {"Bucket": bucket, "Key.$": "$.manifest"},
+        },
+        "ItemSelector": {"number.$": "$$.Map.Item.Value.number", "seconds.$": "$.seconds"},
+        "MaxConcurrency": 4,
+        "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "Double",
+            "States": {"Double": task(function)},
+        },
+        "ResultWriter": {
+            "Resource": "arn:aws:states:::s3:putObject",
+            "Parameters": {"Bucket": bucket, "Prefix.$": "$.results"},
+        },
+        "End": True,
+        **options,
+    }
+
+
+def start(aws: Aws, items: int, seconds: float = 0, **options: Any) -> tuple[str, str]:
+    bucket = aws.bucket()
+    lines = "\n".join(json.dumps({"number": number}) for number in range(items))
+    aws("s3").put_object(Bucket=bucket, Key="manifest.jsonl", Body=lines.encode())
+    state = distributed_map(aws.function(NUMBERS), bucket, **options)
+    payload = {"manifest": "manifest.jsonl", "results": "jobs/1/map-runs", "seconds": seconds}
+    return aws.start(aws.machine({"Each": state}), payload), bucket
+
+
+def read(aws: Aws, bucket: str, key: str) -> Any:
+    return json.loads(aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def map_run(aws: Aws, execution: str) -> dict[str, Any]:
+    runs = aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"]
+    found: dict[str, Any] = aws("stepfunctions").describe_map_run(mapRunArn=runs[0]["mapRunArn"])
+    return found
+
+
+def test_results_are_written_in_the_documented_form(aws: Aws) -> None:
+    execution, bucket = start(aws, 10, ToleratedFailurePercentage=100)
+
+    output = aws.finish(execution)["output"]
+    where = output["ResultWriterDetails"]
+    manifest = read(aws, where["Bucket"], where["Key"])
+    run_id = output["MapRunArn"].rpartition(":")[2]
+    assert where == {"Bucket": bucket, "Key": f"jobs/1/map-runs/{run_id}/manifest.json"}
+    assert (manifest["DestinationBucket"], manifest["MapRunArn"]) == (bucket, output["MapRunArn"])
+    assert manifest["ResultFiles"]["PENDING"] == []
+
+    results = {}
+    for status, files in manifest["ResultFiles"].items():
+        for file in files:
+            head = aws("s3").head_object(Bucket=bucket, Key=file["Key"])
+            assert head["ContentLength"] == file["Size"]
+            results[status] = read(aws, bucket, file["Key"])
+    assert {json.loads(one["Output"])["double"] for one in results["SUCCEEDED"]} == {0, 2, 4, 8, 10, 12, 14, 18}
+    assert {json.loads(one["Input"])["number"] for one in results["FAILED"]} == {3, 8}
+    assert all(one["Error"] == "ValueError" and "no good" in one["Cause"] for one in results["FAILED"])
+    assert {"ExecutionArn", "InputDetails", "Name", "OutputDetails", "StartDate", "StopDate", "Status"} <= set(
+        results["SUCCEEDED"][0]
+    )
+    counts = map_run(aws, execution)["itemCounts"]
+    assert (counts["succeeded"], counts["failed"], counts["resultsWritten"], counts["total"]) == (8, 2, 10, 10)
+
+
+def test_without_a_threshold_one_failed_item_fails_the_map(aws: Aws) -> None:
+    found = aws.finish(start(aws, 4)[0])
+
+    assert (found["status"], found["error"]) == ("FAILED", "States.ExceedToleratedFailureThreshold")
+
+
+def test_an_abort_stops_the_map_run(aws: Aws) -> None:
+    execution, _ = start(aws, 40, seconds=0.5, ToleratedFailurePercentage=100)
+    wait_for(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] or None)
+    wait_for(lambda: map_run(aws, execution)["itemCounts"]["succeeded"] or None)
+
+    aws("stepfunctions").stop_execution(executionArn=execution)
+    run = wait_for(lambda: found if (found := map_run(aws, execution))["status"] != "RUNNING" else None, timeout=2)
+    time.sleep(1.2)
+
+    assert run["status"] == "ABORTED"
+    counts = map_run(aws, execution)["itemCounts"]
+    assert counts == run["itemCounts"]
+    assert (counts["running"], 0 < counts["aborted"] <= 4, counts["pending"] > 25) == (0, True, True)
+    assert counts["total"] == sum(counts[name] for name in ("pending", "succeeded", "failed", "aborted")) == 40
+    children = aws("stepfunctions").list_executions(mapRunArn=run["mapRunArn"])["executions"]
+    assert len(children) == 40 - counts["pending"]
+
+
+def test_children_run_side_by_side_up_to_the_limit(aws: Aws) -> None:
+    begun = time.monotonic()
+    execution, _ = start(aws, 8, seconds=0.3, ToleratedFailurePercentage=100)
+    wait_for(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] or None)
+    most = 0
+    while aws("stepfunctions").describe_execution(executionArn=execution)["status"] == "RUNNING":
+        most = max(most, map_run(aws, execution)["itemCounts"]["running"])
+
+    assert most == 4
+    assert time.monotonic() - begun > 0.6

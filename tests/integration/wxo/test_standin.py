@@ -1,0 +1,147 @@
+"""The stand-in for WXO, before a service that answers at once: were it lenient, its tests would prove nothing."""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx2
+import pytest
+
+from imagejobs.openapi import wxo_document
+from tests.e2e.wxo_standin import WxoStandin, import_tools
+
+GOOD = {"status": "completed", "job_id": "1", "result_image_base64": "eA==", "result_mime_type": "image/png"}
+
+
+class Service:
+    """Answers 202 and at once posts `callback` to the caller; keeps what the caller sent and how it answered."""
+
+    def __init__(self) -> None:
+        self.callback: Any = GOOD
+        self.content_type = "application/json"
+        self.acknowledgement: Any = {"accepted": True, "job_id": "1"}
+        self.seen: dict[str, str] = {}
+        self.answers: queue.Queue[int] = queue.Queue()
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                service.seen = dict(self.headers.items())
+                body = json.dumps(service.acknowledgement).encode()
+                self.send_response(202)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                service.deliver(self.headers["callbackUrl"])
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def deliver(self, url: str) -> None:
+        headers = {"Content-Type": self.content_type}
+        self.answers.put(httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=5).status_code)
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    made = Service()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,))
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def standin(service: Service) -> Iterator[WxoStandin]:
+    url = f"http://127.0.0.1:{service.server.server_port}"
+    with WxoStandin(wxo_document(url, api_key=True), api_key="the-key") as made:
+        yield made
+
+
+def edit(standin: WxoStandin) -> Any:
+    return standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=5)
+
+
+def test_a_good_callback_is_taken(standin: WxoStandin, service: Service) -> None:
+    result = edit(standin)
+
+    assert result.callback == GOOD
+    assert result.acknowledgement == {"accepted": True, "job_id": "1"}
+    assert service.seen["x-api-key"] == "the-key"
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        pytest.param({**GOOD, "extra": 1}, id="undeclared"),
+        pytest.param({"status": "completed"}, id="missing"),
+        pytest.param({**GOOD, "job_id": 1}, id="mistyped"),
+        pytest.param({**GOOD, "filename": None}, id="null"),
+        pytest.param({**GOOD, "status": "done"}, id="not in the enum"),
+        pytest.param([], id="no object"),
+    ],
+)
+def test_a_bad_callback_is_refused(standin: WxoStandin, service: Service, callback: Any) -> None:
+    service.callback = callback
+
+    with pytest.raises(ValueError, match="the callback of processImageAsyncToBase64"):
+        edit(standin)
+
+    assert service.answers.get(timeout=5) == 400
+
+
+def test_a_callback_that_is_not_json_is_refused(standin: WxoStandin, service: Service) -> None:
+    service.content_type = "text/plain"
+
+    with pytest.raises(ValueError, match="not application/json"):
+        edit(standin)
+
+
+def test_a_bad_acknowledgement_is_refused(standin: WxoStandin, service: Service) -> None:
+    service.acknowledgement = {"job_id": "1"}
+
+    with pytest.raises(ValueError, match="the acknowledgement"):
+        edit(standin)
+
+
+def test_an_argument_that_the_schema_refuses_is_not_sent(standin: WxoStandin, service: Service) -> None:
+    with pytest.raises(ValueError, match="the arguments"):
+        standin.call("processImageAsyncToBase64", image_base64="eA==")
+
+    assert service.seen == {}
+
+
+def test_a_callback_that_never_comes_is_said(standin: WxoStandin, service: Service) -> None:
+    service.deliver = lambda url: None  # type: ignore[method-assign]
+
+    with pytest.raises(TimeoutError, match="would hang"):
+        standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("hurt", "message"),
+    [
+        (lambda document, _: document.update(openapi="3.1.0"), "3.0 alone"),
+        (lambda _, operation: operation["parameters"][0].update(name="callbackurl"), "spelled callbackUrl"),
+        (
+            lambda _, operation: operation["callbacks"]["result"]["{$request.header.callbackUrl}"]["post"][
+                "responses"
+            ].pop("202"),
+            "no answer 202",
+        ),
+    ],
+)
+def test_a_document_that_wxo_would_take_wrongly_is_refused(hurt: Any, message: str) -> None:
+    document = json.loads(json.dumps(wxo_document("https://api.example/v1", api_key=False)))
+    hurt(document, document["paths"]["/batch-process-images"]["post"])
+
+    with pytest.raises(ValueError, match=message):
+        import_tools(document)

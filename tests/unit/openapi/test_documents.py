@@ -1,0 +1,214 @@
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+from openapi_spec_validator import OpenAPIV30SpecValidator, validate
+
+from imagejobs import api
+from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
+from imagejobs.openapi import SUBMISSIONS, full_document, wxo_document
+
+URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
+JOB_ID = "5f0c1d9e-6f3a-4c3b-9b1e-0a4d6c7e8f90"
+BATCH: dict[str, Any] = {
+    "job_id": JOB_ID,
+    "fallback_local": 0,
+    "duration_seconds": 12.5,
+    "output_bucket": "results",
+    "output_prefix": f"results/batch/{JOB_ID}/",
+}
+PAYLOADS: dict[str, list[Base64Callback | UrlCallback | BatchCallback]] = {
+    "processImageAsyncToBase64": [
+        Base64Callback(
+            status="completed",
+            job_id=JOB_ID,
+            filename="a.png",
+            result_image_base64="eA==",
+            result_mime_type="image/png",
+        ),
+        Base64Callback(status="failed", job_id=JOB_ID, error="OpenAIRejectedError: moderation_blocked"),
+    ],
+    "processImageAsyncToCos": [
+        UrlCallback(
+            status="completed", job_id=JOB_ID, object_key="results/a", result_url="https://x/a", expires_in=900
+        ),
+        UrlCallback(status="failed", job_id=JOB_ID, filename="a.png", error="StorageRejectedError: NoSuchBucket"),
+    ],
+    "batchProcessImages": [
+        BatchCallback(
+            status="completed", total_files=2, processed=2, failed=0, total_files_processed=2, errors=[], **BATCH
+        ),
+        BatchCallback(
+            status="completed_with_errors",
+            total_files=2,
+            processed=1,
+            failed=1,
+            total_files_processed=1,
+            errors=["b.png: UnsupportedImageError: no image"],
+            **BATCH,
+        ),
+        BatchCallback(
+            status="failed",
+            total_files=0,
+            processed=0,
+            failed=0,
+            total_files_processed=0,
+            errors=[],
+            error="StorageRejectedError: NoSuchBucket",
+            **BATCH,
+        ),
+    ],
+}
+SENT = [pytest.param(name, payload, id=f"{name}-{payload.status}") for name in PAYLOADS for payload in PAYLOADS[name]]
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {one["operationId"]: one for item in document["paths"].values() for one in item.values()}
+
+
+def callback_schema(name: str) -> dict[str, Any]:
+    callback = operations(wxo_document(URL, api_key=False))[name]["callbacks"]["result"][
+        "{$request.header.callbackUrl}"
+    ]
+    schema: dict[str, Any] = callback["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return schema
+
+
+def keywords(part: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(part, dict):
+        for name, value in part.items():
+            yield name, value
+            yield from keywords(value)
+    elif isinstance(part, list):
+        for one in part:
+            yield from keywords(one)
+
+
+@pytest.mark.parametrize("api_key", [True, False])
+def test_both_documents_are_valid_openapi_3_0(api_key: bool) -> None:
+    for document in (full_document(URL, api_key), wxo_document(URL, api_key)):
+        assert document["openapi"] == "3.0.3"
+        validate(json.loads(json.dumps(document)), cls=OpenAPIV30SpecValidator)
+
+
+def test_nothing_of_json_schema_that_3_0_does_not_know() -> None:
+    for document in (full_document(URL, api_key=True), wxo_document(URL, api_key=True)):
+        for name, value in keywords(document):
+            assert name not in {"const", "$defs", "examples", "prefixItems"}, name
+            assert not (name == "type" and isinstance(value, list))
+            assert not (name == "type" and value == "null")
+            assert not (name == "default" and value is None)
+
+
+def test_wxo_gets_the_three_operations_and_one_server() -> None:
+    document = wxo_document(URL, api_key=False)
+
+    assert document["servers"] == [{"url": URL}]
+    assert {path: list(item) for path, item in document["paths"].items()} == {
+        "/process-image-async-b64": ["post"],
+        "/process-image-async": ["post"],
+        "/batch-process-images": ["post"],
+    }
+    assert list(operations(document)) == ["processImageAsyncToBase64", "processImageAsyncToCos", "batchProcessImages"]
+    assert "components" not in document
+    assert "security" not in document
+
+
+def test_wxo_operations_are_as_the_importer_wants_them() -> None:
+    for operation in operations(wxo_document(URL, api_key=False)).values():
+        (parameter,) = operation["parameters"]
+        assert (parameter["in"], parameter["name"], parameter["required"]) == ("header", "callbackUrl", True)
+        assert list(operation["responses"]) == ["202"]
+        callback = operation["callbacks"]["result"]["{$request.header.callbackUrl}"]["post"]
+        assert set(callback["responses"]) == {"200", "202"}
+        assert operation["x-ibm-operation"] == {"action": "create"}
+        assert len(operation["description"]) > 200
+        assert "\n" not in operation["description"]
+
+
+def test_wxo_needs_no_reference_resolved() -> None:
+    assert "$ref" not in dict(keywords(wxo_document(URL, api_key=True)))
+
+
+def test_api_key_is_asked_for_when_the_stack_does() -> None:
+    for document in (wxo_document(URL, api_key=True), full_document(URL, api_key=True)):
+        assert document["security"] == [{"apiKey": []}]
+        scheme = document["components"]["securitySchemes"]["apiKey"]
+        assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
+
+
+def test_health_and_documents_stay_open() -> None:
+    document = full_document(URL, api_key=True)
+    opened = {path for path, item in document["paths"].items() if item.get("get", {}).get("security") == []}
+
+    assert opened == {"/health", "/docs", "/openapi.json"}
+
+
+def test_every_route_is_documented() -> None:
+    assert {(method, path) for path, item in full_document(URL, api_key=False)["paths"].items() for method in item} == {
+        ("post", "/process-image-async-b64"),
+        ("post", "/process-image-async"),
+        ("post", "/batch-process-images"),
+        ("get", "/health"),
+        ("get", "/cos/config"),
+        ("post", "/uploads"),
+        ("get", "/jobs/{job_id}"),
+        ("delete", "/jobs/{job_id}"),
+        ("post", "/jobs/{job_id}/redeliver"),
+        ("get", "/openapi.json"),
+        ("get", "/docs"),
+    }
+
+
+@pytest.mark.parametrize(("name", "payload"), SENT)
+def test_a_sent_payload_has_the_published_schema(
+    name: str, payload: Base64Callback | UrlCallback | BatchCallback
+) -> None:
+    schema = callback_schema(name)
+
+    assert schema["additionalProperties"] is False
+    Draft202012Validator(schema).validate(json.loads(payload.to_json()))
+
+
+@pytest.mark.parametrize(("name", "payload"), SENT)
+def test_the_published_schema_refuses_what_wxo_refuses(
+    name: str, payload: Base64Callback | UrlCallback | BatchCallback
+) -> None:
+    validator = Draft202012Validator(callback_schema(name))
+    sent = json.loads(payload.to_json())
+
+    for hurt in (
+        sent | {"undeclared": 1},
+        {field: value for field, value in sent.items() if field != "job_id"},
+        sent | {"job_id": 7},
+        sent | {"status": "done"},
+        sent | {"filename": None},
+    ):
+        with pytest.raises(ValidationError):
+            validator.validate(hurt)
+
+
+def test_request_bodies_keep_what_existing_agents_send() -> None:
+    for one in SUBMISSIONS[:2]:
+        body = operations(wxo_document(URL, api_key=False))[one.operation_id]["requestBody"]
+        schema = body["content"]["application/json"]["schema"]
+        assert schema["required"] == ["prompt"]
+        assert {name: schema["properties"][name]["type"] for name in ("prompt", "filename", "image_base64")} == {
+            "prompt": "string",
+            "filename": "string",
+            "image_base64": "string",
+        }
+        assert set(schema["properties"]) == set(api.ImageRequest.model_fields)
+
+
+def test_constraints_reach_the_document() -> None:
+    schemas = full_document(URL, api_key=False)["components"]["schemas"]
+
+    assert schemas["Prompt"]["maxLength"] == api.MAX_PROMPT_CHARACTERS
+    assert schemas["BatchRequest"]["properties"]["max_files"]["minimum"] == 1
+    assert schemas["BatchRequest"]["properties"]["output_prefix"]["pattern"].startswith("^[A-Za-z0-9_-]")
+    assert schemas["Accepted"]["required"] == ["accepted", "job_id"]
+    assert schemas["Accepted"]["properties"]["accepted"]["enum"] == [True]
+    assert "finished_at" not in schemas["Job"]["required"]

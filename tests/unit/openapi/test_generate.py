@@ -1,0 +1,54 @@
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from wxo import generate
+
+URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    made.command()(generate.main)
+    return made
+
+
+@pytest.mark.parametrize("url", [URL, f"{URL}/", f"  {URL}// "])
+def test_url_is_written_without_a_slash_at_its_end(url: str) -> None:
+    assert generate.checked_url(url) == URL
+
+
+@pytest.mark.parametrize(
+    "url", ["", "abc123.execute-api", "ftp://host/v1", "https://", "https://{stage}.host", f"{URL}?x=1", f"{URL}#x"]
+)
+def test_what_wxo_does_not_take_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="is no API URL"):
+        generate.checked_url(url)
+
+
+@pytest.mark.parametrize("api_key", [True, False])
+def test_document_is_written(tmp_path: Path, app: typer.Typer, api_key: bool) -> None:
+    output = tmp_path / "openapi.json"
+
+    done = CliRunner().invoke(
+        app, ["--api-url", f"{URL}/", "--output", str(output), *(["--api-key"] if api_key else [])]
+    )
+
+    assert done.exit_code == 0, done.output
+    document = json.loads(output.read_text())
+    assert document["servers"] == [{"url": URL}]
+    assert ("security" in document) is api_key
+
+
+def test_a_wrong_url_is_said_and_nothing_written(tmp_path: Path, app: typer.Typer) -> None:
+    output = tmp_path / "openapi.json"
+
+    done = CliRunner().invoke(app, ["--api-url", "nonsense", "--output", str(output)])
+
+    assert done.exit_code == 1
+    assert "is no API URL" in done.output
+    assert not output.exists()

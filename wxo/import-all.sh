@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Imports everything under wxo/ into the active environment of watsonx Orchestrate, in the order in which one needs the
+# other. Can be repeated: what is there is updated. Guide: docs/wxo.md.
+#
+#   orchestrate env activate <name>        # once: which WXO instance
+#   make wxo-tools                         # once per deployment: writes wxo/openapi.json
+#   API_KEY=… wxo/import-all.sh            # API_KEY only when the stack asks for API keys
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+APP_ID=${APP_ID:-image_jobs}
+ENVIRONMENTS=${ENVIRONMENTS:-draft live} # Developer Edition knows draft alone
+
+fail() {
+    echo "import-all: $*" >&2
+    exit 1
+}
+
+command -v orchestrate >/dev/null || fail "the command 'orchestrate' is missing: make adk && source .venv-adk/bin/activate"
+[[ -f openapi.json ]] || fail "wxo/openapi.json is missing: make wxo-tools API_URL=https://…"
+server=$(python3 -c 'import json; print(json.load(open("openapi.json"))["servers"][0]["url"])')
+asks_for_key=$(python3 -c 'import json; print("yes" if json.load(open("openapi.json")).get("security") else "no")')
+
+connection=()
+if [[ $asks_for_key == yes ]]; then
+    [[ -n ${API_KEY:-} ]] || fail "openapi.json asks for an API key: set API_KEY (aws apigateway get-api-key --include-value …)"
+    echo "== connection $APP_ID"
+    # It may be there from an earlier import.
+    orchestrate connections add --app-id "$APP_ID" || true
+    for environment in $ENVIRONMENTS; do
+        orchestrate connections configure --app-id "$APP_ID" --environment "$environment" --type team --kind api_key \
+            --server-url "$server" --name x-api-key
+        orchestrate connections set-credentials --app-id "$APP_ID" --environment "$environment" --api-key "$API_KEY"
+    done
+    connection=(--app-id "$APP_ID")
+fi
+
+echo "== tools"
+orchestrate tools import --kind openapi --file openapi.json ${connection[@]+"${connection[@]}"}
+orchestrate tools import --kind python --file python_tools/image_base64.py
+
+echo "== flows"
+for flow in edit_image_and_show edit_image_and_store edit_folder; do
+    orchestrate tools import --kind flow --file "flows/$flow.py"
+done
+
+echo "== agent"
+orchestrate agents import --file agents/image_editor.yaml
+echo "done: open the chat and choose the agent 'Image editor'"
