@@ -48,7 +48,7 @@ def test_an_edit(accept: Accept, lines: Lines) -> None:
 
     log, metrics = lines()
     assert log["message"] == "image edited"
-    assert log["job_id"] == JOB_ID
+    assert (log["job_id"], log["correlation_id"]) == (JOB_ID, "c-1")
     assert log["ms"] == result["ms"]
     counts = counted(metrics)
     assert 0 < counts.pop("OpenAILatency") < 5000
