@@ -33,7 +33,7 @@ def measure() -> Iterator[Figure]:
 
 
 def _seconds(modules: str) -> float:
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603
         [sys.executable, "-c", _MEASURE.format(modules=modules)],
         env={"PYTHONPATH": f"{_ROOT}:{_ROOT / 'layers' / 'common'}"},
         cwd=_ROOT,
