@@ -15,8 +15,9 @@ import httpx2
 from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 from rich.json import JSON
+from rich.markup import escape
 from rich.panel import Panel
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from local import contact_sheet, pictures
@@ -30,6 +31,8 @@ FOLDER = ROOT / ".local" / "demo"
 OPENAI_URL = "https://api.openai.com/v1"
 PROMPT = "Repaint this as a golden autumn watercolour"
 _SINGLE_MAX_BYTES = 4_000_000  # what a base64 job may hold, below Lambda's 6 MB
+# Each worker that is started costs a second of a processor.
+_AT_ONCE = 4
 _TIMEOUT_STAND_IN = 90.0
 _TIMEOUT_OPENAI = 900.0
 _TITLES = {"base64": "base64 job", "url": "URL job", "batch": "batch"}
@@ -69,7 +72,7 @@ class Outcome:
     seconds: float
     bytes_in: int
     bytes_out: int
-    attempts: str
+    attempts: int
     note: str
     before: bytes | None = field(repr=False, default=None)
     after: bytes | None = field(repr=False, default=None)
@@ -91,6 +94,7 @@ def run(console: Console, images: Path | None) -> None:
     key = os.environ.get("OPENAI_API_KEY", "")
     base_url = os.environ.get("OPENAI_BASE_URL", "") or (OPENAI_URL if key else "")
     options = Options(
+        parameters={"MaxConcurrentJobs": str(_AT_ONCE)},
         ports=Ports.free(),
         state_dir=FOLDER / "state",
         openai_base_url=base_url,
@@ -98,10 +102,9 @@ def run(console: Console, images: Path | None) -> None:
         with_receiver=False,
     )
     console.print(_notice(options))
-    batch = _batch_of(images, with_billing_limit=options.uses_stand_in)
-    jobs = [Job("base64", [_single(batch, 0)]), Job("url", [_single(batch, 1)]), Job("batch", batch)]
+    jobs = _jobs(images, with_billing_limit=options.uses_stand_in)
     with _progress(console) as progress, Receiver() as receiver:
-        stage = progress.add_task("[bold]embedded AWS", total=None, state="starting")
+        stage = progress.add_task("embedded AWS", total=None, state="starting")
         with EmbeddedStack(options, report=lambda step: progress.update(stage, state=step)) as stack:
             progress.update(stage, total=1, completed=1, state=f"up at {stack.endpoint}")
             timeout = _TIMEOUT_STAND_IN if options.uses_stand_in else _TIMEOUT_OPENAI
@@ -124,14 +127,24 @@ def _notice(options: Options) -> Panel:
     return Panel(f"[bold]OpenAI itself makes these edits[/], at {options.openai_base_url}", style="black on green")
 
 
-def _batch_of(folder: Path | None, *, with_billing_limit: bool) -> list[Picture]:
-    """The batch's files: drawn, or a folder's; among them one at the billing limit and one that is no image.
+def _jobs(folder: Path | None, *, with_billing_limit: bool) -> list[Job]:
+    """The three jobs, with pictures that are drawn or a folder's.
 
-    OpenAI itself cannot be made to refuse for its billing limit, so that picture comes with the stand-in alone.
+    Among the batch are one that meets the billing limit and one that is no image. OpenAI itself cannot be made to
+    refuse for its billing limit, so the former comes with the stand-in alone.
     """
-    chosen = pictures.photographs() if folder is None else _files(folder)
-    limit = [pictures.at_the_billing_limit()] if with_billing_limit else []
-    return [*chosen, *limit, pictures.no_image()]
+    if folder is None:
+        first, second, *batch = pictures.photographs()
+    else:
+        batch = _files(folder)
+        postable = [one for one in batch if len(one.content) <= _SINGLE_MAX_BYTES and _is_image(one.content)]
+        if not postable:
+            raise DemoError(f"IMAGES={folder} holds no picture below {_SINGLE_MAX_BYTES:,} bytes for a job of its own")
+        first, second = postable[0], postable[-1]
+    if with_billing_limit:
+        batch.append(pictures.at_the_billing_limit())
+    batch.append(pictures.no_image())
+    return [Job("base64", [first]), Job("url", [second]), Job("batch", batch)]
 
 
 def _files(folder: Path) -> list[Picture]:
@@ -150,19 +163,12 @@ def _files(folder: Path) -> list[Picture]:
     ]
 
 
-def _single(batch: list[Picture], index: int) -> Picture:
-    """A picture for a job of its own: one that is small enough to be posted."""
-    fitting = [one for one in batch if len(one.content) <= _SINGLE_MAX_BYTES and _is_image(one.content)]
-    return fitting[index % len(fitting)] if fitting else pictures.photographs()[index]
-
-
 def _progress(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(finished_text="[green]✓"),
-        TextColumn("{task.description:<24}"),
-        BarColumn(bar_width=28),
+        TextColumn("{task.description:<12}"),
+        BarColumn(bar_width=16),
         TextColumn("[dim]{task.fields[state]}"),
-        TimeElapsedColumn(),
         console=console,
     )
 
@@ -239,7 +245,7 @@ def _outcomes(info: StackInfo, job: Job) -> list[Outcome]:
             seconds=job.seconds,
             bytes_in=len(picture.content),
             bytes_out=len(after or b""),
-            attempts="",
+            attempts=1,
             note=payload.get("error", ""),
             before=picture.content,
             after=after,
@@ -272,7 +278,7 @@ def _batch_outcomes(info: StackInfo, job: Job, payload: dict[str, Any]) -> list[
                 seconds=(entry.get("ms") or 0) / 1000,
                 bytes_in=entry.get("bytes_in") or len(before),
                 bytes_out=entry.get("bytes_out") or 0,
-                attempts=str(entry.get("attempts") or ""),
+                attempts=entry.get("attempts") or 1,
                 note=_words(entry.get("error")),
                 before=before if _is_image(before) else None,
                 after=read(output_key) if output_key else None,
@@ -308,31 +314,34 @@ def _brief(value: Any) -> Any:
 
 def _show_outcomes(console: Console, outcomes: list[Outcome]) -> None:
     table = Table(title="every image, and what became of it", title_justify="left", expand=True)
-    table.add_column("image", overflow="fold", ratio=3)
+    table.add_column("image", no_wrap=True)
     table.add_column("job", no_wrap=True)
-    table.add_column("what became of it", overflow="fold", ratio=5)
-    table.add_column("tries", justify="right")
-    table.add_column("KB in", justify="right")
-    table.add_column("KB out", justify="right")
-    table.add_column("seconds", justify="right")
+    table.add_column("what became of it", ratio=1)
+    table.add_column("KB", justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
     colours = {"edited": "green", "fallback": "yellow", "failed": "red"}
     for one in outcomes:
         text = {"edited": "edited", "fallback": "billing limit: local fallback"}.get(one.kind, f"failed: {one.note}")
-        table.add_row(
-            one.name,
-            one.job,
-            f"[{colours[one.kind]}]{text}[/]",
-            one.attempts,
-            f"{one.bytes_in / 1000:.0f}",
-            f"{one.bytes_out / 1000:.0f}" if one.bytes_out else "",
-            f"{one.seconds:.1f}",
-        )
+        if one.attempts > 1:
+            text += f" (attempt {one.attempts})"
+        sizes = f"{one.bytes_in / 1000:.0f} → {one.bytes_out / 1000:.0f}" if one.bytes_out else ""
+        table.add_row(one.name, one.job, f"[{colours[one.kind]}]{escape(text)}[/]", sizes, f"{one.seconds:.1f}")
     console.print(table)
 
 
 def _save(outcomes: list[Outcome], jobs: list[Job], options: Options) -> Path:
     """Write the contact sheet; returns its path."""
-    entries = [Entry(one.name, one.job, one.kind, _details(one), one.before, one.after) for one in outcomes]
+    entries = [
+        Entry(
+            one.name,
+            one.job,
+            one.kind,
+            _details(one),
+            one.before or "This file is no image.",
+            one.after or one.note or "There is no result.",
+        )
+        for one in outcomes
+    ]
     editor = "a stand-in for OpenAI made these edits" if options.uses_stand_in else "edited by OpenAI"
     batch = next(job for job in jobs if job.operation == "batch")
     subtitle = f"“{PROMPT}”  ·  {editor}  ·  batch of {len(batch.pictures)} in {batch.seconds:.1f} s"
@@ -343,6 +352,6 @@ def _save(outcomes: list[Outcome], jobs: list[Job], options: Options) -> Path:
 
 def _details(one: Outcome) -> str:
     if one.kind == "failed":
-        return one.note
-    sizes = f"{one.bytes_in / 1000:.0f} KB → {one.bytes_out / 1000:.0f} KB"
+        return ""
+    sizes = f"{one.bytes_in / 1000:.0f} KB to {one.bytes_out / 1000:.0f} KB"
     return f"{one.seconds:.1f} s  ·  {sizes}" + ("  ·  billing limit" if one.kind == "fallback" else "")

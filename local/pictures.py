@@ -35,6 +35,7 @@ def photographs() -> list[Picture]:
         _saved("northern-lights.png", aurora()),
         _saved("city-by-night.jpg", city()),
         _saved("meadow.webp", meadow()),
+        _saved("pines-by-moonlight.jpg", pines()),
     ]
 
 
@@ -197,6 +198,28 @@ def meadow() -> Image.Image:
         )
         pen.ellipse((x - radius / 4, y - radius / 4, x + radius / 4, y + radius / 4), (50, 20, 28))
     return _finished(image)
+
+
+def pines() -> Image.Image:
+    """Pines before a rising moon."""
+    draw = random.Random(44)
+    image = _glow(_sky((10, 20, 46), (84, 122, 150)), (330, 230), 380, (196, 214, 226), 0.8)
+    _disc(image, (330, 230), 74, (246, 244, 230))
+    for x, y, radius in [(310, 212, 13), (352, 246, 18), (340, 200, 7), (302, 258, 9)]:
+        _disc(image, (x, y), radius, (222, 222, 214))
+    _ridge(image, draw, 470, 120, (52, 82, 108), roughness=0.45)
+    pen = ImageDraw.Draw(image)
+    for base, shade, size in [(520, (30, 54, 76), 90), (585, (16, 32, 50), 140), (660, (6, 14, 26), 210)]:
+        for x in range(-20, _WIDTH + 20, size // 4):
+            _pine(pen, x + draw.randint(-12, 12), base, int(size * draw.uniform(0.55, 1.15)), shade)
+        pen.rectangle((0, base, _WIDTH, max(base, _HEIGHT)), shade)
+    return _finished(image)
+
+
+def _pine(pen: ImageDraw.ImageDraw, x: int, base: int, height: int, colour: Colour) -> None:
+    for tier in range(5):
+        top, half = base - height + tier * height * 0.17, height * (0.07 + tier * 0.035)
+        pen.polygon([(x, top), (x - half, top + height * 0.34), (x + half, top + height * 0.34)], colour)
 
 
 def balloons() -> Image.Image:
