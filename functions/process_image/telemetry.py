@@ -13,7 +13,6 @@ from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 logger = make_logger("process_image")
 metrics = make_metrics("process_image")
 
-
 type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
 
 

@@ -179,3 +179,12 @@ def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Con
     openai.will_answer(refused(429, message="Rate limit reached", Retry_After="61"))
     with pytest.raises(OpenAIRejectedError, match=r"RateLimitError: .*Rate limit reached"):
         invoke("base64")
+
+
+@pytest.mark.parametrize("prompt", ["make the sky purple", 'write "été" on it\nin green'])
+def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIServer, prompt: str) -> None:
+    openai.will_answer(refused(400, "moderation_blocked", message=f"Refused: {prompt} is not allowed"))
+    settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
+
+    with pytest.raises(OpenAIRejectedError, match=r"Refused: \(the prompt\) is not allowed"):
+        Engine(settings, "k", time.monotonic() + 60).edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)
