@@ -187,7 +187,8 @@ class EmbeddedStack:
         if self.options.with_cos:
             endpoint = f"http://{HOST}:{self.options.ports.cos}"
             for bucket in (cos.INPUT_BUCKET, cos.OUTPUT_BUCKET):
-                _cos_client(endpoint).create_bucket(Bucket=bucket)
+                location = {"LocationConstraint": cos.REGION}
+                _cos_client(endpoint).create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
             parameters |= {
                 "CosEndpoint": endpoint,
                 "CosRegion": cos.REGION,

@@ -35,7 +35,7 @@ def observed(image: EditRequest) -> Iterator[Record]:
         raise
     finally:
         metrics.flush_metrics()
-        logger.remove_keys(list(EditRequest.model_fields))
+        logger.remove_keys([*EditRequest.model_fields, "correlation_id"])
 
 
 def _record(result: EditedImage | RateLimited, edit: Edit | None) -> None:
