@@ -168,7 +168,7 @@ def test_twenty_at_once_take_little_more_than_one(standin: OpenAIStandIn) -> Non
     with ThreadPoolExecutor(20) as pool:
         assert all(answer.data for answer in pool.map(lambda n: edit(standin, f"green {n % 4}"), range(20)))
 
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 9  # one after another they take ten seconds and more
     starts = [call.started_at for call in standin.calls[1:]]
     ends = [call.ended_at or 0 for call in standin.calls[1:]]
     assert sum(start < min(ends) for start in starts) > 5  # they ran side by side
