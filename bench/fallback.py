@@ -64,7 +64,7 @@ def run(way: str, path: str) -> dict[str, float]:
     """Run one way in this process."""
     body = Path(path).read_bytes()
     small = BytesIO()
-    Image.new("RGB", (32, 32)).save(small, "JPEG")
+    Image.new("RGB", (128, 128)).save(small, "JPEG")
     WAYS[way](small.getvalue())  # loads plugins and fonts
     before = _peak()
     seconds, made = [], b""
