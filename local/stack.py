@@ -144,6 +144,11 @@ class EmbeddedStack:
         url = f"{self.endpoint}/_local/warm"
         httpx2.post(url, params={"function": function, "count": str(count)}, timeout=120).raise_for_status()
 
+    def crash(self, function: str) -> int:
+        """Kill the execution environments of a function that are at work; returns how many there were."""
+        answer = httpx2.post(f"{self.endpoint}/_local/crash", params={"function": function}, timeout=10)
+        return int(answer.raise_for_status().json()["crashed"])
+
     def function_name(self, logical_id: str) -> str:
         """The name of a function by its logical id in the template."""
         found = self.info.client("cloudformation").describe_stack_resource(
