@@ -114,7 +114,7 @@ def run(console: Console, images: Path | None) -> None:
     _show_callbacks(console, jobs)
     _show_outcomes(console, outcomes)
     console.print(_notice(options))
-    console.print(f"contact sheet: [bold]{_save(outcomes, jobs, options)}[/]", highlight=False, soft_wrap=True)
+    console.print(f"contact sheet: [bold]{_save(outcomes, jobs, options)}[/]", soft_wrap=True)
 
 
 def _notice(options: Options) -> Panel:
@@ -303,7 +303,9 @@ def _show_callbacks(console: Console, jobs: list[Job]) -> None:
     for job in jobs:
         payload = {name: _brief(value) for name, value in job.payload.items()}
         title = f"callback of the {_TITLES[job.operation]}, after {job.seconds:.1f} s"
-        console.print(Panel(JSON.from_data(payload), title=title, title_align="left", border_style="cyan"))
+        shown = JSON.from_data(payload)
+        shown.text.no_wrap, shown.text.overflow = False, "fold"
+        console.print(Panel(shown, title=title, title_align="left", border_style="cyan"))
 
 
 def _brief(value: Any) -> Any:
@@ -325,7 +327,7 @@ def _show_outcomes(console: Console, outcomes: list[Outcome]) -> None:
         if one.attempts > 1:
             text += f" (attempt {one.attempts})"
         sizes = f"{one.bytes_in / 1000:.0f} → {one.bytes_out / 1000:.0f}" if one.bytes_out else ""
-        table.add_row(one.name, one.job, f"[{colours[one.kind]}]{escape(text)}[/]", sizes, f"{one.seconds:.1f}")
+        table.add_row(escape(one.name), one.job, f"[{colours[one.kind]}]{escape(text)}[/]", sizes, f"{one.seconds:.1f}")
     console.print(table)
 
 

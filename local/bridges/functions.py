@@ -21,12 +21,14 @@ from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
 
 from local.bridges.environments import MAX_PAYLOAD, ExecutionEnvironment
+from local.bridges.packages import prune
 
 _invoke = lambda_svc._invoke
 
 
 def apply() -> None:
     """Put these bridges in place."""
+    prune()
     lambda_runtime._worker_class_for = lambda _config: ExecutionEnvironment
     lambda_svc._execute_function_warm = execute
     lambda_svc._invoke = invoke
@@ -54,6 +56,8 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]
             trace_id=lambda_svc._xray_trace_id_for_invocation(config),
             invoked_function_arn=config.get("FunctionArn", ""),
         )
+        if result["log"]:
+            print(result["log"], flush=True)  # the emulator's log shows the functions' too
         return result
     finally:
         lambda_runtime.release_worker(environment)

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import zipfile
 from functools import lru_cache
 from importlib.util import find_spec
@@ -14,7 +15,16 @@ from pathlib import Path
 
 # What Lambda's Python runtime brings along (Lambda developer guide, "Runtime-included SDK versions").
 _RUNTIME_PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
+_KEPT_SECONDS = 7 * 24 * 3600
 _unpacking = threading.Lock()
+
+
+def prune() -> None:
+    """Delete what was unpacked and not used for a week."""
+    folder = Path(os.environ["LOCAL_UNPACKED"])
+    for unused in folder.iterdir() if folder.is_dir() else ():
+        if unused.stat().st_mtime < time.time() - _KEPT_SECONDS:
+            shutil.rmtree(unused, ignore_errors=True)
 
 
 def unpacked(code_zip: bytes) -> Path:
@@ -34,6 +44,7 @@ def unpacked(code_zip: bytes) -> Path:
                 partial.rename(folder)
             except OSError:  # another emulator was first
                 shutil.rmtree(partial)
+        folder.touch()
         return folder
 
 
