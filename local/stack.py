@@ -234,7 +234,8 @@ class EmbeddedStack:
         """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
-        secret["OPENAI_API_KEY"] = _STAND_IN_KEY if self.options.uses_stand_in else self.options.openai_api_key
+        own_key = "" if self.options.uses_stand_in else self.options.openai_api_key
+        secret["OPENAI_API_KEY"] = own_key or _STAND_IN_KEY
         if self.options.with_cos:
             secret |= {"COS_ACCESS_KEY_ID": cos.ACCESS_KEY_ID, "COS_SECRET_ACCESS_KEY": cos.SECRET_ACCESS_KEY}
         manager.put_secret_value(SecretId=self.info.secret_arn, SecretString=json.dumps(secret))
