@@ -207,13 +207,7 @@ class ExecutionEnvironment(lambda_runtime.Worker):  # type: ignore[misc]
             if line is None:
                 text = f"RequestId: {request_id} Error: Runtime exited without providing a reason"
                 return self._ended(process, error_object("Runtime.ExitError", text))
-        answer, log = json.loads(line), _drain(process.log, until=f"\x1e{request_id}")
-        if "error" in answer:
-            return failure(answer["error"], log)
-        if len(line) > MAX_PAYLOAD:
-            text = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
-            return failure(error_object("Function.ResponseSizeTooLarge", text), log)
-        return {"body": answer["result"], "log": log}
+        return _result(line, _drain(process.log, until=f"\x1e{request_id}"))
 
     def _ended(self, process: Environment, described: dict[str, Any]) -> dict[str, Any]:
         process.kill()
@@ -229,6 +223,16 @@ def error_object(error_type: str, message: str) -> dict[str, Any]:
 def failure(described: dict[str, Any], log: str = "") -> dict[str, Any]:
     """A failed invocation, as ministack's executors report it."""
     return {"body": described, "error": True, "log": log}
+
+
+def _result(line: str, log: str) -> dict[str, Any]:
+    answer = json.loads(line)
+    if "error" in answer:
+        return failure(answer["error"], log)
+    if len(line) > MAX_PAYLOAD:
+        text = f"Response payload size exceeded maximum allowed payload size ({MAX_PAYLOAD} bytes)."
+        return failure(error_object("Function.ResponseSizeTooLarge", text), log)
+    return {"body": answer["result"], "log": log}
 
 
 def _environment(config: dict[str, Any], task_root: Path) -> dict[str, str]:
