@@ -13,11 +13,11 @@ from local.receiver import Receiver
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
 
 
-def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: StackInfo, api: httpx2.Client) -> None:
+def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: StackInfo) -> None:
     written = json.loads((embedded.options.state_dir / "stack.json").read_text())
 
     assert StackInfo(**written) == stack
-    assert api.get("/health").json()["ok"] is True
+    assert httpx2.get(f"{stack.api_url}/health").json()["ok"] is True
     for bucket in (stack.input_bucket, stack.output_bucket, stack.jobs_bucket):
         stack.client("s3").head_bucket(Bucket=bucket)
     queue = stack.client("sqs").get_queue_attributes(QueueUrl=stack.dead_letter_queue_url, AttributeNames=["QueueArn"])
@@ -26,11 +26,11 @@ def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: Sta
     assert machine["status"] == "ACTIVE"
 
 
-def test_the_secret_is_filled_and_keeps_the_key_that_the_stack_made(stack: StackInfo) -> None:
+def test_the_secret_is_filled_and_keeps_the_key_that_the_stack_made(embedded: EmbeddedStack, stack: StackInfo) -> None:
     value = stack.client("secretsmanager").get_secret_value(SecretId=stack.secret_arn)["SecretString"]
 
     secret = json.loads(value)
-    assert secret["OPENAI_API_KEY"] == "local-stand-in"
+    assert secret["OPENAI_API_KEY"] == embedded.options.openai_api_key
     assert len(secret["CALLBACK_SIGNING_KEY"]) == 44
 
 

@@ -1,9 +1,6 @@
 """What goes wrong, and how a caller hears of it: one callback for each job, whatever happened."""
 
 import base64
-import os
-import signal
-import subprocess
 from typing import Any
 
 import pytest
@@ -80,26 +77,13 @@ def test_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(s
     wait_for(lambda: service.job(job_id)["delivery"] == {"status": "delivered", "attempts": 3})
 
 
-def workers_of(stack: EmbeddedStack, logical_id: str) -> list[int]:
-    """The processes in which the emulator runs a function."""
-    name = stack.function_name(logical_id)
-    listed = subprocess.run(["pgrep", "-f", "local/bridges/worker.py"], capture_output=True, text=True, check=False)
-    found = []
-    for pid in map(int, listed.stdout.split()):
-        with open(f"/proc/{pid}/environ", "rb") as environment:
-            if f"AWS_LAMBDA_FUNCTION_NAME={name}".encode() in environment.read().split(b"\0"):
-                found.append(pid)
-    return found
-
-
 def test_worker_that_crashes_in_mid_job_loses_nothing(
     service: Service, embedded: EmbeddedStack, openai: OpenAIStandIn
 ) -> None:
     openai.fail("hang", times=1, seconds=30)
     job_id = service.submit_url()
     wait_for(lambda: openai.calls, what="the call to OpenAI")
-    for pid in workers_of(embedded, "ProcessImageFunction"):
-        os.kill(pid, signal.SIGKILL)
+    embedded.crash(embedded.function_name("ProcessImageFunction"))
 
     assert service.callback(job_id)["status"] == "completed"
     assert len(openai.calls) == 2
