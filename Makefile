@@ -69,6 +69,10 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 	@mkdir -p .local && $(BIN)/python -m statemachine.render > .local/image_job.rendered.json
 	@$(BIN)/cfn-lint .local/image_job.rendered.json
 
+.PHONY: bench
+bench: setup ## Measure imports, the fallback and the service; one JSON line a figure
+	@$(BIN)/python -m bench
+
 .PHONY: deploy
 deploy: setup ## Deploy to AWS, with the credentials and region of the environment
 	@$(BIN)/sam build

@@ -8,7 +8,6 @@ import statistics
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,32 +15,13 @@ from typing import Any
 import httpx2
 from PIL import Image
 
+from bench.figures import Figure
 from local.receiver import Receiver
 from local.stack import EmbeddedStack, Options, Ports
 
 LATENCY_SECONDS = 0.5
 BATCH_IMAGES, CONCURRENCY = 40, 10
-_DEADLINE_SECONDS = 40
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured figure; it is good when it is at most `target`."""
-
-    name: str
-    value: float
-    target: float
-    unit: str
-
-    def row(self) -> dict[str, Any]:
-        """The figure as a line of the report."""
-        return {
-            "figure": self.name,
-            "value": round(self.value, 3),
-            "unit": self.unit,
-            "target": self.target,
-            "reached": self.value <= self.target,
-        }
+_DEADLINE_SECONDS = 120
 
 
 def measure(state_dir: Path) -> Iterator[Figure]:

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from local import deployment
 from local.demo import DemoError
@@ -18,7 +17,7 @@ from local.processes import StartError
 from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, StackInfo
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-console = Console()
+console = Console(emoji=False, highlight=False)
 
 StateDir = Annotated[Path, typer.Option(envvar="STATE_DIR", help="Where logs and stack.json are kept.")]
 
@@ -52,14 +51,12 @@ def up(
         with console.status("starting") as status:
             info = EmbeddedStack(options, report=status.update).up()
     except StartError as error:
-        console.print(f"[bold red]not started:[/] {error}", highlight=False)
+        console.print(f"[bold red]not started:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
-    table = Table(show_header=False, box=None)
     for name, value in info.model_dump().items():
         if value and name not in ("access_key", "secret_key", "region"):
-            table.add_row(f"[dim]{name}[/]", value)
-    console.print(table)
-    console.print(f"\nThe stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down")
+            console.print(f"[dim]{name:<22}[/] {value}", soft_wrap=True)
+    console.print(f"\nThe stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down", soft_wrap=True)
 
 
 @app.command()
@@ -104,7 +101,7 @@ def demo(
     try:
         run_demo(console, images)
     except (StartError, DemoError) as error:
-        console.print(f"[bold red]the demo failed:[/] {error}", highlight=False)
+        console.print(f"[bold red]the demo failed:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; nothing runs on")

@@ -29,14 +29,14 @@ _CARD_SIZE = (_PICTURE[0] * 2 + _GAP + _PADDING * 2, _PICTURE[1] + _PADDING * 2 
 
 @dataclass(frozen=True)
 class Entry:
-    """One picture: its file name, its job, what became of it, and its bytes before and after (None: there are none)."""
+    """One picture: its file name, its job, what became of it, and its bytes before and after, or why there are none."""
 
     name: str
     job: str
     outcome: Literal["edited", "fallback", "failed"]
     details: str
-    before: bytes | None
-    after: bytes | None
+    before: bytes | str
+    after: bytes | str
 
 
 def draw(title: str, subtitle: str, entries: list[Entry]) -> Image.Image:
@@ -61,8 +61,8 @@ def _draw_card(sheet: Image.Image, corner: tuple[int, int], entry: Entry) -> Non
     pen.rounded_rectangle((left, top, left + _CARD_SIZE[0], top + _CARD_SIZE[1]), 14, _CARD)
     first, second = left + _PADDING, left + _PADDING + _PICTURE[0] + _GAP
     colour = _BADGES[entry.outcome]
-    _place(sheet, (first, top + _PADDING), entry.before, "this file is no image")
-    _place(sheet, (second, top + _PADDING), entry.after, "no result")
+    _place(sheet, (first, top + _PADDING), entry.before)
+    _place(sheet, (second, top + _PADDING), entry.after)
     _draw_arrow(pen, (second - _GAP // 2, top + _PADDING + _PICTURE[1] // 2), colour)
     line = top + _PADDING + _PICTURE[1] + 16
     pen.text((first, line), entry.name, _INK, _font(22))
@@ -72,14 +72,14 @@ def _draw_card(sheet: Image.Image, corner: tuple[int, int], entry: Entry) -> Non
     pen.text((second, line + 32), _shortened(pen, entry.details, _font(17), room), _FAINT, _font(17))
 
 
-def _place(sheet: Image.Image, corner: tuple[int, int], content: bytes | None, instead: str) -> None:
-    """Put a picture into its place, whole; where there is none, say so."""
+def _place(sheet: Image.Image, corner: tuple[int, int], content: bytes | str) -> None:
+    """Put a picture into its place, whole; where there is none, say why."""
     box: Box = (*corner, corner[0] + _PICTURE[0], corner[1] + _PICTURE[1])
     pen = ImageDraw.Draw(sheet)
     pen.rectangle(box, _EMPTY)
-    if content is None:
+    if isinstance(content, str):
         middle = ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2)
-        pen.text(middle, "\n".join(wrap(instead, 26)), _FAINT, _font(20), anchor="mm", align="center")
+        pen.text(middle, "\n".join(wrap(content, 36)[:8]), _FAINT, _font(18), anchor="mm", align="center")
         return
     with Image.open(BytesIO(content)) as opened:
         picture = ImageOps.contain(ImageOps.exif_transpose(opened).convert("RGBA"), _PICTURE)

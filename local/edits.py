@@ -8,6 +8,7 @@ from io import BytesIO
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
+_HUES = {"gold": 0.11, "green": 0.36, "blue": 0.6, "purple": 0.77, "pink": 0.92, "orange": 0.07, "red": 0.0}
 # Small results keep the stand-in from taking the processor's time that is being measured.
 _LONGEST_SIDE = 640
 _MAX_CAPTION = 60
@@ -32,8 +33,10 @@ def edited(picture: bytes, prompt: str, output_format: str) -> bytes:
 
 
 def _colour(prompt: str, value: float) -> tuple[int, int, int]:
-    hue = hashlib.sha256(prompt.encode()).digest()[0] / 256
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.35 if value > 0.5 else 0.8, value)
+    """A colour of the hue that the prompt names, or else of one that is the prompt's own."""
+    named = [hue for name, hue in _HUES.items() if name in prompt.lower()]
+    hue = named[0] if named else hashlib.sha256(prompt.encode()).digest()[0] / 256
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.5 if value > 0.5 else 0.85, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 

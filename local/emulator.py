@@ -1,10 +1,12 @@
 """The emulated AWS: ministack with its gaps bridged, on 127.0.0.1 alone.
 
 `python -m local.emulator --port 4566` runs it in the foreground. Beside AWS's APIs it answers
-`POST /_local/warm?function=<name>&count=<n>`, which starts execution environments of a function ahead of their use.
+`POST /_local/warm?function=<name>&count=<n>`, which starts execution environments of a function ahead of their use, and
+`POST /_local/crash?function=<name>`, which kills those that are at work.
 """
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -56,28 +58,31 @@ async def _serve(port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     try:
-        await serve(_with_warming(app), config, shutdown_trigger=ended.wait)
+        await serve(_with_local_actions(app), config, shutdown_trigger=ended.wait)
     finally:
         lambda_runtime.reset()
 
 
-def _with_warming(app: Any) -> Any:
+def _with_local_actions(app: Any) -> Any:
     from local.bridges import functions
 
     async def answering(scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http" or scope["path"] != "/_local/warm":
+        if scope["type"] != "http" or not scope["path"].startswith("/_local/"):
             await app(scope, receive, send)
             return
         query = parse_qs(scope["query_string"].decode())
         try:
-            await asyncio.to_thread(functions.warm, query["function"][0], int(query["count"][0]))
-            status, body = 200, b"{}"
+            if scope["path"] == "/_local/warm":
+                await asyncio.to_thread(functions.warm, query["function"][0], int(query["count"][0]))
+                answer: dict[str, Any] = {}
+            else:
+                answer = {"crashed": functions.crash(query["function"][0])}
+            status = 200
         except (KeyError, LookupError, ValueError) as error:
-            status, body = 400, f'{{"detail": "{error}"}}'.encode()
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]}
-        )
-        await send({"type": "http.response.body", "body": body})
+            status, answer = 400, {"detail": str(error)}
+        headers = [(b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
     return answering
 

@@ -14,8 +14,8 @@ from imagejobs.workflow import EditedImage, Operation
 
 # The id in every event that names a job, and the folder of the input bucket that its batch edits.
 JOB_ID = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
-FOLDER = "events"
-KEYS = (f"{FOLDER}/notes.txt", f"{FOLDER}/photo.png")
+FOLDER = "photos"
+KEYS = (f"{FOLDER}/harbour.jpg", f"{FOLDER}/notes.txt")
 
 
 def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucket, callback_url: str) -> None:
@@ -37,7 +37,7 @@ def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucke
             correlation_id="events",
             created_at=datetime.now(UTC),
             fingerprint="events",
-            filename=None if operation == "batch" else "photo.png",
+            filename=None if operation == "batch" else "photo.jpg",
             prefix=FOLDER if operation == "batch" else None,
         )
     )
@@ -59,24 +59,25 @@ def operation_of(event: dict[str, Any]) -> Operation:
 
 
 def photo() -> bytes:
-    """Draw a small picture."""
+    """Draw a small picture, a JPEG."""
     buffer = BytesIO()
-    Image.linear_gradient("L").convert("RGB").resize((96, 64)).save(buffer, "PNG")
+    Image.linear_gradient("L").convert("RGB").resize((96, 64)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
 def _put_images(jobs: JobStore, inputs: Bucket) -> None:
-    jobs.put_input(JOB_ID, photo(), "image/png")
-    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/png")
-    inputs.put(f"{FOLDER}/notes.txt", b"no image", "text/plain")
-    inputs.put(f"{FOLDER}/photo.png", photo(), "image/png")
+    picture, note = KEYS
+    jobs.put_input(JOB_ID, photo(), "image/jpeg")
+    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
+    inputs.put(picture, photo(), "image/jpeg")
+    inputs.put(note, b"no image", "text/plain")
 
 
 def _put_map_run(jobs: JobStore) -> None:
-    """Leave what ListImages and a map run's ResultWriter leave: one file refused, one image edited."""
+    """Leave what ListImages and a map run's ResultWriter leave: one image edited, one file refused."""
     lines = "".join(json.dumps({"key": key}) + "\n" for key in KEYS)
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), lines.encode(), "application/jsonl")
-    refused, edited = KEYS
+    edited, refused = KEYS
     cause = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
     image = EditedImage(
         key=edited,

@@ -3,17 +3,12 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from io import BytesIO
-from itertools import pairwise
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
-type Colour = tuple[int, int, int]
-
-SIZE = (960, 640)
-_WIDTH, _HEIGHT = SIZE
+from local.painting import HEIGHT, SIZE, WIDTH, Colour, disc, finished, glow, ridge, sky
 
 
 @dataclass(frozen=True)
@@ -35,6 +30,7 @@ def photographs() -> list[Picture]:
         _saved("northern-lights.png", aurora()),
         _saved("city-by-night.jpg", city()),
         _saved("meadow.webp", meadow()),
+        _saved("pines-by-moonlight.jpg", pines()),
     ]
 
 
@@ -51,7 +47,7 @@ def no_image() -> Picture:
 def alps() -> Image.Image:
     """Snow mountains, one range behind the other in the morning mist."""
     draw = random.Random(7)
-    image = _glow(_sky((116, 146, 196), (252, 214, 178)), (690, 250), 520, (255, 206, 140), 0.85)
+    image = glow(sky((116, 146, 196), (252, 214, 178)), (690, 250), 520, (255, 206, 140), 0.85)
     ranges: list[tuple[int, int, Colour]] = [
         (330, 190, (150, 158, 190)),
         (400, 150, (108, 122, 164)),
@@ -59,17 +55,17 @@ def alps() -> Image.Image:
         (560, 80, (34, 50, 84)),
     ]
     for base, height, colour in ranges:
-        _ridge(image, draw, base, height, colour, roughness=0.56)
-        image = _glow(image, (480, base + 90), 620, (255, 226, 204), 0.16)
-    return _finished(image)
+        ridge(image, draw, base, height, colour, roughness=0.56)
+        image = glow(image, (480, base + 90), 620, (255, 226, 204), 0.16)
+    return finished(image)
 
 
 def sunset() -> Image.Image:
     """The sun going down over the sea."""
     draw = random.Random(3)
-    image = _glow(_sky((70, 52, 118), (255, 158, 92)), (480, 390), 640, (255, 196, 98), 0.95)
-    _disc(image, (480, 380), 58, (255, 242, 206))
-    sea = _sky((255, 150, 88), (28, 32, 74)).resize((_WIDTH, 240))
+    image = glow(sky((70, 52, 118), (255, 158, 92)), (480, 390), 640, (255, 196, 98), 0.95)
+    disc(image, (480, 380), 58, (255, 242, 206))
+    sea = sky((255, 150, 88), (28, 32, 74)).resize((WIDTH, 240))
     image.paste(sea, (0, 400))
     glitter = Image.new("RGB", SIZE)
     pen = ImageDraw.Draw(glitter)
@@ -79,17 +75,17 @@ def sunset() -> Image.Image:
         x, length = draw.gauss(480, spread), draw.randint(6, 30 + (y - 400) // 5)
         pen.line((x - length, y, x + length, y), (255, 206, 140), 2)
     image = ImageChops.screen(image, glitter.filter(ImageFilter.GaussianBlur(1.2)))
-    _ridge(image, draw, 408, 46, (44, 34, 76), roughness=0.5, right=430)
-    return _finished(image)
+    ridge(image, draw, 408, 46, (44, 34, 76), roughness=0.5, right=430)
+    return finished(image)
 
 
 def lighthouse() -> Image.Image:
     """A lighthouse on a cape, its beam in the dusk."""
     draw = random.Random(12)
-    image = _glow(_sky((26, 34, 82), (214, 146, 158)), (760, 470), 560, (255, 190, 150), 0.6)
-    sea = _sky((122, 104, 146), (22, 28, 66)).resize((_WIDTH, 170))
+    image = glow(sky((26, 34, 82), (214, 146, 158)), (760, 470), 560, (255, 190, 150), 0.6)
+    sea = sky((122, 104, 146), (22, 28, 66)).resize((WIDTH, 170))
     image.paste(sea, (0, 470))
-    _ridge(image, draw, 500, 70, (32, 32, 58), roughness=0.45, right=520)
+    ridge(image, draw, 500, 70, (32, 32, 58), roughness=0.45, right=520)
     beam = Image.new("RGB", SIZE)
     ImageDraw.Draw(beam).polygon([(286, 224), (960, 40), (960, 250)], (150, 136, 96))
     image = ImageChops.screen(image, beam.filter(ImageFilter.GaussianBlur(16)))
@@ -103,31 +99,31 @@ def lighthouse() -> Image.Image:
         )
     pen.rectangle((266, 210, 306, 250), (60, 56, 80))
     pen.polygon([(262, 210), (286, 184), (310, 210)], (168, 52, 52))
-    image = _glow(image, (286, 230), 120, (255, 240, 190), 0.95)
-    return _finished(image)
+    image = glow(image, (286, 230), 120, (255, 240, 190), 0.95)
+    return finished(image)
 
 
 def desert() -> Image.Image:
     """Dunes under the noon sun."""
     draw = random.Random(21)
-    image = _glow(_sky((92, 160, 214), (246, 226, 190)), (210, 120), 320, (255, 252, 232), 0.95)
+    image = glow(sky((92, 160, 214), (246, 226, 190)), (210, 120), 320, (255, 252, 232), 0.95)
     for base, height, light, dark in [
         (400, 60, (232, 184, 124), (204, 150, 96)),
         (470, 80, (222, 164, 98), (180, 118, 70)),
         (560, 90, (206, 140, 76), (138, 84, 48)),
     ]:
-        _ridge(image, draw, base, height, light, roughness=0.32)
-        _ridge(image, draw, base + 52, height, dark, roughness=0.3)
-    return _finished(image)
+        ridge(image, draw, base, height, light, roughness=0.32)
+        ridge(image, draw, base + 52, height, dark, roughness=0.3)
+    return finished(image)
 
 
 def aurora() -> Image.Image:
     """Northern lights above a frozen lake."""
     draw = random.Random(5)
-    image = _sky((6, 10, 34), (20, 44, 72))
+    image = sky((6, 10, 34), (20, 44, 72))
     pen = ImageDraw.Draw(image)
     for _ in range(220):
-        pen.point((draw.randrange(_WIDTH), draw.randrange(420)), (220, 226, 255))
+        pen.point((draw.randrange(WIDTH), draw.randrange(420)), (220, 226, 255))
     for colour, start, strength in [
         ((60, 236, 150), 330, 0.85),
         ((60, 140, 200), 230, 0.5),
@@ -135,28 +131,28 @@ def aurora() -> Image.Image:
     ]:
         curtain, y, drift = Image.new("RGB", SIZE), float(start), 0.0
         ribbon = ImageDraw.Draw(curtain)
-        for x in range(-20, _WIDTH, 4):
+        for x in range(-20, WIDTH, 4):
             drift = drift * 0.97 + draw.uniform(-0.8, 0.8)
             y += drift
             ribbon.line((x, y, x + 20, y - draw.randint(60, 200)), colour, 3)
         soft = curtain.filter(ImageFilter.BoxBlur(9))
         image = ImageChops.screen(image, Image.blend(Image.new("RGB", SIZE), soft, strength))
-    _ridge(image, draw, 430, 130, (8, 14, 30), roughness=0.55)
-    lake = image.crop((0, 240, _WIDTH, 440)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+    ridge(image, draw, 430, 130, (8, 14, 30), roughness=0.55)
+    lake = image.crop((0, 240, WIDTH, 440)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     image.paste(ImageChops.multiply(lake, Image.new("RGB", lake.size, (150, 170, 200))), (0, 440))
-    return _finished(image)
+    return finished(image)
 
 
 def city() -> Image.Image:
     """A skyline at night with its lights out of focus."""
     draw = random.Random(9)
-    image = _glow(_sky((18, 16, 46), (120, 60, 96)), (480, 470), 560, (240, 140, 110), 0.55)
+    image = glow(sky((18, 16, 46), (120, 60, 96)), (480, 470), 560, (240, 140, 110), 0.55)
     pen = ImageDraw.Draw(image)
     x = -10
-    while x < _WIDTH:
+    while x < WIDTH:
         width, top = draw.randint(46, 96), draw.randint(190, 400)
         shade = draw.randint(14, 34)
-        pen.rectangle((x, top, x + width, _HEIGHT), (shade, shade, shade + 22))
+        pen.rectangle((x, top, x + width, HEIGHT), (shade, shade, shade + 22))
         for row in range(top + 12, 560, 18):
             for column in range(x + 8, x + width - 10, 15):
                 if draw.random() < 0.42:
@@ -168,43 +164,65 @@ def city() -> Image.Image:
     lights = Image.new("RGB", SIZE)
     pen = ImageDraw.Draw(lights)
     for _ in range(46):
-        centre = (draw.randrange(_WIDTH), draw.randint(500, 640))
+        centre = (draw.randrange(WIDTH), draw.randint(500, 640))
         radius = draw.randint(10, 34)
         colour = draw.choice([(190, 96, 40), (170, 120, 60), (60, 90, 150), (150, 40, 70)])
         pen.ellipse((centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius), colour)
-    return _finished(ImageChops.screen(image, lights.filter(ImageFilter.GaussianBlur(3))))
+    return finished(ImageChops.screen(image, lights.filter(ImageFilter.GaussianBlur(3))))
 
 
 def meadow() -> Image.Image:
     """Poppies in a summer meadow."""
     draw = random.Random(17)
-    image = _glow(_sky((112, 172, 226), (236, 244, 240)), (720, 150), 360, (255, 255, 240), 0.8)
-    _ridge(image, draw, 330, 70, (112, 150, 128), roughness=0.4)
-    _ridge(image, draw, 390, 50, (86, 140, 84), roughness=0.36)
-    image.paste(_sky((122, 172, 78), (44, 98, 44)).resize((_WIDTH, 220)), (0, 420))
+    image = glow(sky((112, 172, 226), (236, 244, 240)), (720, 150), 360, (255, 255, 240), 0.8)
+    ridge(image, draw, 330, 70, (112, 150, 128), roughness=0.4)
+    ridge(image, draw, 390, 50, (86, 140, 84), roughness=0.36)
+    image.paste(sky((122, 172, 78), (44, 98, 44)).resize((WIDTH, 220)), (0, 420))
     pen = ImageDraw.Draw(image)
     for _ in range(1500):
         y = draw.randint(420, 639)
-        x, height = draw.randrange(_WIDTH), 4 + (y - 420) // 8
+        x, height = draw.randrange(WIDTH), 4 + (y - 420) // 8
         green = draw.randint(90, 170)
         pen.line((x, y, x + draw.randint(-4, 4), y - height), (green // 2, green, 50))
     for _ in range(150):
         y = int(430 + 205 * draw.random() ** 0.7)
-        x, radius = draw.randrange(_WIDTH), 2 + (y - 420) // 18
+        x, radius = draw.randrange(WIDTH), 2 + (y - 420) // 18
         pen.ellipse(
             (x - radius, y - radius, x + radius, y + radius * 0.8),
             draw.choice([(222, 50, 44), (236, 78, 52), (198, 32, 48)]),
         )
         pen.ellipse((x - radius / 4, y - radius / 4, x + radius / 4, y + radius / 4), (50, 20, 28))
-    return _finished(image)
+    return finished(image)
+
+
+def pines() -> Image.Image:
+    """Pines before a rising moon."""
+    draw = random.Random(44)
+    image = glow(sky((10, 20, 46), (84, 122, 150)), (330, 230), 380, (196, 214, 226), 0.8)
+    disc(image, (330, 230), 74, (246, 244, 230))
+    for x, y, radius in [(310, 212, 13), (352, 246, 18), (340, 200, 7), (302, 258, 9)]:
+        disc(image, (x, y), radius, (222, 222, 214))
+    ridge(image, draw, 470, 120, (52, 82, 108), roughness=0.45)
+    pen = ImageDraw.Draw(image)
+    for base, shade, size in [(520, (30, 54, 76), 90), (585, (16, 32, 50), 140), (660, (6, 14, 26), 210)]:
+        for x in range(-20, WIDTH + 20, size // 4):
+            _pine(pen, x + draw.randint(-12, 12), base, int(size * draw.uniform(0.55, 1.15)), shade)
+        pen.rectangle((0, base, WIDTH, max(base, HEIGHT)), shade)
+    return finished(image)
+
+
+def _pine(pen: ImageDraw.ImageDraw, x: int, base: int, height: int, colour: Colour) -> None:
+    for tier in range(5):
+        top, half = base - height + tier * height * 0.17, height * (0.07 + tier * 0.035)
+        pen.polygon([(x, top), (x - half, top + height * 0.34), (x + half, top + height * 0.34)], colour)
 
 
 def balloons() -> Image.Image:
     """Hot-air balloons over a valley."""
     draw = random.Random(30)
-    image = _glow(_sky((96, 160, 220), (255, 232, 204)), (480, 460), 560, (255, 220, 170), 0.7)
+    image = glow(sky((96, 160, 220), (255, 232, 204)), (480, 460), 560, (255, 220, 170), 0.7)
     for base, height, colour in [(450, 80, (148, 168, 178)), (520, 70, (98, 130, 126)), (590, 60, (56, 92, 84))]:
-        _ridge(image, draw, base, height, colour, roughness=0.42)
+        ridge(image, draw, base, height, colour, roughness=0.42)
     for x, y, radius, stripes in [
         (300, 220, 104, [(226, 74, 62), (250, 196, 74)]),
         (640, 160, 66, [(66, 118, 190), (240, 240, 246)]),
@@ -212,7 +230,7 @@ def balloons() -> Image.Image:
         (500, 370, 30, [(60, 150, 120), (248, 226, 150)]),
     ]:
         _balloon(image, (x, y), radius, stripes)
-    return _finished(image)
+    return finished(image)
 
 
 def _balloon(image: Image.Image, centre: tuple[int, int], radius: int, stripes: list[Colour]) -> None:
@@ -234,72 +252,6 @@ def _balloon(image: Image.Image, centre: tuple[int, int], radius: int, stripes: 
         stripes[1],
     )
     pen.rectangle((x - radius * 0.17, basket, x + radius * 0.17, basket + radius * 0.24), (122, 82, 48))
-
-
-def _sky(top: Colour, bottom: Colour) -> Image.Image:
-    mask = Image.linear_gradient("L").resize(SIZE)
-    return Image.composite(Image.new("RGB", SIZE, bottom), Image.new("RGB", SIZE, top), mask)
-
-
-def _glow(image: Image.Image, centre: tuple[int, int], radius: int, colour: Colour, strength: float) -> Image.Image:
-    mask = Image.new("L", SIZE)
-    fading = _light_spot().point(lambda value: int((value / 255) ** 1.7 * 255 * strength))
-    mask.paste(fading.resize((radius * 2, radius * 2)), (centre[0] - radius, centre[1] - radius))
-    return Image.composite(Image.new("RGB", image.size, colour), image, mask)
-
-
-@lru_cache
-def _light_spot() -> Image.Image:
-    """White in the middle, black from the edge of the circle on; Pillow's gradient ends in the square's corners."""
-    return Image.radial_gradient("L").point(lambda value: max(0, 255 - round(value * 1.42)))
-
-
-@lru_cache
-def _grain() -> Image.Image:
-    return Image.effect_noise(SIZE, 18).convert("RGB")
-
-
-@lru_cache
-def _corners() -> Image.Image:
-    darkness = Image.radial_gradient("L").point(lambda value: 255 - int(max(0, value - 110) * 0.75))
-    return darkness.resize(SIZE).convert("RGB")
-
-
-def _disc(image: Image.Image, centre: tuple[int, int], radius: int, colour: Colour) -> None:
-    mask = Image.new("L", image.size)
-    box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
-    ImageDraw.Draw(mask).ellipse(box, 255)
-    image.paste(colour, (0, 0), mask.filter(ImageFilter.GaussianBlur(2)))
-
-
-def _ridge(
-    image: Image.Image,
-    draw: random.Random,
-    base: int,
-    height: int,
-    colour: Colour,
-    *,
-    roughness: float,
-    right: int = _WIDTH,
-) -> None:
-    """Fill everything below a line of hills, made by midpoint displacement."""
-    points, spread = [draw.uniform(-1, 1), draw.uniform(-1, 1)], 1.0
-    while len(points) < 257:
-        between = [(a + b) / 2 + draw.uniform(-spread, spread) for a, b in pairwise(points)]
-        points = [value for pair in zip(points, between, strict=False) for value in pair] + points[-1:]
-        spread *= roughness
-    step = right / (len(points) - 1)
-    slope = [(index * step, base - value * height / 2) for index, value in enumerate(points)]
-    if right < _WIDTH:  # a headland: it runs out into the sea
-        slope = [(x, y + (x / right) ** 5 * (_HEIGHT - base + height)) for x, y in slope]
-    mask = Image.new("L", image.size)
-    ImageDraw.Draw(mask).polygon([(0, _HEIGHT), *slope, (right, _HEIGHT)], 255)
-    image.paste(colour, (0, 0), mask.filter(ImageFilter.GaussianBlur(0.8)))
-
-
-def _finished(image: Image.Image) -> Image.Image:
-    """Add what a camera adds: grain, and corners a little darker."""
-    return ImageChops.multiply(Image.blend(image, ImageChops.overlay(image, _grain()), 0.55), _corners())
 
 
 def _saved(name: str, image: Image.Image, fault: str | None = None) -> Picture:

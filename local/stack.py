@@ -144,6 +144,11 @@ class EmbeddedStack:
         url = f"{self.endpoint}/_local/warm"
         httpx2.post(url, params={"function": function, "count": str(count)}, timeout=120).raise_for_status()
 
+    def crash(self, function: str) -> int:
+        """Kill the execution environments of a function that are at work; returns how many there were."""
+        answer = httpx2.post(f"{self.endpoint}/_local/crash", params={"function": function}, timeout=10)
+        return int(answer.raise_for_status().json()["crashed"])
+
     def function_name(self, logical_id: str) -> str:
         """The name of a function by its logical id in the template."""
         found = self.info.client("cloudformation").describe_stack_resource(
@@ -187,7 +192,8 @@ class EmbeddedStack:
         if self.options.with_cos:
             endpoint = f"http://{HOST}:{self.options.ports.cos}"
             for bucket in (cos.INPUT_BUCKET, cos.OUTPUT_BUCKET):
-                _cos_client(endpoint).create_bucket(Bucket=bucket)
+                location = {"LocationConstraint": cos.REGION}
+                _cos_client(endpoint).create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
             parameters |= {
                 "CosEndpoint": endpoint,
                 "CosRegion": cos.REGION,
@@ -228,7 +234,8 @@ class EmbeddedStack:
         """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
-        secret["OPENAI_API_KEY"] = _STAND_IN_KEY if self.options.uses_stand_in else self.options.openai_api_key
+        own_key = "" if self.options.uses_stand_in else self.options.openai_api_key
+        secret["OPENAI_API_KEY"] = own_key or _STAND_IN_KEY
         if self.options.with_cos:
             secret |= {"COS_ACCESS_KEY_ID": cos.ACCESS_KEY_ID, "COS_SECRET_ACCESS_KEY": cos.SECRET_ACCESS_KEY}
         manager.put_secret_value(SecretId=self.info.secret_arn, SecretString=json.dumps(secret))

@@ -67,10 +67,10 @@ def _accepted(operation: str) -> Callable[[Outcome], None]:
     return accepted
 
 
-def _edited(operation: str) -> Callable[[Outcome], None]:
+def _edited(operation: str, attempts: int = 1) -> Callable[[Outcome], None]:
     def edited(outcome: Outcome) -> None:
         image = EditedImage.model_validate(outcome.result)
-        assert (image.engine, image.attempts, image.bytes_in) == ("openai", 1, len(photo()))
+        assert (image.engine, image.attempts, image.bytes_in) == ("openai", attempts, len(photo()))
         bucket = outcome.jobs.bucket if operation == "base64" else outcome.outputs
         body = bucket.get(image.output_key).body
         assert body != photo()
@@ -141,8 +141,10 @@ CHECKS: dict[str, Callable[[Outcome], None]] = {
     "callback/last-word-delivery-failed": _given_up,
     "callback/last-word-failed": _last_word("EditImage"),
     "callback/last-word-timed-out": _last_word("States.Timeout"),
+    "process_image/base64-rate-limited": _edited("base64", attempts=4),
     "process_image/batch": _edited("batch"),
     "process_image/batch-no-image": _no_image,
+    "process_image/batch-retried": _edited("batch", attempts=3),
     "process_image/single": _edited("base64"),
     "process_image/url": _edited("url"),
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.callback.delivery import DeliveryService
 from functions.callback.events import ExecutionEnded
-from functions.callback.settings import settings
+from functions.callback.settings import get_settings
 from imagejobs.errors import failure_text
 from imagejobs.executions import Executions, step_functions_client
 from imagejobs.job_store import JobStore
@@ -45,7 +45,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any] | None:
 @lru_cache
 def service() -> DeliveryService:
     """The delivery service of this process, on the clients and settings of its environment."""
-    own = settings()
+    own = get_settings()
     return DeliveryService(
         settings=own,
         store=JobStore(Bucket(s3_client(), own.jobs_bucket)),

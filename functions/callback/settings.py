@@ -14,12 +14,12 @@ class CallbackSettings(CallbackUrlSettings, StorageSettings):
     # Seconds for one attempt, from resolving the name to the end of the answer.
     callback_timeout_seconds: Annotated[float, Field(gt=0)] = 30
     # Total attempts that the state machine makes; here for the log lines alone.
-    callback_max_retries: int = 3
+    callback_max_retries: int = 21
     dead_letter_queue_url: str = ""
     state_machine_arn: str = ""
 
 
 @lru_cache
-def settings() -> CallbackSettings:
+def get_settings() -> CallbackSettings:
     """The settings of this process."""
     return CallbackSettings.from_environment()

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.process_image.edit import Engine, edit_image
 from functions.process_image.services import make_places, require_configuration
 from functions.process_image.settings import get_settings
-from functions.process_image.telemetry import observed
+from functions.process_image.telemetry import logger, observed
 from imagejobs.secrets import load_secrets
 from imagejobs.workflow import EditRequest
 
@@ -24,7 +24,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         settings = get_settings()
         secrets = load_secrets(settings.secret_arn)
         require_configuration(image.operation, settings, secrets)
+        places = make_places(settings, secrets)
+        job = places.jobs.recorded(image.job_id)
+        logger.append_keys(correlation_id=job.correlation_id)
         engine = Engine(settings, secrets.openai_api_key.get_secret_value(), deadline)
-        result, edit = edit_image(image, make_places(settings, secrets), engine)
+        result, edit = edit_image(image, job, places, engine)
         record(result, edit)
     return result.model_dump(mode="json", exclude_none=True)

@@ -8,7 +8,7 @@ from functions.process_image.openai_edit import BillingLimitError, Edit, RateLim
 from functions.process_image.pictures import Picture, prepare
 from functions.process_image.places import Places, output_key
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.errors import JobDecidedError, OpenAIRejectedError, StorageRejectedError
+from imagejobs.errors import JobDecidedError, OpenAIRejectedError
 from imagejobs.job_store import JobRequest
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
@@ -28,7 +28,7 @@ class Engine:
             RateLimitedError: OpenAI asks to wait.
             OpenAIRetryableError, OpenAIRejectedError: it failed, or the billing limit is reported.
         """
-        timeout = min(self.settings.openai_timeout_seconds, self.deadline - monotonic())
+        timeout = max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
         try:
             return openai_edit.edit(picture, prompt, self.api_key, self.settings, timeout)
         except BillingLimitError as error:
@@ -38,7 +38,9 @@ class Engine:
         return Edit(fallback.invert(picture.body, text, max_pixels), fallback.MEDIA_TYPE, "local_fallback")
 
 
-def edit_image(image: EditRequest, places: Places, engine: Engine) -> tuple[EditedImage | RateLimited, Edit | None]:
+def edit_image(
+    image: EditRequest, job: JobRequest, places: Places, engine: Engine
+) -> tuple[EditedImage | RateLimited, Edit | None]:
     """Edit one image and keep the edit, or find the one that an earlier attempt kept; with the edit if it is new.
 
     Raises:
@@ -46,9 +48,6 @@ def edit_image(image: EditRequest, places: Places, engine: Engine) -> tuple[Edit
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
-    job = places.jobs.request(image.job_id)
-    if job is None:
-        raise StorageRejectedError(f"no record of job {image.job_id}: it may have expired")
     if places.jobs.is_decided(image.job_id):
         raise JobDecidedError(f"job {image.job_id} has its result already: no more work is done for it")
     if earlier := _earlier(image, job, places, settings):

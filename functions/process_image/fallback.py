@@ -14,7 +14,7 @@ from functions.process_image import png
 from functions.process_image.pictures import opened
 
 MEDIA_TYPE = "image/png"
-_STRIP_PIXELS = 1 << 16
+_STRIP_PIXELS = 1 << 15
 # The watermark's share of the picture: legible on a 300-pixel thumbnail, and well below a sixth of the picture.
 _MAX_WIDTH, _MAX_HEIGHT = 0.94, 0.14
 _MAX_LINES = 3

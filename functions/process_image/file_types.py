@@ -7,10 +7,11 @@ from imagejobs.image_types import HEAD_BYTES, sniffed_type
 
 _TAKEN = "expected PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF"
 
-# Files that people do send, so that the answer can name them. The first pattern that matches the head has it.
+# Files that people do send, so that the answer can name them. The first pattern that matches the head has it. Groups
+# that repeat are atomic and possessive: the files are strangers', and no pattern may try more than one way.
 _REFUSED = {
     "a PDF document": rb"[\x00-\x20]*%PDF-",
-    "an SVG drawing": rb"(?s)(\xef\xbb\xbf)?\s*(<\?xml.*?\?>|<!--.*?-->|<!DOCTYPE svg.*?>|\s)*<svg[\s>:]",
+    "an SVG drawing": rb"(?s)(\xef\xbb\xbf)?(?>\s|<\?xml.*?\?>|<!--.*?-->|<!DOCTYPE svg.*?>)*+<svg[\s>:/]",
     "an HTML page": rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)",
     "an XML document": rb"(\xef\xbb\xbf)?\s*<\?xml",
     "a JSON document": rb"(\xef\xbb\xbf)?\s*[{\[]\s*[\"{\[]",

@@ -57,7 +57,7 @@ def edit(picture: Picture, prompt: str, api_key: str, settings: ProcessImageSett
     try:
         return _runner().run(_edit(client, picture, prompt, settings, timeout))
     except openai.OpenAIError as error:
-        raise _translated(error, settings.billing_limit_codes) from error
+        raise _translated(error, prompt, settings.billing_limit_codes) from error
 
 
 # One client and one event loop for the life of the process, so that connections are kept from call to call. Lambda
@@ -118,8 +118,8 @@ def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidati
     return openai.APIResponseValidationError(response, None, message=f"Data returned by API invalid: {what}.")
 
 
-def _translated(error: openai.OpenAIError, billing_limit_codes: Collection[str]) -> Exception:
-    words = words_of(error)
+def _translated(error: openai.OpenAIError, prompt: str, billing_limit_codes: Collection[str]) -> Exception:
+    words = words_of(error, prompt)
     match verdict_on(error, billing_limit_codes):
         case Verdict.FALLBACK:
             return BillingLimitError(words)

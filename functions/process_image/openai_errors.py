@@ -49,6 +49,8 @@ _TABLE = [
 ]
 _BILLING_LIMIT_WORDS = "billing hard limit has been reached"
 _MAX_WORDS = 1000
+# A shorter prompt may well be a word of the error's own.
+_MIN_QUOTED = 12
 
 
 def verdict_on(error: openai.OpenAIError, billing_limit_codes: Collection[str]) -> Verdict:
@@ -77,10 +79,16 @@ def retry_after(error: openai.OpenAIError) -> int | None:
         return None
 
 
-def words_of(error: openai.OpenAIError) -> str:
-    """Name an error of the SDK and repeat its words, in one line of bounded length."""
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words[:_MAX_WORDS]}"
+def words_of(error: openai.OpenAIError, prompt: str) -> str:
+    """Name an error of the SDK and repeat its words, in one line of bounded length, without a prompt that they quote.
+
+    Lambda logs what a function raises, and a prompt is never logged.
+    """
+    words = str(error)
+    if len(prompt) >= _MIN_QUOTED:
+        for quoted in (prompt, repr(prompt)[1:-1]):
+            words = words.replace(quoted, "(the prompt)")
+    return f"{type(error).__name__}: {' '.join(words.split())[:_MAX_WORDS]}"
 
 
 def _marks(error: openai.OpenAIError) -> frozenset[str]:

@@ -8,41 +8,46 @@ deflate look for run lengths only: in a filtered photograph there is hardly anyt
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 from PIL import Image, ImageChops
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _COLOUR_TYPES = {"L": 0, "RGB": 2, "RGBA": 6}
 _UP = b"\x02"
-_STRIP_PIXELS = 1 << 16
+_STRIP_PIXELS = 1 << 15
 
 
 def encode(image: Image.Image, icc_profile: bytes | None = None) -> bytes:
     """Encode a picture of mode L, RGB or RGBA, with the colour profile that its numbers go by."""
-    header = struct.pack(">IIBBBBB", *image.size, 8, _COLOUR_TYPES[image.mode], 0, 0, 0)
-    profile = [_chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc_profile))] if icc_profile else []
-    return b"".join(
-        [_SIGNATURE, _chunk(b"IHDR", header), *profile, _chunk(b"IDAT", _compressed(image)), _chunk(b"IEND", b"")]
-    )
+    return b"".join(_parts(image, icc_profile))
 
 
-def _compressed(image: Image.Image) -> bytes:
-    width, height = image.size
+def _parts(image: Image.Image, icc_profile: bytes | None) -> Iterator[bytes]:
+    yield _SIGNATURE
+    yield from _chunk(b"IHDR", struct.pack(">IIBBBBB", *image.size, 8, _COLOUR_TYPES[image.mode], 0, 0, 0))
+    if icc_profile:
+        yield from _chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc_profile))
     compressor = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
-    compressed = []
+    for strip in _filtered_strips(image):
+        if compressed := compressor.compress(strip):
+            yield from _chunk(b"IDAT", compressed)
+    yield from _chunk(b"IDAT", compressor.flush())
+    yield from _chunk(b"IEND", b"")
+
+
+def _filtered_strips(image: Image.Image) -> Iterator[bytes]:
+    width, height = image.size
+    row_bytes = width * len(image.getbands())
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         # Above the first row, crop() gives zeros, which is what the filter takes for it.
         above = image.crop((0, top - 1, width, bottom - 1))
-        differences = memoryview(ImageChops.subtract_modulo(image.crop((0, top, width, bottom)), above).tobytes())
-        size = width * len(image.getbands())
-        filtered = b"".join(
-            part for start in range(0, len(differences), size) for part in (_UP, differences[start : start + size])
-        )
-        compressed.append(compressor.compress(filtered))
-    return b"".join([*compressed, compressor.flush()])
+        strip = memoryview(ImageChops.subtract_modulo(image.crop((0, top, width, bottom)), above).tobytes())
+        starts = range(0, len(strip), row_bytes)
+        yield b"".join(part for start in starts for part in (_UP, strip[start : start + row_bytes]))
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+def _chunk(kind: bytes, data: bytes) -> tuple[bytes, ...]:
+    return struct.pack(">I", len(data)), kind, data, struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))

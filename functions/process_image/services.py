@@ -37,11 +37,5 @@ def make_places(settings: ProcessImageSettings, secrets: Secrets) -> Places:
 def _fetch(url: str, max_bytes: int, settings: ProcessImageSettings) -> bytes:
     # Here, since only jobs with an image_url need it.
     from imagejobs.outbound.connection import fetch
-    from imagejobs.outbound.policy import OutboundPolicy
 
-    policy = OutboundPolicy(
-        allow_http=settings.callback_allow_http,
-        allow_private=settings.callback_allow_private,
-        runtime_api=settings.aws_lambda_runtime_api,
-    )
-    return fetch(url, policy, max_bytes=max_bytes, timeout=settings.image_url_timeout_seconds)
+    return fetch(url, settings.source_policy, max_bytes=max_bytes, timeout=settings.image_url_timeout_seconds)

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imagejobs.settings import StorageSettings
+from imagejobs.settings import CallbackUrlSettings, StorageSettings
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 
 
-class ProcessImageSettings(StorageSettings):
+class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     """How OpenAI is asked, how long, and what is done when it refuses."""
 
     # What the SDK's `ImageModel` names as gpt-image-1's successor beside the slower, finer -sunburst.
@@ -36,11 +36,6 @@ class ProcessImageSettings(StorageSettings):
     max_image_pixels: Annotated[int, Field(ge=1)] = 50_000_000
     max_image_bytes: Annotated[int, Field(ge=1)] = 100_000_000
     image_url_timeout_seconds: Annotated[float, Field(gt=0)] = 30
-
-    # An image_url is fetched under the policy of callbacks; Lambda itself sets where its runtime API is.
-    callback_allow_http: bool = False
-    callback_allow_private: bool = False
-    aws_lambda_runtime_api: str = ""
 
     @property
     def billing_limit_codes(self) -> frozenset[str]:

@@ -13,7 +13,6 @@ from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 logger = make_logger("process_image")
 metrics = make_metrics("process_image")
 
-
 type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
 
 
@@ -35,7 +34,7 @@ def observed(image: EditRequest) -> Iterator[Record]:
         raise
     finally:
         metrics.flush_metrics()
-        logger.remove_keys(list(EditRequest.model_fields))
+        logger.remove_keys([*EditRequest.model_fields, "correlation_id"])
 
 
 def _record(result: EditedImage | RateLimited, edit: Edit | None) -> None:

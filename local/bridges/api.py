@@ -19,7 +19,7 @@ from typing import Any
 
 from ministack.services import apigateway_v1
 
-from local.bridges.functions import MAX_PAYLOAD
+from local.bridges.environments import MAX_PAYLOAD
 
 MAX_REQUEST = 10 * 1024 * 1024
 

@@ -1,40 +1,35 @@
-"""One execution environment of a Lambda function: a process that imports the handler and then runs invocations.
+"""The processes of one Lambda function: one that imports the handler, and those that it forks to run invocations.
 
-A script, started by `functions.ExecutionEnvironment` with a plain interpreter; it may import nothing but the standard
-library, so that a function finds only what its own package, its layers and Lambda's runtime bring along.
+A script, started by `environments.Template` with a plain interpreter; it may import nothing but the standard library,
+so that a function finds only what its own package, its layers and Lambda's runtime bring along.
 
-Protocol, a JSON object a line: in comes the start (`task_root`, `layers`, `runtime`, `handler`, …), then invocations;
-out go `{"ready": true}` or `{"error": …}`, then `{"result": …}` or `{"error": …}` for each invocation. What the handler
+Protocol, a JSON object a line. The first process reads the start (`task_root`, `layers`, `runtime`, `handler`, …) from
+stdin and writes `{"ready": true}` or `{"error": …}` to stdout. Then, for each message on the socket whose number is the
+script's argument, it forks a process with the three files that come along as its stdin, stdout and stderr, and answers
+with its pid. That process reads invocations and writes `{"result": …}` or `{"error": …}` for each. What a handler
 prints goes to stderr, where a line with the request id says that its log is complete.
 """
 
 import importlib
 import json
 import os
+import signal
+import socket
 import sys
 import time
 import traceback
 from types import SimpleNamespace
-from typing import Any, TextIO
+from typing import Any
 
 
-def describe(error: BaseException, request_id: str = "") -> dict[str, Any]:
+def describe(error: BaseException) -> dict[str, Any]:
     """The error object of Lambda's Python runtime: the exception's class name is its `errorType`."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
-    described = {
+    return {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
-        "requestId": request_id,
         "stackTrace": traceback.format_list(frames),
     }
-    if not request_id:
-        del described["requestId"]
-    return described
-
-
-def send(channel: TextIO, message: dict[str, Any]) -> None:
-    channel.write(json.dumps(message) + "\n")
-    channel.flush()
 
 
 def load_handler(start: dict[str, Any]) -> Any:
@@ -63,40 +58,67 @@ def context(start: dict[str, Any], invocation: dict[str, Any]) -> SimpleNamespac
     )
 
 
-def run() -> None:
-    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+def run(handler: Any, start: dict[str, Any]) -> None:
+    """Run invocations until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    for line in os.fdopen(0, encoding="utf-8"):
+        invocation = json.loads(line)
+        os.environ["_X_AMZN_TRACE_ID"] = invocation.get("trace_id") or ""
+        try:
+            answer = json.dumps({"result": handler(invocation["event"], context(start, invocation))})
+        except Exception as error:  # noqa: BLE001 - whatever the handler raises is the invocation's error
+            described = {**describe(error), "requestId": invocation["request_id"]}
+            print(f"[ERROR] {described['errorType']}: {described['errorMessage']}", *described["stackTrace"])
+            answer = json.dumps({"error": described})
+        sys.stdout.flush()
+        print(f"\x1e{invocation['request_id']}", file=sys.stderr, flush=True)
+        answers.write(answer + "\n")
+        answers.flush()
+
+
+def fork(handler: Any, start: dict[str, Any], requests: socket.socket) -> None:
+    """Fork a process for each message, until the socket ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    while True:
+        message, files, _, _ = socket.recv_fds(requests, 4096, 3)
+        if not message:
+            return
+        pid = os.fork()
+        if pid == 0:
+            try:
+                requests.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for number, file in enumerate(files):
+                    os.dup2(file, number)
+                    os.close(file)
+                os.environ.update(json.loads(message))
+                run(handler, start)
+            finally:
+                os._exit(1)
+        for file in files:
+            os.close(file)
+        requests.sendall(f"{pid}\n".encode())
+
+
+def main() -> None:
     start = json.loads(sys.stdin.readline())
     try:
         handler = load_handler(start)
     except ImportError as error:
         message = f"Unable to import module '{start['handler'].rpartition('.')[0]}': {error}"
-        send(channel, {"error": {"errorMessage": message, "errorType": "Runtime.ImportModuleError", "stackTrace": []}})
-        return
+        loaded: dict[str, Any] = {
+            "error": {"errorMessage": message, "errorType": "Runtime.ImportModuleError", "stackTrace": []}
+        }
     except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's init error
-        send(channel, {"error": describe(error)})
-        return
-    send(channel, {"ready": True})
-    for line in sys.stdin:
-        invocation = json.loads(line)
-        request_id = invocation["request_id"]
-        os.environ["_X_AMZN_TRACE_ID"] = invocation.get("trace_id") or ""
-        try:
-            result = handler(invocation["event"], context(start, invocation))
-            answer = json.dumps({"result": result})
-        except Exception as error:  # noqa: BLE001 - whatever the handler raises is the invocation's error
-            described = describe(error, request_id)
-            print(
-                f"[ERROR] {described['errorType']}: {described['errorMessage']}",
-                *described["stackTrace"],
-                file=sys.stderr,
-            )
-            answer = json.dumps({"error": described})
-        sys.stdout.flush()
-        print(f"\x1e{request_id}", file=sys.stderr, flush=True)
-        channel.write(answer + "\n")
-        channel.flush()
+        loaded = {"error": describe(error)}
+    else:
+        loaded = {"ready": True}
+    # What the module printed while it was imported may stand before it.
+    print("\n" + json.dumps(loaded), flush=True)
+    if "ready" in loaded:
+        fork(handler, start, socket.socket(fileno=int(sys.argv[1])))
 
 
 if __name__ == "__main__":
-    run()
+    main()

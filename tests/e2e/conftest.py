@@ -49,6 +49,7 @@ def embedded(_stand_in: OpenAIStandIn, tmp_path_factory: pytest.TempPathFactory)
         state_dir=tmp_path_factory.mktemp("local"),
         openai_base_url=_stand_in.base_url,
         openai_api_key="sk-test",
+        with_receiver=False,
         parameters=_PARAMETERS,
     )
     with EmbeddedStack(options) as stack:

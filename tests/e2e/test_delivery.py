@@ -1,49 +1,38 @@
 """Delivery on the embedded AWS: whatever its receiver does, an accepted job ends in one callback or one dead letter."""
 
-import base64
 import json
 import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import httpx2
 import pytest
 from standardwebhooks import Webhook
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from imagejobs.storage import Bucket
-from local.receiver import Received, Receiver, Step
+from local.receiver import Received, Step
 from local.stack import StackInfo
-from tests.pictures import picture
+from tests.e2e.conftest import Service, wait_for
 from tools.redeliver import Fate, Redeliverer
 
 JOBS = 60
-# How receivers behave, with how many jobs of the sixty meet it. Three attempts are made, 5 s each at the most.
+# How receivers behave, with how many jobs of the sixty meet it. Three attempts are made, 2 s each at the most.
 TEMPERS: list[tuple[int, list[Step | int]]] = [
     (16, [200]),
     (8, [503, 200]),
     (8, [500, 429, 204]),
     (6, [Step(drop=True), 200]),
-    (4, [Step(hang=8), 200]),
+    (4, [Step(hang=3), 200]),
     (4, [302, 202]),
     (6, [503]),
     (4, [Step(drop=True)]),
     (4, [410]),
 ]
 
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def store(stack: StackInfo) -> JobStore:
-    return JobStore(Bucket(stack.client("s3"), stack.jobs_bucket))
+type ChangeMachine = Callable[[Callable[[dict[str, Any]], None]], None]
 
 
 @pytest.fixture
@@ -59,7 +48,7 @@ def webhook(stack: StackInfo) -> Webhook:
 
 
 @pytest.fixture
-def machine(stack: StackInfo) -> Iterator[Callable[[Callable[[dict], None]], None]]:
+def machine(stack: StackInfo) -> Iterator[ChangeMachine]:
     """Change the definition of the state machine; it is put back at the end."""
     client = stack.client("stepfunctions")
     original = client.describe_state_machine(stateMachineArn=stack.state_machine_arn)["definition"]
@@ -67,7 +56,7 @@ def machine(stack: StackInfo) -> Iterator[Callable[[Callable[[dict], None]], Non
     def put(definition: str) -> None:
         client.update_state_machine(stateMachineArn=stack.state_machine_arn, definition=definition)
 
-    def change(edit: Callable[[dict], None]) -> None:
+    def change(edit: Callable[[dict[str, Any]], None]) -> None:
         definition = json.loads(original)
         edit(definition)
         put(json.dumps(definition))
@@ -76,27 +65,16 @@ def machine(stack: StackInfo) -> Iterator[Callable[[Callable[[dict], None]], Non
     put(original)
 
 
-def submit(stack: StackInfo, callback_url: str, prompt: str = "make it blue") -> str:
-    """Post one image to be edited and stored; returns the job's id."""
-    answer = httpx2.post(
-        f"{stack.api_url}/process-image-async",
-        json={"prompt": prompt, "image_base64": base64.b64encode(picture()).decode()},
-        headers={"callbackUrl": callback_url},
-        timeout=30,
-    )
-    assert answer.status_code == 202, answer.text
-    return answer.json()["job_id"]
+@pytest.fixture
+def empty_queue(stack: StackInfo) -> None:
+    """Other tests leave dead letters behind."""
+    sqs, url = stack.client("sqs"), stack.dead_letter_queue_url
+    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}")
-        time.sleep(0.5)
-
-
-def letters_on(stack: StackInfo) -> list[dict]:
+def letters_on(stack: StackInfo) -> list[dict[str, Any]]:
     """Read the dead-letter queue and leave it as it was."""
     sqs, url, messages = stack.client("sqs"), stack.dead_letter_queue_url, []
     while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=30).get("Messages", []):
@@ -113,22 +91,29 @@ def took(requests: list[Received], steps: list[Step | int]) -> list[Received]:
     return [request for request, status in zip(requests, statuses, strict=True) if 200 <= status < 300]
 
 
-def test_sixty_jobs_against_a_receiver_in_every_temper(stack, receiver, store, executions, webhook):
+def test_sixty_jobs_against_a_receiver_in_every_temper(
+    stack: StackInfo, service: Service, store: JobStore, executions: Executions, webhook: Webhook, empty_queue: None
+):
+    receiver = service.receiver
     tempers = [steps for count, steps in TEMPERS for _ in range(count)]
     random.Random(3).shuffle(tempers)
     assert len(tempers) == JOBS
     paths = [f"/{number}" for number in range(JOBS)]
     for path, steps in zip(paths, tempers, strict=True):
         receiver.script(path, *steps)
-    with ThreadPoolExecutor(6) as pool:
-        ids = list(pool.map(lambda path: submit(stack, receiver.url(path) + "?token=hidden"), paths))
+    with ThreadPoolExecutor(2) as pool:
+        ids = list(pool.map(lambda path: service.submit_url(path=f"{path}?token=hidden"), paths))
     jobs = dict(zip(ids, paths, strict=True))
     assert len(jobs) == JOBS
 
-    def settled() -> bool:
-        return all(store.delivery(job)[0].status != "pending" for job in jobs)
+    pending = set(jobs)
 
-    wait_until(settled, 240, "every job delivered or dead-lettered")
+    def settled() -> bool:
+        time.sleep(0.5)
+        pending.difference_update([job for job in pending if store.delivery(job)[0].status != "pending"])
+        return not pending
+
+    wait_for(settled, 240, "every job delivered or dead-lettered")
 
     # Accepted = delivered + dead-lettered, and each exactly once.
     delivered = Counter(
@@ -147,7 +132,7 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(stack, receiver, store, e
         requests = receiver.received(path)
         assert {request.body for request in requests} == {store.decided(job).body}
         assert {request.headers["webhook-id"] for request in requests} == {job}
-        assert webhook.verify(requests[-1].body, requests[-1].headers)["status"] == "completed"
+        assert webhook.verify(requests[-1].body, requests[-1].headers)["job_id"] == job
 
     # To a healthy receiver, the queue is redelivered until nothing is left.
     for path in jobs.values():
@@ -160,57 +145,54 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(stack, receiver, store, e
         assert {request.body for request in receiver.received(jobs[job])} == {store.decided(job).body}
 
 
-def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(stack, receiver, store, webhook):
-    receiver.script("/thrice", 503, 503, 200)
+def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(
+    service: Service, store: JobStore, webhook: Webhook
+):
+    service.receiver.script("/thrice", 503, 503, 200)
 
-    job = submit(stack, receiver.url("/thrice"))
+    job = service.submit_url(path="/thrice")
 
-    requests = receiver.wait(3, path="/thrice", timeout=60)
+    requests = service.receiver.wait(3, path="/thrice", timeout=60)
     assert len({request.body for request in requests}) == 1
     assert webhook.verify(requests[2].body, requests[2].headers)["job_id"] == job
-    wait_until(lambda: store.delivery(job)[0].status == "delivered", 10, "recorded as delivered")
+    wait_for(lambda: store.delivery(job)[0].status == "delivered", 10, "recorded as delivered")
     assert store.delivery(job)[0].attempts == 3
 
 
-def failed_callback(receiver: Receiver, path: str, job: str) -> dict:
-    """The one callback of a job that failed."""
-    (request,) = receiver.wait(1, path=path, timeout=60)
+def last_word(service: Service, job: str) -> str:
+    """The error of the one callback, a failed one, that a job got."""
+    payload = service.callback(job)
     time.sleep(2)
-    assert len(receiver.received(path)) == 1
-    payload = request.json()
+    assert len(service.callbacks(job)) == 1
     assert (payload["status"], payload["job_id"]) == ("failed", job)
-    return payload
+    return str(payload["error"])
 
 
-def test_an_aborted_job_has_its_last_word(stack, receiver, executions):
-    job = submit(stack, receiver.url("/aborted"), prompt="[fault:hang]")
-    time.sleep(1)
+def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions):
+    job = service.submit_url(headers={"x-correlation-id": "aborted-1"}, prompt="[fault:hang]")
+    wait_for(lambda: executions.status(ExecutionName(job)) == "RUNNING", 10, "the job runs")
 
     executions.client.stop_execution(executionArn=executions.arn(ExecutionName(job)))
 
-    assert failed_callback(receiver, "/aborted", job)["error"].startswith("aborted")
+    assert last_word(service, job).startswith("aborted")
+    assert service.callbacks(job)[0].headers["x-correlation-id"] == "aborted-1"
 
 
-def test_a_job_that_times_out_has_its_last_word(stack, receiver, machine):
-    machine(lambda definition: definition.update(TimeoutSeconds=4))
+def test_a_job_that_times_out_has_its_last_word(service: Service, machine: ChangeMachine):
+    machine(lambda definition: definition.update(TimeoutSeconds=2))
 
-    job = submit(stack, receiver.url("/timed-out"), prompt="[fault:hang]")
+    job = service.submit_url(prompt="[fault:hang]")
 
-    assert failed_callback(receiver, "/timed-out", job)["error"].startswith("States.Timeout")
+    assert last_word(service, job).startswith("States.Timeout")
 
 
-def test_a_job_that_breaks_outside_its_error_paths_has_its_last_word(stack, receiver, machine):
+def test_a_job_that_breaks_outside_its_error_paths_has_its_last_word(service: Service, machine: ChangeMachine):
     # A Choice has no Catch: to ask for what is not there ends the execution.
-    machine(
-        lambda definition: definition["States"].update(
-            CountRateLimits={
-                "Type": "Choice",
-                "Choices": [{"Variable": "$.nowhere", "NumericEquals": 1, "Next": "EditImage"}],
-                "Default": "EditImage",
-            }
-        )
-    )
+    broken = {
+        "Type": "Choice",
+        "Choices": [{"Variable": "$.nowhere", "NumericEquals": 1, "Next": "EditImage"}],
+        "Default": "EditImage",
+    }
+    machine(lambda definition: definition["States"].update(CountRateLimits=broken))
 
-    job = submit(stack, receiver.url("/broken"))
-
-    assert failed_callback(receiver, "/broken", job)["error"].startswith("States.")
+    assert last_word(service, service.submit_url()).startswith("States.")

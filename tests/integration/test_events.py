@@ -32,7 +32,7 @@ _CACHED: list[Any] = [
     batch_fanout_settings.get_settings,
     callback_app.service,
     callback_app._sqs_client,
-    callback_settings.settings,
+    callback_settings.get_settings,
     process_image_settings.get_settings,
     s3_client,
     step_functions_client,

@@ -27,9 +27,9 @@ class EditRequest(_Message):
     job_id: str
     operation: Operation
     key: str | None = None
-    # How many times this image was tried before, by the state machine's Retry and after rate limits together.
+    # How many times the state machine's Retry tried this image before.
     retries: Annotated[int, Field(ge=0)] = 0
-    # How many of those were waits that OpenAI's Retry-After asked for.
+    # How many times it was asked again after a wait, as OpenAI's Retry-After said.
     rate_limited: Annotated[int, Field(ge=0)] = 0
 
 

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import boto3
@@ -12,7 +11,7 @@ import pytest
 from functions.accept import submission
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from tests.integration.accept.conftest import CALLBACK_URL, Answered, Api
+from tests.integration.accept.conftest import CALLBACK_URL, Api
 from tests.integration.conftest import SECRETS
 from tests.pictures import picture
 
@@ -211,21 +210,6 @@ class TestIdempotencyKey:
         assert (first.status, second.status) == (202, 202)
         assert first.body == second.body
         assert len([key for key, _ in store.bucket.keys("jobs/") if key.endswith("request.json")]) == 1
-
-    def test_twenty_at_once_start_one_execution(
-        self, api: Api, image_body: dict[str, str], executions: Executions
-    ) -> None:
-        def post(_: int) -> Answered:
-            return api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-2")
-
-        api("GET", "/health")  # make the clients in one thread, as an execution environment does
-        with ThreadPoolExecutor(20) as pool:
-            answers = list(pool.map(post, range(20)))
-
-        assert {answer.status for answer in answers} == {202}
-        assert len({answer.body["job_id"] for answer in answers}) == 1
-        listed = executions.client.list_executions(stateMachineArn=executions.state_machine_arn)["executions"]
-        assert len(listed) == 1
 
     @pytest.mark.parametrize("changed", [{"prompt": "make it red"}, {"filename": "dog.png"}])
     def test_another_body_is_a_conflict(self, api: Api, image_body: dict[str, str], changed: dict[str, str]) -> None:

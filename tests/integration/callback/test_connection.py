@@ -1,8 +1,10 @@
 """The guarded exchange, on real sockets: what is connected to, what is read, and when it ends."""
 
+import contextlib
 import re
 import socket
 import ssl
+import sys
 import time
 
 import pytest
@@ -167,6 +169,31 @@ def test_a_name_that_does_not_resolve_in_time_ends_at_the_deadline():
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/a%2Fb%2fc/%7e~/%41",
+        "/a;b=1,2/c|d%7Cd/{e}/[f]/!$&'()*+=:@",
+        '/"<>`^',
+        "/a/../b/./c//d",
+        "/x?",
+        "/?a=b?c&d=/../%zz%20+'\"{}|",
+    ],
+)
+def test_path_and_query_arrive_as_they_were_given(serve, target: str):
+    receiver = serve(answering("200 OK"))
+
+    post(f"http://127.0.0.1:{receiver.port}{target}", b"{}", {}, LOCAL, 5)
+
+    assert receiver.heads[0].split(b"\r\n")[0].decode() == f"POST {target} HTTP/1.1"
+
+
+def test_a_redirect_to_what_is_no_url_is_answered_as_any_other(serve):
+    receiver = serve(answering("302 Found", b"", "Location: http://[", 'Set-Cookie: a="; domain=.'))
+
+    assert post(receiver.url, b"{}", {}, LOCAL, 5) == 302
+
+
 def test_a_redirect_is_answered_and_not_followed(serve):
     elsewhere = serve(answering("200 OK"))
     receiver = serve(answering("302 Found", b"", f"Location: {elsewhere.url}"))
@@ -211,6 +238,29 @@ def test_a_receiver_that_hangs_or_drips_ends_at_the_deadline(serve, behaviour):
     with pytest.raises(ExchangeFailedError, match="timed out"):
         post(receiver.url, b"{}", {}, LOCAL, 0.5)
     assert 0.4 < time.monotonic() - started < 1.4
+
+
+def test_a_handshake_that_hangs_ends_at_the_deadline(serve):
+    names = Names(serve(hang).port, [PUBLIC_ADDRESS])
+    started = time.monotonic()
+
+    with pytest.raises(ExchangeFailedError, match="timed out"):
+        post("https://silent.test/", b"{}", {}, STRICT, 0.5, names.network())
+    assert 0.4 < time.monotonic() - started < 1.4
+
+
+def test_a_failed_exchange_lets_go_of_the_body_at_once(serve):
+    """What a failure keeps alive until the garbage collector comes adds up in a warm sandbox: 40 MB each time."""
+    receiver = serve(hang)
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        closed = unused.getsockname()[1]
+    body = bytes(200_000)
+    before = sys.getrefcount(body)
+
+    for port in (receiver.port, closed):
+        with contextlib.suppress(ExchangeFailedError):
+            post(f"http://127.0.0.1:{port}/", body, {}, LOCAL, 0.2)
+        assert sys.getrefcount(body) == before
 
 
 def test_a_receiver_that_reads_slowly_ends_at_the_deadline(serve):
@@ -289,13 +339,21 @@ def test_interim_answers_are_passed_over(serve):
     assert post(serve(behaviour).url, b"{}", {}, LOCAL, 5) == 201
 
 
-def test_an_answer_before_the_body_was_read_counts(serve):
-    def refuse_at_once(connection: socket.socket, _: bytes) -> None:
-        connection.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        connection.shutdown(socket.SHUT_WR)
-        time.sleep(0.3)
+def refuse_at_once(connection: socket.socket, _: bytes) -> None:
+    connection.sendall(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    connection.shutdown(socket.SHUT_WR)
+    time.sleep(0.3)
 
+
+def test_an_answer_before_the_body_was_read_counts(serve):
     assert post(serve(refuse_at_once).url, bytes(200_000), {}, LOCAL, 5) == 410
+
+
+def test_an_answer_before_the_body_was_read_counts_over_tls(serve, authority):
+    made = authority("early.test")
+    names = Names(serve(refuse_at_once, tls=made.server).port, [PUBLIC_ADDRESS])
+
+    assert post("https://early.test/", bytes(200_000), {}, STRICT, 5, names.network(made.client)) == 410
 
 
 def test_a_refused_connection_is_a_failure():

@@ -1,6 +1,8 @@
 """Files behind an `image_url`, fetched through the guard from real sockets."""
 
+import gzip
 import socket
+import time
 
 import pytest
 
@@ -51,6 +53,28 @@ def test_a_source_that_breaks_off_is_unavailable(serve):
 
     with pytest.raises(SourceUnavailableError, match="broke off"):
         fetch(serve(break_off).url, LOCAL, max_bytes=5000, timeout=5)
+
+
+def test_a_source_that_drips_ends_at_the_deadline(serve):
+    def drip(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(40):
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+    started = time.monotonic()
+
+    with pytest.raises(SourceUnavailableError, match="timed out"):
+        fetch(serve(drip).url, LOCAL, max_bytes=5000, timeout=0.5)
+    assert 0.4 < time.monotonic() - started < 1.4
+
+
+def test_a_source_that_compresses_unasked_is_not_decompressed(serve):
+    bomb = gzip.compress(bytes(10_000_000))
+    receiver = serve(answering("200 OK", bomb, "Content-Encoding: gzip"))
+
+    assert fetch(receiver.url, LOCAL, max_bytes=len(bomb), timeout=5) == bomb
+    assert b"\r\nAccept-Encoding: identity\r\n" in receiver.heads[0]
 
 
 def test_a_source_that_policy_forbids_is_refused_in_its_own_words():

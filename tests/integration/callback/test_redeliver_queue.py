@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import boto3
 import pytest
+import typer
 from moto import mock_aws
+from typer.testing import CliRunner
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.storage import Bucket
-from tools.redeliver import Fate, Redeliverer
+from tools.redeliver import Fate, Redeliverer, main
 
 
 @pytest.fixture
@@ -144,3 +146,31 @@ def test_an_event_of_the_last_word_that_nobody_handled_names_its_job(redeliverer
     machine.join(timeout=10)
     assert {letter.job_id: letter.fate for letter in letters} == {"": Fate.NOT_POSSIBLE, job_id: Fate.DELIVERED}
     assert waiting(redeliverer) == ["{}"]
+
+
+def test_the_command_finds_the_stack_and_says_what_became_of_each_letter(redeliverer: Redeliverer):
+    outputs = {
+        "DeadLetterQueueUrl": redeliverer.queue_url,
+        "JobsBucketName": "jobs",
+        "StateMachineArn": redeliverer.executions.state_machine_arn,
+    }
+    template = {
+        "Resources": {"Any": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
+    }
+    boto3.client("cloudformation").create_stack(StackName="my-stack", TemplateBody=json.dumps(template))
+    job_id = dead_letter(redeliverer)
+    machine = play_machine(redeliverer, **{job_id: "delivered"})
+    command = typer.Typer()
+    command.command()(main)
+
+    done = CliRunner().invoke(command, ["--stack-name", "my-stack", "--patience", "5"], env={"COLUMNS": "120"})
+    machine.join(timeout=10)
+    assert done.exit_code == 0, done.output
+    assert job_id in done.output
+    assert "delivered" in done.output
+
+    send(redeliverer, "no letter of ours")
+    done = CliRunner().invoke(command, ["--stack-name", "my-stack"], env={"COLUMNS": "120"})
+    assert done.exit_code == 1
+    assert "not possible" in done.output

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, task
+from tests.integration.local.conftest import Aws, task, wait_for
 
 FAILING = """
 class StorageUnavailableError(Exception):
@@ -69,7 +69,7 @@ def test_a_crash_and_a_timeout_have_lambdas_names(aws: Aws) -> None:
     crash, timeout = (aws.run({"Try": task(function)}) for function in (crashing, sleeping))
 
     assert crash["error"] == "Runtime.ExitError"
-    assert json.loads(crash["cause"])["errorMessage"].endswith("Runtime exited with error: exit status 3")
+    assert json.loads(crash["cause"])["errorMessage"].endswith("Runtime exited without providing a reason")
     assert timeout["error"] == "Sandbox.Timedout"
     assert json.loads(timeout["cause"])["errorMessage"].endswith("Task timed out after 1.00 seconds")
 
@@ -79,6 +79,31 @@ def test_a_function_works_again_after_a_crash(aws: Aws) -> None:
 
     assert invoke(aws, function, {"crash": True})[0]["errorType"] == "Runtime.ExitError"
     assert invoke(aws, function, {})[0] == "well"
+
+
+def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
+    function = aws.function(
+        "import time\ndef handler(event, context):\n    time.sleep(5)\n    return 'done'", timeout=9
+    )
+    execution = aws.start(aws.machine({"Try": task(function)}))
+
+    def crash() -> bool | None:
+        name = function.rpartition(":")[2]
+        return httpx2.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
+
+    assert wait_for(crash, timeout=5) == 1
+    assert aws.finish(execution, timeout=3)["error"] == "Runtime.ExitError"
+
+
+def test_new_code_and_variables_take_effect(aws: Aws) -> None:
+    function = aws.function(
+        "import os\ndef handler(event, context):\n    return os.environ['WHICH']", variables={"WHICH": "1"}
+    )
+    assert invoke(aws, function, {})[0] == "1"
+
+    aws("lambda").update_function_configuration(FunctionName=function, Environment={"Variables": {"WHICH": "2"}})
+
+    assert invoke(aws, function, {})[0] == "2"
 
 
 def test_a_module_that_cannot_be_imported_says_so(aws: Aws) -> None:

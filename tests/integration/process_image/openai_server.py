@@ -26,7 +26,7 @@ _MAX_DRIP_SECONDS = 20
 
 @dataclass
 class Answer:
-    """One answer: a status, headers and a body; JSON unless it is bytes already. `hook` runs after it was sent."""
+    """One answer: a status, headers and a body, JSON unless it is bytes already; or a fault."""
 
     status: int = 200
     body: Any = None
@@ -82,6 +82,10 @@ def _handler(server: Callable[[], OpenAIServer]) -> type[BaseHTTPRequestHandler]
             openai.requests.append(self.rfile.read(int(self.headers["Content-Length"])))
             answer = openai.answers.popleft() if len(openai.answers) > 1 else openai.answers[0]
             time.sleep(answer.delay)
+            with suppress(OSError):  # the client may be gone by now
+                self._answer(answer)
+
+        def _answer(self, answer: Answer) -> None:
             if answer.fault == "drop":
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
@@ -101,10 +105,9 @@ def _handler(server: Callable[[], OpenAIServer]) -> type[BaseHTTPRequestHandler]
             self.end_headers()
             self.close_connection = True
             until = time.monotonic() + _MAX_DRIP_SECONDS
-            with suppress(OSError):
-                while time.monotonic() < until:
-                    self.wfile.write(b" ")
-                    time.sleep(0.1)
+            while time.monotonic() < until:
+                self.wfile.write(b" ")
+                time.sleep(0.1)
 
         def log_message(self, *_: object) -> None:
             pass

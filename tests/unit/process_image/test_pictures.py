@@ -1,15 +1,23 @@
 """Every file of the corpus, and what is sent to OpenAI of it."""
 
 import io
+import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from functions.process_image.pictures import Picture, prepare
-from imagejobs.errors import ImageTooLargeError
+from imagejobs.errors import ImageTooLargeError, UnsupportedImageError
 from tests.unit.process_image.corpus import BAD, GOOD, LIMIT_PIXELS, Bad, Good
 from tests.unit.process_image.files import exchanged_profile, noise, saved
+
+# Pillow warns of broken metadata, which is no matter here.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+# How many damaged copies of each file are tried.
+DAMAGES = 50
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -91,3 +99,16 @@ def test_colours_go_by_the_profile_that_the_file_has() -> None:
     with Image.open(io.BytesIO(picture.body)) as image:
         assert image.getpixel((0, 0)) == (0, 0, 255)
         assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_file_damaged_anywhere_is_edited_or_refused_in_words(name: str) -> None:
+    whole = GOOD[name].make()
+    chance = random.Random(name)
+    for _ in range(DAMAGES):
+        body = bytearray(whole)
+        for _ in range(chance.randint(1, 12)):
+            body[chance.randrange(len(body))] = chance.randrange(256)
+        # Any other exception, or a crash of a decoder, fails the test.
+        with suppress(UnsupportedImageError, ImageTooLargeError):
+            assert prepare(bytes(body), LIMIT_PIXELS).body

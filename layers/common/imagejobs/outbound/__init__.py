@@ -3,5 +3,6 @@ so no such call may reach anything that the public internet could not reach anyw
 
 - `policy` takes a URL apart, once, and refuses what needs no DNS to be refused;
 - `addresses` says which IP addresses are public;
-- `connection` resolves, checks every address, and speaks HTTP with the address that it checked.
+- `connection` makes the calls, and knows what their answers mean;
+- `transport` is httpx2's way there: it resolves, checks every address, and connects to the one that it checked.
 """

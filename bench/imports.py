@@ -1,0 +1,45 @@
+"""What importing each function's `app` takes in a fresh process, beside what it is allowed to cost."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.figures import Figure
+
+_ROOT = Path(__file__).parent.parent
+_ROUNDS = 7
+_MEASURE = "import time; started = time.perf_counter(); import {modules}; print(time.perf_counter() - started)"
+# Function -> the modules whose import it may cost, and the seconds on top of that.
+_BUDGETS = {
+    "accept": ("boto3, pydantic", 0.150),
+    "batch_fanout": ("boto3, pydantic", 0.150),
+    "callback": ("", 0.350),
+    "process_image": ("openai, boto3", 0.150),
+}
+
+
+def measure() -> Iterator[Figure]:
+    """Import each function and its yardstick in turn, and compare the fastest of each."""
+    for function, (yardstick, extra) in _BUDGETS.items():
+        own, allowed = [], [0.0]
+        for _ in range(_ROUNDS):
+            own.append(_seconds(f"functions.{function}.app"))
+            if yardstick:
+                allowed.append(_seconds(yardstick))
+        budget = min(allowed[1:], default=0.0) + extra
+        text = f"import of {function}" + (f" (allowed: {yardstick} and {extra * 1000:.0f} ms)" if yardstick else "")
+        yield Figure(text, min(own) * 1000, round(budget * 1000), "ms")
+
+
+def _seconds(modules: str) -> float:
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _MEASURE.format(modules=modules)],
+        env={"PYTHONPATH": f"{_ROOT}:{_ROOT / 'layers' / 'common'}"},
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return float(done.stdout)

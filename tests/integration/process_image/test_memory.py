@@ -1,0 +1,68 @@
+"""How much memory a picture takes, measured in a process of its own."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+register_heif_opener()
+
+ROOT = Path(__file__).parents[3]
+SIDE = 2000
+# What is stated in functions/process_image/pictures.py, and a little for the allocator.
+BYTES_A_PIXEL = 20
+SLACK_BYTES = 8_000_000
+
+# `VmHWM` is the peak of this program alone; getrusage's begins at that of the process that started it.
+MEASURE = """
+import json, sys
+from pathlib import Path
+from functions.process_image.fallback import invert
+from functions.process_image.pictures import prepare
+def peak():
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+body = Path(sys.argv[1]).read_bytes()
+before = peak()
+made = prepare(body, 50_000_000).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", 50_000_000)
+print(json.dumps([peak() - before, len(made)]))
+"""
+
+
+def turned(image: Image.Image, path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image.convert("RGBA").save(path, "PNG", exif=exif.tobytes(), compress_level=1)
+
+
+CASES: dict[str, tuple[str, Callable[[Image.Image, Path], None]]] = {
+    "a PNG as it is": ("prepare", lambda image, path: image.save(path, "PNG", compress_level=1)),
+    "a JPEG as it is": ("prepare", lambda image, path: image.save(path, "JPEG")),
+    "a WebP as it is": ("prepare", lambda image, path: image.save(path, "WEBP", method=0)),
+    "a PNG to be turned": ("prepare", turned),
+    "a CMYK JPEG": ("prepare", lambda image, path: image.convert("CMYK").save(path, "JPEG")),
+    "a TIFF of 16 bits": ("prepare", lambda image, path: Image.new("I;16", image.size, 9999).save(path, "TIFF")),
+    "a GIF": ("prepare", lambda image, path: image.convert("P").save(path, "GIF")),
+    "an AVIF": ("prepare", lambda image, path: image.save(path, "AVIF", speed=10)),
+    "a HEIC": ("prepare", lambda image, path: image.save(path, "HEIF", quality=40)),
+    "a fallback": ("invert", lambda image, path: image.save(path, "JPEG")),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("what", "write"), CASES.values(), ids=CASES)
+def test_memory_is_bounded_as_stated(what: str, write: Callable[[Image.Image, Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    write(Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB"), path)
+
+    command = [sys.executable, "-c", MEASURE, str(path), what]
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'common'}"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=True, timeout=60)
+
+    peak, made = json.loads(done.stdout)
+    assert peak - 2 * made <= BYTES_A_PIXEL * SIDE * SIDE + SLACK_BYTES

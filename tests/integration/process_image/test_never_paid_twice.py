@@ -1,0 +1,129 @@
+"""A worker that dies after OpenAI's answer, and the one that comes after it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from imagejobs.job_store import JobStore
+from imagejobs.storage import Bucket, s3_client
+from tests.integration.process_image.conftest import JOB_ID, Accept, invoke, job_request
+from tests.integration.process_image.openai_server import OpenAIServer, edited
+from tests.pictures import picture
+
+ROOT = Path(__file__).parents[3]
+EVENT = json.dumps({"job_id": JOB_ID, "operation": "base64"})
+DEADLINE = 60.0
+
+
+@pytest.fixture
+def account() -> Iterator[str]:
+    """An account on a port of its own, since workers are processes of their own."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    # Servers of one process share their state.
+    urlopen(Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
+    yield url
+    server.stop()
+
+
+@pytest.fixture
+def environment(account: str, openai: OpenAIServer) -> dict[str, str]:
+    """A worker's environment; the account has its job."""
+    access = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
+    session = boto3.Session("k", "s", region_name="us-east-1")
+    s3 = session.client("s3", endpoint_url=account)
+    s3.create_bucket(Bucket="jobs")
+    secrets = session.client("secretsmanager", endpoint_url=account)
+    arn = secrets.create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')["ARN"]
+    store = JobStore(Bucket(s3, "jobs"))
+    store.create(job_request("base64"))
+    store.put_input(JOB_ID, picture(), "image/png")
+    ours = {
+        "AWS_ENDPOINT_URL": account,
+        "JOBS_BUCKET": "jobs",
+        "SECRET_ARN": arn,
+        "OPENAI_BASE_URL": openai.base_url,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "common")]),
+    }
+    return os.environ | access | ours
+
+
+def start_worker(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.integration.process_image.worker", EVENT, *arguments]
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+
+
+def result_of(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
+    output, _ = worker.communicate(timeout=DEADLINE)
+    assert worker.returncode == 0
+    result = json.loads(output.splitlines()[-1])["result"]
+    assert isinstance(result, dict)
+    return result
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.01)
+
+
+def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
+    environment: dict[str, str], account: str, openai: OpenAIServer
+) -> None:
+    s3 = boto3.Session("k", "s", region_name="us-east-1").client("s3", endpoint_url=account)
+    kept = Bucket(s3, "jobs")
+    first = start_worker(environment, "hold")
+    try:
+        until(lambda: kept.find(f"jobs/{JOB_ID}/result"))
+    finally:
+        first.kill()
+        first.communicate(timeout=DEADLINE)
+
+    result = result_of(start_worker(environment))
+
+    assert openai.calls == 1
+    assert result["engine"] == "openai"
+    assert result["output_key"] == f"jobs/{JOB_ID}/result"
+
+
+def test_a_worker_killed_while_openai_works_leaves_the_image_to_the_next(
+    environment: dict[str, str], openai: OpenAIServer
+) -> None:
+    slow = edited()
+    slow.delay = 30
+    openai.will_answer(slow, edited())
+    first = start_worker(environment)
+    try:
+        until(lambda: openai.calls)
+    finally:
+        first.kill()
+        first.communicate(timeout=DEADLINE)
+
+    # Whether OpenAI charges for an answer that nobody received is not in our hands: it takes no idempotency key.
+    assert result_of(start_worker(environment))["engine"] == "openai"
+    assert openai.calls == 2
+
+
+def test_keeping_the_answer_is_the_first_thing_after_it(accept: Accept, openai: OpenAIServer) -> None:
+    accept("url", picture())
+    calls: list[str] = []
+    s3_client().meta.events.register(
+        "before-call.s3", lambda model, **_: calls.append(f"{model.name} after {openai.calls} paid calls")
+    )
+
+    invoke("url")
+
+    assert [call for call in calls if call.endswith("after 1 paid calls")] == ["PutObject after 1 paid calls"]

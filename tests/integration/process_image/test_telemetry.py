@@ -1,0 +1,103 @@
+"""What is logged and counted of an image."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from functions.process_image.telemetry import logger
+from imagejobs.errors import OpenAIRejectedError, OpenAIRetryableError
+from tests.integration.process_image.conftest import JOB_ID, PROMPT, Accept, invoke
+from tests.integration.process_image.openai_server import OpenAIServer, refused
+from tests.pictures import picture
+
+type Lines = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """The one log line and the one EMF line of a call."""
+    # The logger holds on to the standard output that there was when it was made.
+    logged = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", logged)
+
+    def read() -> tuple[dict[str, Any], dict[str, Any]]:
+        (log,), (metrics,) = logged.getvalue().splitlines(), capsys.readouterr().out.splitlines()
+        logged.seek(0)
+        logged.truncate()
+        assert PROMPT not in log + metrics
+        return json.loads(log), json.loads(metrics)
+
+    return read
+
+
+def counted(metrics: dict[str, Any]) -> dict[str, float]:
+    """The metrics of an EMF line, which has one dimension."""
+    (directive,) = metrics["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "ImageJobs"
+    assert directive["Dimensions"] == [["service"]]
+    return {metric["Name"]: sum(metrics[metric["Name"]]) for metric in directive["Metrics"]}
+
+
+def test_an_edit(accept: Accept, lines: Lines) -> None:
+    accept("base64", picture())
+
+    result = invoke("base64")
+
+    log, metrics = lines()
+    assert log["message"] == "image edited"
+    assert (log["job_id"], log["correlation_id"]) == (JOB_ID, "c-1")
+    assert log["ms"] == result["ms"]
+    counts = counted(metrics)
+    assert 0 < counts.pop("OpenAILatency") < 5000
+    assert counts == {"Retries": 0, "ImagesProcessed": 1, "InputTokens": 50, "OutputTokens": 200}
+
+
+def test_an_edit_that_is_found_is_not_counted_again(accept: Accept, lines: Lines) -> None:
+    accept("base64", picture())
+    invoke("base64")
+    lines()
+
+    invoke("base64", retries=1)
+
+    assert counted(lines()[1]) == {"Retries": 1}
+
+
+def test_a_fallback(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
+    openai.will_answer(refused(400, "billing_hard_limit_reached"))
+    accept("base64", picture())
+
+    invoke("base64")
+
+    log, metrics = lines()
+    assert log["engine"] == "local_fallback"
+    assert counted(metrics) == {"Retries": 0, "ImagesProcessed": 1, "Fallbacks": 1}
+
+
+def test_failures(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
+    accept("base64", picture())
+
+    openai.will_answer(refused(500))
+    with pytest.raises(OpenAIRetryableError):
+        invoke("base64")
+    log, metrics = lines()
+    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError")
+    assert counted(metrics) == {"Retries": 0, "AttemptsFailed": 1}
+
+    openai.will_answer(refused(400, "moderation_blocked", message=f"not allowed: {PROMPT}"))
+    with pytest.raises(OpenAIRejectedError):
+        invoke("base64", retries=1)
+    assert counted(lines()[1]) == {"Retries": 1, "ImagesFailed": 1}
+
+
+def test_a_rate_limit(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
+    openai.will_answer(refused(429, Retry_After="9"))
+    accept("base64", picture())
+
+    invoke("base64")
+
+    log, metrics = lines()
+    assert log["wait_seconds"] == 9
+    assert counted(metrics) == {"Retries": 0, "RateLimits": 1}

@@ -1,0 +1,91 @@
+"""What the demo makes by itself: its pictures, its jobs and its contact sheet."""
+
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from local import contact_sheet, demo, pictures
+from local.contact_sheet import Entry
+from local.demo import DemoError
+from local.edits import edited
+
+
+@pytest.fixture(scope="module")
+def drawn() -> list[pictures.Picture]:
+    return pictures.photographs()
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> bytes:
+    out = BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_the_pictures_are_varied_images_of_the_formats_they_claim(drawn: list[pictures.Picture]) -> None:
+    for picture in drawn:
+        with Image.open(BytesIO(picture.content)) as image:
+            assert f"image/{(image.format or '').lower()}" == picture.content_type
+            assert len(image.convert("RGB").resize((96, 64)).getcolors(9999) or []) > 1000, picture.name
+    assert len({picture.content_type for picture in drawn}) == 3
+    assert len({picture.name for picture in drawn}) == len(drawn) == 8
+
+
+def test_one_picture_asks_the_stand_in_for_its_billing_limit_and_one_file_is_no_image() -> None:
+    with Image.open(BytesIO(pictures.at_the_billing_limit().content)) as image:
+        assert image.info["fault"] == "billing_hard_limit"
+    with pytest.raises(OSError, match="cannot identify"):
+        Image.open(BytesIO(pictures.no_image().content))
+
+
+@pytest.mark.parametrize("with_limit", [True, False])
+def test_the_jobs_of_a_folder(tmp_path: Path, with_limit: bool) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a.png").write_bytes(png((1, 2, 3)))
+    (tmp_path / ".hidden").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("not a picture")
+
+    single, link, batch = demo._jobs(tmp_path, with_billing_limit=with_limit)
+
+    assert [job.pictures[0].name for job in (single, link)] == ["sub/a.png", "sub/a.png"]
+    expected = ["notes.txt", "sub/a.png", *(["balloons.png"] if with_limit else []), "shopping-list.png"]
+    assert [picture.name for picture in batch.pictures] == expected
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="is no folder"):
+        demo._jobs(tmp_path / "missing", with_billing_limit=True)
+    with pytest.raises(DemoError, match="holds no files"):
+        demo._jobs(tmp_path, with_billing_limit=True)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    with pytest.raises(DemoError, match="holds no picture below 4,000,000 bytes"):
+        demo._jobs(tmp_path, with_billing_limit=True)
+
+
+def test_the_contact_sheet_shows_each_picture_before_and_after() -> None:
+    red, blue = (200, 10, 10), (10, 10, 200)
+    entries = [
+        Entry("a.png", "batch", "edited", "0.5 s", png(red), png(blue, (40, 60))),
+        Entry("b.png", "batch", "failed", "", "This file is no image.", "UnsupportedImageError: plain text"),
+        Entry("c.png", "batch", "fallback", "0.1 s", png(red), png(blue)),
+    ]
+
+    sheet = contact_sheet.draw("title", "subtitle", entries)
+
+    colours = {colour: count for count, colour in sheet.getcolors(1 << 24) or []}
+    assert colours[red] == 2 * 372 * 248
+    assert colours[blue] == 372 * 248 + 165 * 248  # an upright one keeps its shape
+    assert sheet.height > sheet.width / 2
+
+
+def test_an_edit_takes_its_colour_from_the_prompt() -> None:
+    def mean(prompt: str) -> tuple[int, ...]:
+        with Image.open(BytesIO(edited(png((128, 128, 128), (300, 200)), prompt, "png"))) as image:
+            return tuple(image.crop((0, 0, 300, 150)).resize((1, 1)).tobytes())
+
+    red, green, blue = mean("paint it blue")
+    assert blue > red
+    assert mean("anything at all") == mean("anything at all") != mean("something else")
+    red, green, blue = mean("golden light")
+    assert red > green > blue

@@ -1,0 +1,155 @@
+"""What the template promises: configuration that arrives, policies that name things, buckets that are shut."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imagejobs.settings import Settings
+from statemachine.render import template
+
+ROOT = Path(__file__).parents[2]
+RESOURCES: dict[str, Any] = template()["Resources"]
+FUNCTIONS = {
+    "accept": "AcceptFunction",
+    "process_image": "ProcessImageFunction",
+    "batch_fanout": "BatchFanoutFunction",
+    "callback": "CallbackFunction",
+}
+# Read by libraries or set by Lambda itself, not by a settings model.
+NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL"}
+# Contract, "Configuration": name -> default, as template parameters.
+CONTRACT = {
+    "CosEndpoint": "",
+    "CosRegion": "eu-geo",
+    "CosBucket": "",
+    "CosInputBucket": "",
+    "CosOutputBucket": "",
+    "CosInputPrefix": "",
+    "CosOutputPrefix": "results/batch",
+    "CosPresignExpires": 900,
+    "OpenAIImageQuality": "medium",
+    "OpenAIImageOutputFormat": "png",
+    "CallbackTimeoutSeconds": 30,
+    "EnableFallbackSingle": "true",
+    "EnableCallbackRewrite": "false",
+    "LocalTunnelNetloc": "127.0.0.1:14321",
+    "MaxConcurrentJobs": 10,
+}
+
+
+def variables(function: str) -> dict[str, Any]:
+    """The environment that the template gives a function."""
+    common = template()["Globals"]["Function"]["Environment"]["Variables"]
+    own = RESOURCES[FUNCTIONS[function]]["Properties"].get("Environment", {}).get("Variables", {})
+    return {**common, **own}
+
+
+def settings_of(function: str) -> type[Settings]:
+    """The settings model of a function."""
+    module = import_module(f"functions.{function}.settings")
+    kind: type[Settings] = module.get_settings.__wrapped__.__annotations__["return"]
+    return kind
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_contracts_configuration_is_a_parameter_with_its_default(name: str) -> None:
+    assert template()["Parameters"][name]["Default"] == CONTRACT[name]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_variable_of_the_template_is_a_setting(function: str) -> None:
+    fields = {name.upper() for name in settings_of(function).model_fields}
+
+    # The storage's settings go to every function alike.
+    common = set(template()["Globals"]["Function"]["Environment"]["Variables"])
+    assert set(variables(function)) - common - NOT_SETTINGS <= fields
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_defaults_of_template_and_settings_agree(function: str) -> None:
+    parameters = template()["Parameters"]
+    model = settings_of(function)
+    given = variables(function)
+    for name, field in model.model_fields.items():
+        match given.get(name.upper()):
+            case {"Ref": str(parameter)} if parameter in parameters and str(parameters[parameter]["Default"]) != "":
+                read = model.model_validate({name.upper(): str(parameters[parameter]["Default"])})
+                assert getattr(read, name) == field.default, name
+
+
+def test_parameters_are_all_used_and_grouped() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    groups = template()["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+
+    assert sorted(grouped) == sorted(template()["Parameters"])
+    unused = [name for name in grouped if not re.search(rf"!Ref {name}\b|\$\{{{name}\}}", text)]
+    assert unused == []
+
+
+def statements() -> list[tuple[str, dict[str, Any]]]:
+    """Every policy statement of the functions and the state machine."""
+    found = []
+    for name, resource in RESOURCES.items():
+        for policy in resource.get("Properties", {}).get("Policies", []) or []:
+            chosen = policy.get("Fn::If", [None, policy])[1]
+            found += [(name, statement) for statement in chosen["Statement"]]
+    return found
+
+
+@pytest.mark.parametrize(("owner", "statement"), statements(), ids=lambda value: str(value)[:60])
+def test_policies_name_actions_and_resources(owner: str, statement: dict[str, Any]) -> None:
+    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+
+    assert statement["Sid"]
+    assert not any("*" in action for action in actions)
+    # Log delivery and X-Ray have no resource-level permissions (Service Authorization Reference).
+    assert statement["Resource"] != "*" or statement["Sid"] in ("DeliverLogs", "Trace")
+
+
+@pytest.mark.parametrize("bucket", ["JobsBucket", "InputBucket", "OutputBucket"])
+def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
+    properties = RESOURCES[bucket]["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert "BucketEncryption" in properties
+    (statement,) = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_jobs_expire_after_a_configurable_number_of_days() -> None:
+    (rule,) = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_every_function_has_a_log_group_with_retention(function: str) -> None:
+    group = RESOURCES[function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
+    assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_openai_is_given_less_time_than_the_function_and_the_function_less_than_its_state() -> None:
+    limit = template()["Parameters"]["OpenAITimeoutSeconds"]["MaxValue"]
+    function = RESOURCES["ProcessImageFunction"]["Properties"]["Timeout"]
+    state = RESOURCES["ImageJob"]["Properties"]["DefinitionSubstitutions"]["EditTimeoutSeconds"]
+    assert limit < function < state
+
+
+def test_no_secret_stands_in_template_or_environment() -> None:
+    for function in FUNCTIONS:
+        assert not {"OPENAI_API_KEY", "COS_SECRET_ACCESS_KEY", "WORKSHOP_TOKEN", "CALLBACK_SIGNING_KEY"} & set(
+            variables(function)
+        )
+
+
+@pytest.mark.parametrize(
+    "requirements", sorted(ROOT.glob("layers/*/requirements.txt")) + sorted(ROOT.glob("functions/*/requirements.txt"))
+)
+def test_what_is_deployed_is_what_was_locked(requirements: Path) -> None:
+    locked = set(re.findall(r"^([\w.\[\]-]+==[\w.]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    pinned = [line for line in requirements.read_text().splitlines() if line and not line.startswith("#")]
+
+    assert set(pinned) <= locked
