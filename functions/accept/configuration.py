@@ -3,23 +3,14 @@
 from functions.accept.problems import NotConfiguredError
 from functions.accept.settings import AcceptSettings
 from imagejobs.api import CosConfig, Health
+from imagejobs.configuration import missing_configuration
 from imagejobs.secrets import Secrets
 from imagejobs.workflow import Operation
 
 
 def require_configuration(operation: Operation, settings: AcceptSettings, secrets: Secrets) -> None:
     """Refuse an operation that would fail for want of settings, naming every missing one at once."""
-    needed: dict[str, object] = {"OPENAI_API_KEY": secrets.openai_api_key}
-    if operation != "base64":
-        needed["COS_OUTPUT_BUCKET"] = settings.output_bucket
-        if settings.cos_endpoint:
-            needed["COS_ACCESS_KEY_ID"] = secrets.cos_access_key_id
-            needed["COS_SECRET_ACCESS_KEY"] = secrets.cos_secret_access_key
-    if operation == "batch":
-        needed["COS_INPUT_BUCKET"] = settings.cos_input_bucket
-    needed["JOBS_BUCKET"] = settings.jobs_bucket
-    needed["STATE_MACHINE_ARN"] = settings.state_machine_arn
-    missing = sorted(name for name, value in needed.items() if not value)
+    missing = missing_configuration(operation, settings, secrets)
     if missing:
         raise NotConfiguredError(
             f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the stack's secret, "

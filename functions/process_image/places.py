@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from functions.process_image.settings import ProcessImageSettings
@@ -17,6 +18,12 @@ _DEFAULT_STEM = "image"
 _MAX_STEM = 100
 
 
+@lru_cache(maxsize=128)
+def _recorded(bucket: Bucket, job_id: str) -> JobRequest:
+    """Read a job's request, once for all the images of a batch that this process edits: it never changes."""
+    return JobStore(bucket).recorded(job_id)
+
+
 @dataclass(frozen=True)
 class Places:
     """The buckets that the function reads from and writes to, and the way to other servers."""
@@ -25,6 +32,10 @@ class Places:
     inputs: Bucket
     outputs: Bucket
     fetch: Fetch
+
+    def request(self, job_id: str) -> JobRequest:
+        """Read what was asked for."""
+        return _recorded(self.jobs.bucket, job_id)
 
     def read_input(self, image: EditRequest, job: JobRequest, max_bytes: int) -> bytes:
         """Read the image that is to be edited, of at most `max_bytes`."""

@@ -2,6 +2,7 @@
 
 from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
+from imagejobs.configuration import missing_configuration
 from imagejobs.errors import ConfigurationError
 from imagejobs.job_store import JobStore
 from imagejobs.secrets import Secrets
@@ -11,15 +12,7 @@ from imagejobs.workflow import Operation
 
 def require_configuration(operation: Operation, settings: ProcessImageSettings, secrets: Secrets) -> None:
     """Refuse to work when a setting is missing, naming every one. Accept looks too, but settings may change later."""
-    needed: dict[str, object] = {"JOBS_BUCKET": settings.jobs_bucket, "OPENAI_API_KEY": secrets.openai_api_key}
-    if operation != "base64":
-        needed["COS_OUTPUT_BUCKET"] = settings.output_bucket
-        if settings.cos_endpoint:
-            needed["COS_ACCESS_KEY_ID"] = secrets.cos_access_key_id
-            needed["COS_SECRET_ACCESS_KEY"] = secrets.cos_secret_access_key
-    if operation == "batch":
-        needed["COS_INPUT_BUCKET"] = settings.cos_input_bucket
-    if missing := sorted(name for name, value in needed.items() if not value):
+    if missing := missing_configuration(operation, settings, secrets):
         raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
 
 
