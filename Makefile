@@ -53,6 +53,10 @@ adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, 
 test: setup ## Run all tests: unit, integration (moto), end to end (embedded AWS)
 	@$(BIN)/pytest --durations=10
 
+.PHONY: test-sam-local
+test-sam-local: setup ## Run every function by `sam local invoke`, where Docker runs (INVOKE_IMAGE=image)
+	@$(BIN)/pytest tests/sam_local -m sam_local -rs
+
 .PHONY: check
 check: setup lint test ## Lint, type-check and test everything
 
@@ -81,6 +85,10 @@ up: setup ## Start the embedded AWS in the background and deploy the stack into 
 .PHONY: down
 down: setup ## Stop what `make up` started
 	@$(BIN)/python -m local down
+
+.PHONY: sam-local
+sam-local: setup ## Run `sam local invoke` on what is up (EVENT=events/<function>/<case>.json INVOKE_IMAGE=image)
+	@$(BIN)/python -m local invoke $(EVENT)
 
 .PHONY: demo
 demo: setup ## Run the main job for real: three jobs, their callbacks, a contact sheet (IMAGES=folder)

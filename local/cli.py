@@ -1,5 +1,7 @@
 """The commands behind `make up`, `make down` and `make demo`."""
 
+import json
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from local import deployment
 from local.demo import DemoError
 from local.demo import run as run_demo
 from local.processes import StartError
-from local.stack import STATE_DIR, EmbeddedStack, Options, Ports
+from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, StackInfo
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(emoji=False, highlight=False)
@@ -62,6 +64,30 @@ def down(state_dir: StateDir = STATE_DIR) -> None:
     """Stop what `up` started."""
     stopped = EmbeddedStack(Options(state_dir=state_dir)).down()
     console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+
+
+@app.command()
+def invoke(
+    event: Annotated[Path, typer.Argument(exists=True, help="events/<function>/<case>.json")],
+    image: Annotated[str, typer.Option(envvar="INVOKE_IMAGE", help="The image that functions run in.")] = "",
+    state_dir: StateDir = STATE_DIR,
+) -> None:
+    """Run `sam local invoke` with an event file, in Docker, against the stack that `up` started."""
+    from local import sam_local  # which takes the SAM CLI and Docker along
+
+    described = state_dir / "stack.json"
+    try:
+        if not described.exists():
+            raise StartError("no stack is up: make up")
+        info = StackInfo.model_validate_json(described.read_text())
+        with sam_local.SamLocal(info, state_dir, image or sam_local.IMAGE) as sam:
+            print("+", shlex.join(sam.command(event)), file=sys.stderr)
+            invoked = sam.invoke(event)
+    except StartError as error:
+        console.print(f"[bold red]not invoked:[/] {error}", highlight=False)
+        raise typer.Exit(1) from None
+    print(invoked.log, file=sys.stderr)
+    print(json.dumps(invoked.result, indent=2))
 
 
 @app.command()

@@ -1,0 +1,106 @@
+"""The job that the files under events/ name, recorded as `accept` and the earlier states of the machine leave it."""
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from imagejobs.callbacks import Base64Callback
+from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.storage import Bucket
+from imagejobs.workflow import EditedImage, Operation
+
+# The id in every event that names a job, and the folder of the input bucket that its batch edits.
+JOB_ID = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
+FOLDER = "photos"
+KEYS = (f"{FOLDER}/harbour.jpg", f"{FOLDER}/notes.txt")
+
+
+def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucket, callback_url: str) -> None:
+    """Record the job anew, with the operation that the event is about: nothing of an earlier run is left.
+
+    Its callback goes to `callback_url`; the buckets are the stack's.
+    """
+    earlier = (jobs.bucket, f"jobs/{JOB_ID}/"), (outputs, f"results/{JOB_ID}/"), (outputs, f"results/batch/{JOB_ID}/")
+    for bucket, prefix in earlier:
+        for key, _size in list(bucket.keys(prefix)):
+            bucket.delete(key)
+    operation = operation_of(event)
+    jobs.create(
+        JobRequest(
+            job_id=JOB_ID,
+            operation=operation,
+            prompt="make the sky red",
+            callback_url=callback_url,
+            correlation_id="events",
+            created_at=datetime.now(UTC),
+            fingerprint="events",
+            filename=None if operation == "batch" else "photo.jpg",
+            prefix=FOLDER if operation == "batch" else None,
+        )
+    )
+    _put_images(jobs, inputs)
+    _put_map_run(jobs)
+    if event.get("outcome") == {}:  # a delivery tried again: the payload is decided by then
+        jobs.decide(JOB_ID, Base64Callback(status="failed", job_id=JOB_ID, error="decided earlier").to_json())
+
+
+def operation_of(event: dict[str, Any]) -> Operation:
+    """Tell which operation an event is about; base64 where it could be any."""
+    if "operation" in event:
+        operation: Operation = event["operation"]
+        return operation
+    outcome = event.get("outcome", {})
+    if event.get("action") in ("list_images", "summarize_batch") or "summary" in outcome:
+        return "batch"
+    return "url" if outcome.get("image", {}).get("output_key", "").startswith("results/") else "base64"
+
+
+def photo() -> bytes:
+    """Draw a small picture, a JPEG."""
+    buffer = BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((96, 64)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def _put_images(jobs: JobStore, inputs: Bucket) -> None:
+    picture, note = KEYS
+    jobs.put_input(JOB_ID, photo(), "image/jpeg")
+    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
+    inputs.put(picture, photo(), "image/jpeg")
+    inputs.put(note, b"no image", "text/plain")
+
+
+def _put_map_run(jobs: JobStore) -> None:
+    """Leave what ListImages and a map run's ResultWriter leave: one image edited, one file refused."""
+    lines = "".join(json.dumps({"key": key}) + "\n" for key in KEYS)
+    jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), lines.encode(), "application/jsonl")
+    edited, refused = KEYS
+    cause = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
+    image = EditedImage(
+        key=edited,
+        output_key=f"results/batch/{JOB_ID}/{edited}_modified.png",
+        content_type="image/png",
+        engine="openai",
+        attempts=1,
+        bytes_in=2048,
+        bytes_out=4096,
+        ms=8123,
+    )
+    files = {
+        "FAILED": [_put_children(jobs, "FAILED", refused, Error="UnsupportedImageError", Cause=cause)],
+        "PENDING": [],
+        "SUCCEEDED": [_put_children(jobs, "SUCCEEDED", edited, Output=image.model_dump_json())],
+    }
+    manifest = json.dumps({"DestinationBucket": jobs.bucket.name, "MapRunArn": "", "ResultFiles": files})
+    jobs.bucket.put(jobs.key(JOB_ID, "map-runs/events/manifest.json"), manifest.encode(), "application/json")
+
+
+def _put_children(jobs: JobStore, status: str, key: str, **result: str) -> dict[str, str | int]:
+    """Write a result file of one child execution; gives its entry in the manifest."""
+    child = {"Input": json.dumps({"job_id": JOB_ID, "operation": "batch", "key": key}), "Status": status, **result}
+    file, body = jobs.key(JOB_ID, f"map-runs/events/{status}_0.json"), json.dumps([child]).encode()
+    jobs.bucket.put(file, body, "application/json")
+    return {"Key": file, "Size": len(body)}
