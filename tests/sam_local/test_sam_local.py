@@ -77,7 +77,7 @@ def test_an_accepted_job_is_run_by_the_stack(stack: StackInfo, sam: SamLocal, tm
     job_id = json.loads(sam.invoke(copied("accept/base64-job", stack, tmp_path)).result["body"])["job_id"]
 
     (payload,) = wait_for(lambda: callbacks(stack, job_id), what="the callback")
-    assert payload["status"] == "completed"
+    assert payload["status"] == "completed", payload
 
 
 def copied(name: str, stack: StackInfo, folder: Path) -> Path:
