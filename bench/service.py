@@ -6,7 +6,8 @@ Every figure is the whole way over HTTP: the API's answer, or the callback's arr
 import base64
 import statistics
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -43,6 +44,10 @@ def measure(state_dir: Path) -> Iterator[Figure]:
         yield Figure("batch of 40, as a multiple of its edits' own time, median", batches / best, 1.25, "ratio")
 
 
+# Waits for a job's callback and gives its payload.
+type Callback = Callable[[], dict[str, Any]]
+
+
 class _Bench:
     def __init__(self, stack: EmbeddedStack, receiver: Receiver, client: httpx2.Client) -> None:
         self.stack, self.receiver, self.client = stack, receiver, client
@@ -67,23 +72,23 @@ class _Bench:
         taken = []
         for _ in range(15):
             started = time.perf_counter()
-            job_id = self._submit("/process-image-async-b64", {"image_base64": self.image})
+            callback = self._submit("/process-image-async-b64", {"image_base64": self.image})
             taken.append(_ms(started))
-            self._callback(job_id)
+            callback()
         return statistics.median(taken)
 
     def accept_at_once(self, count: int) -> float:
         """Milliseconds until a job is accepted when `count` are posted at the same moment."""
 
-        def post(_: int) -> tuple[float, str]:
+        def post(_: int) -> tuple[float, Callback]:
             started = time.perf_counter()
-            job_id = self._submit("/process-image-async-b64", {"image_base64": self.image})
-            return _ms(started), job_id
+            callback = self._submit("/process-image-async-b64", {"image_base64": self.image})
+            return _ms(started), callback
 
         with ThreadPoolExecutor(count) as pool:
             answers = list(pool.map(post, range(count)))
-        for _, job_id in answers:
-            self._callback(job_id)
+        for _, callback in answers:
+            callback()
         return statistics.median(taken for taken, _ in answers)
 
     def one_job(self) -> float:
@@ -91,38 +96,29 @@ class _Bench:
         taken = []
         for _ in range(9):
             started = time.perf_counter()
-            self._callback(self._submit("/process-image-async", {"image_base64": self.image}))
+            self._submit("/process-image-async", {"image_base64": self.image})()
             taken.append(_ms(started) - LATENCY_SECONDS * 1000)
         return statistics.median(taken)
 
     def batch(self) -> float:
         """Seconds from the post of a batch to its callback."""
         started = time.perf_counter()
-        payload = self._callback(self._submit("/batch-process-images", {}))
+        payload = self._submit("/batch-process-images", {})()
         taken = time.perf_counter() - started
         if payload["processed"] != BATCH_IMAGES:
             raise RuntimeError(f"the batch did not run through: {payload}")
         return taken
 
-    def _submit(self, route: str, body: dict[str, Any]) -> str:
+    def _submit(self, route: str, body: dict[str, Any]) -> Callback:
+        """Post a job; what is returned waits for its callback."""
+        path = f"/bench/{uuid.uuid4()}"
         answer = self.client.post(
             f"{self.stack.info.api_url}{route}",
             json={"prompt": "make it blue", **body},
-            headers={"callbackUrl": self.receiver.url("/bench")},
+            headers={"callbackUrl": self.receiver.url(path)},
         )
         answer.raise_for_status()
-        return str(answer.json()["job_id"])
-
-    def _callback(self, job_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + _DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            for received in self.receiver.received("/bench"):
-                if received.headers["webhook-id"] == job_id:
-                    payload: dict[str, Any] = received.json()
-                    return payload
-            time.sleep(0.005)
-        job = self.client.get(f"{self.stack.info.api_url}/jobs/{job_id}").text
-        raise TimeoutError(f"no callback within {_DEADLINE_SECONDS} s for {job}")
+        return lambda: self.receiver.wait(path=path, timeout=_DEADLINE_SECONDS)[0].json()
 
 
 def _photo() -> bytes:
