@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +13,13 @@ from functions.accept.settings import AcceptSettings
 from imagejobs.api import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
 from imagejobs.callbacks import UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Decided, JobRequest, JobStore
+from imagejobs.job_store import Decision, JobRequest, JobStore
 from imagejobs.payloads import CANCELLED
 from imagejobs.storage import Bucket
 
 # DescribeMapRun allows about one call a second for the whole account, DescribeExecution about fifteen.
+# A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
+_SMALL_PAYLOAD_BYTES = 64 * 1024
 _PROGRESS_MAX_AGE_SECONDS = 2.0
 _STATE_MAX_AGE_SECONDS = 1.0
 
@@ -44,7 +47,7 @@ class JobReader:
 
     store: JobStore
     executions: Executions
-    images: Bucket
+    images: Callable[[], Bucket]
     settings: AcceptSettings
     _states: _Cached[str | None] = field(default_factory=_Cached)
     _progress: _Cached[Progress | None] = field(default_factory=_Cached)
@@ -55,7 +58,7 @@ class JobReader:
         request = self.store.request(job_id)
         if request is None:
             raise NotFoundError(f"no job {job_id} here: check the id; records are deleted after some days")
-        decided = self.store.decided(job_id)
+        decision = self.store.decision(job_id)
         delivery, _ = self.store.delivery(job_id)
         job: dict[str, Any] = {
             "job_id": job_id,
@@ -65,15 +68,30 @@ class JobReader:
                 status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
             ),
         }
-        return Job(**job, **(self._of_result(request, decided) if decided else self._under_way(request)))
+        return Job(**job, **(self._of_result(request, decision) if decision else self._under_way(request)))
 
-    def _of_result(self, request: JobRequest, decided: Decided) -> dict[str, Any]:
-        payload = json.loads(decided.body)
+    def _of_result(self, request: JobRequest, decision: Decision) -> dict[str, Any]:
+        payload = self._payload(request, decision)
         status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
-        fields: dict[str, Any] = {"status": status, "finished_at": decided.decided_at}
+        fields: dict[str, Any] = {"status": status, "finished_at": decision.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
         return fields | {"result": self._linked(request, payload)}
+
+    def _payload(self, request: JobRequest, decision: Decision) -> dict[str, Any]:
+        """The decided payload, without an image of up to 40 MB that nobody will see here."""
+        result_key = self.store.key(request.job_id, "result")
+        if decision.size > _SMALL_PAYLOAD_BYTES and (result := self.store.bucket.find(result_key)):
+            named = {"filename": request.filename} if request.filename is not None else {}
+            return {
+                "status": "completed",
+                "job_id": request.job_id,
+                **named,
+                "result_mime_type": result.content_type,
+            }
+        decided = self.store.decided(request.job_id)
+        payload: dict[str, Any] = json.loads(decided.body) if decided else {}
+        return payload
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
         """The payload with its bytes and links as presigned URLs of now, so that an expired one is never the end."""
@@ -85,12 +103,12 @@ class JobReader:
             return Base64Result(**payload, **({"result_url": url, "expires_in": expires_in} if completed else {}))
         if request.operation == "url":
             if completed:
-                url = self.images.presigned_url(payload["object_key"], expires_in)
+                url = self.images().presigned_url(payload["object_key"], expires_in)
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
         if completed:
             report_key = f"{payload['output_prefix']}report.jsonl"
-            payload |= {"report_url": self.images.presigned_url(report_key, expires_in), "expires_in": expires_in}
+            payload |= {"report_url": self.images().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)
 
     def _under_way(self, request: JobRequest) -> dict[str, Any]:

@@ -34,10 +34,14 @@ def executions() -> Executions:
     return Executions(step_functions_client(), get_settings().state_machine_arn)
 
 
+def images() -> Bucket:
+    """The output bucket, by the keys of now."""
+    return Bucket(image_client(get_settings(), secrets()), get_settings().output_bucket)
+
+
 @lru_cache
 def job_reader() -> JobReader:
     """The reader of jobs, with what it remembers for a moment."""
-    images = Bucket(image_client(get_settings(), secrets()), get_settings().output_bucket)
     return JobReader(store(), executions(), images, get_settings())
 
 

@@ -69,6 +69,14 @@ class Decided:
     decided_at: datetime
 
 
+@dataclass(frozen=True)
+class Decision:
+    """That a job is decided: its payload's size in bytes, and when."""
+
+    size: int
+    decided_at: datetime
+
+
 class JobStore:
     """The records of the jobs. All methods raise the errors of `Bucket`."""
 
@@ -121,9 +129,14 @@ class JobStore:
         found = self.bucket.read(self.key(job_id, "callback.json"))
         return Decided(found.body, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
 
+    def decision(self, job_id: str) -> Decision | None:
+        """Look at the decided payload without reading it, since a base64 job's holds the image."""
+        found = self.bucket.find(self.key(job_id, "callback.json"))
+        return Decision(found.size, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
+
     def is_decided(self, job_id: str) -> bool:
-        """Tell whether the job has its result, without reading it."""
-        return self.bucket.find(self.key(job_id, "callback.json")) is not None
+        """Tell whether the job has its result."""
+        return self.decision(job_id) is not None
 
     def delivery(self, job_id: str) -> tuple[Delivery, str | None]:
         """Read how the delivery stands, with the ETag that `put_delivery` takes; a fresh one when none was tried."""

@@ -65,6 +65,28 @@ class TestRead:
             "expires_in": 900,
         }
 
+    def test_a_large_payload_is_not_read(self, api: Api, job_id: str, store: JobStore) -> None:
+        payload = Base64Callback(
+            status="completed",
+            job_id=job_id,
+            filename="cat.png",
+            result_image_base64="a" * 100_000,
+            result_mime_type="image/png",
+        )
+        store.decide(job_id, payload.to_json())
+        store.bucket.put(store.key(job_id, "result"), b"edited", "image/png")
+        asked: list[str] = []
+        client = services.store().bucket.client
+        client.meta.events.register(
+            "before-call.s3", lambda model, params, **_: asked.append(f"{model.name} {params['url_path']}")
+        )
+        job = api("GET", f"/jobs/{job_id}").body
+
+        assert not any("GetObject" in one and "callback.json" in one for one in asked)
+        assert job["status"] == "completed"
+        assert (job["result"]["filename"], job["result"]["result_mime_type"]) == ("cat.png", "image/png")
+        assert "result_url" in job["result"]
+
     def test_url_result_is_linked_anew(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
         job_id = api.post("/process-image-async", image_body).body["job_id"]
         expired = UrlCallback(
