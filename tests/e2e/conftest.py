@@ -21,7 +21,7 @@ OPENAI_TIMEOUT_SECONDS = 3
 _PARAMETERS = {
     "OpenAITimeoutSeconds": str(OPENAI_TIMEOUT_SECONDS),
     "EditMaxRetries": "1",
-    "CallbackTimeoutSeconds": "2",
+    "CallbackTimeoutSeconds": "5",
 }
 
 

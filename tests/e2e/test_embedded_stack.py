@@ -1,6 +1,7 @@
 """The embedded stack itself: what stack.json promises, and that COS is really taken."""
 
 import json
+from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
 
@@ -38,7 +39,14 @@ def test_the_secret_is_filled_and_keeps_the_key_that_the_stack_made(embedded: Em
 def with_cos(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStack:
     folder: Path = tmp_path_factory.mktemp("with-cos")
     return EmbeddedStack(
-        Options(ports=Ports.free(), state_dir=folder, openai_latency=0, with_cos=True, with_receiver=False)
+        Options(
+            ports=Ports.free(),
+            state_dir=folder,
+            openai_latency=0,
+            with_cos=True,
+            with_receiver=False,
+            parameters={"EditMaxRetries": "0"},
+        )
     )
 
 
@@ -68,9 +76,26 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(with_cos: Embe
         listed = images.list_objects_v2(Bucket=cos.OUTPUT_BUCKET, Prefix=payload["output_prefix"])["Contents"]
         assert len([entry for entry in listed if entry["Key"].endswith(".png")]) == 2
         assert "wxo-image-jobs" not in {bucket["Name"] for bucket in images.list_buckets()["Buckets"]}
+
+        # COS gone: the job says so, and its callback still comes.
+        (cos_process,) = (
+            process
+            for process in processes.recorded(with_cos.options.state_dir / "processes.json")
+            if process.name == "cos-stand-in"
+        )
+        cos_process.stop()
+        httpx2.post(
+            f"{info.api_url}/process-image-async",
+            json={"prompt": "make it blue", "image_base64": b64encode(out.getvalue()).decode()},
+            headers={"callbackUrl": receiver.url()},
+            timeout=30,
+        )
+        failed = receiver.wait(2, timeout=60)[1].json()
+        assert failed["status"] == "failed"
+        assert failed["error"].startswith("StorageUnavailableError: the object storage could not be reached")
     finally:
         stopped = with_cos.down()
 
-    assert sorted(stopped) == ["cos-stand-in", "emulator", "openai-stand-in"]
+    assert sorted(stopped) == ["emulator", "openai-stand-in"]
     assert with_cos.down() == []
     assert not any(processes.listening(port) for port in vars(with_cos.options.ports).values())

@@ -30,7 +30,7 @@ def _config(**options: Any) -> "Config":
         read_timeout=30,
         retries={"total_max_attempts": 3, "mode": "standard"},
         # The SDK adds a checksum of its own to every transfer unless told otherwise. COS does not know it, and beside
-        # TLS it is work without use: left out, a batch takes an eighth less CPU.
+        # TLS it is work that a batch feels.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         **options,
