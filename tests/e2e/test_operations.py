@@ -128,11 +128,11 @@ def test_no_prompt_token_or_query_string_in_the_logs(service: Service, stack: St
     job_id = service.submit_base64(prompt="a very particular wish", path="/callback?token=s3cret")
     service.callback(job_id)
     logs = stack.client("logs")
-    text = ""
-    for group in logs.describe_log_groups()["logGroups"]:
-        for stream in logs.describe_log_streams(logGroupName=group["logGroupName"])["logStreams"]:
-            events = logs.get_log_events(logGroupName=group["logGroupName"], logStreamName=stream["logStreamName"])
-            text += " ".join(event["message"] for event in events["events"])
+    groups = [group["logGroupName"] for group in logs.describe_log_groups()["logGroups"]]
+    pages = logs.get_paginator("filter_log_events").paginate
+    text = " ".join(
+        event["message"] for group in groups for page in pages(logGroupName=group) for event in page["events"]
+    )
 
     assert job_id in text
     for secret in ("a very particular wish", "s3cret", "sk-test", encoded()[:40]):

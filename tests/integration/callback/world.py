@@ -64,7 +64,7 @@ class World:
     def configure(self, **environment: str) -> None:
         for name, value in environment.items():
             self.monkeypatch.setenv(name, value)
-        for cached in (app.service, callback_settings.settings):
+        for cached in (app.service, callback_settings.get_settings):
             cached.cache_clear()
 
     def job(self, url: str, operation: str = "base64", job_id: str = JOB, **more) -> str:
