@@ -152,8 +152,7 @@ class Bucket:
                 Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}, **condition
             )
         except ClientError as error:
-            # 409 says that another conditional write of the key was under way; the SDK has tried again by then.
-            if condition and _status(error) in (409, 412):
+            if condition and _status(error) == 412:
                 return False
             raise self._translated(error, key) from error
         except BotoCoreError as error:

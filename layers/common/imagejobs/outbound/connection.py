@@ -101,13 +101,13 @@ def _exchange(
     network: Network,
 ) -> "Iterator[httpx2.Response]":
     """Send one request over a connection of its own, and give the answer with its body still to be read."""
-    deadline = time.monotonic() + timeout
     target = check_url(url, policy)
     # Here, and in `transport`, since a function's cold start should not pay for what only an exchange needs.
     import httpx2
 
     from imagejobs.outbound.transport import GuardedTransport
 
+    deadline = time.monotonic() + timeout  # the other side's time, not that of our own cold start
     headers = {"Accept-Encoding": "identity", "Connection": "close", **headers}
     # What is named to httpx2 makes the Host header and httpx2's own log line: without the path, whose query is secret.
     origin = f"{target.scheme}://{target.host_header}"
