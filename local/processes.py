@@ -110,11 +110,12 @@ def _start_time(pid: int) -> str | None:
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
-            # After the name in parentheses: the state first, the start time as the 20th field (proc(5)).
+            # After the name in parentheses: the state first, then as 18th field the threads, as 20th the start time
+            # (proc(5)). One that has ended (Z) still holds its ports until its last thread has ended as well.
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        return None if fields[0] == "Z" else fields[19]
+        return None if fields[0] == "Z" and int(fields[17]) <= 1 else fields[19]
     found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return found.stdout.strip() or None
 
