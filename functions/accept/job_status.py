@@ -16,6 +16,7 @@ from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Decision, JobRequest, JobStore
 from imagejobs.payloads import CANCELLED
 from imagejobs.storage import Bucket
+from imagejobs.workflow import REPORT_NAME
 
 # DescribeMapRun allows about one call a second for the whole account, DescribeExecution about fifteen.
 # A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
@@ -107,7 +108,7 @@ class JobReader:
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
         if completed:
-            report_key = f"{payload['output_prefix']}report.jsonl"
+            report_key = f"{payload['output_prefix']}{REPORT_NAME}"
             payload |= {"report_url": self.images().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)
 

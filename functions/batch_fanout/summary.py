@@ -11,9 +11,8 @@ from imagejobs.errors import failure_text
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
-from imagejobs.workflow import BatchSummary, EditedImage, ResultWriterDetails, SummarizeBatch
+from imagejobs.workflow import REPORT_NAME, BatchSummary, EditedImage, ResultWriterDetails, SummarizeBatch
 
-REPORT_NAME = "report.jsonl"
 # An error in a callback is cut after this many characters; the report holds it whole.
 MAX_ERROR_CHARACTERS = 500
 

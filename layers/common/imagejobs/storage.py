@@ -175,11 +175,9 @@ class Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
 
-    def presigned_url(self, key: str, expires_in: int, filename: str | None = None) -> str:
-        """Make a GET URL that holds for `expires_in` seconds, downloading as `filename` when given."""
-        parameters: dict[str, Any] = {"Bucket": self.name, "Key": key}
-        if filename:
-            parameters["ResponseContentDisposition"] = f'attachment; filename="{filename}"'
+    def presigned_url(self, key: str, expires_in: int) -> str:
+        """Make a GET URL that holds for `expires_in` seconds."""
+        parameters = {"Bucket": self.name, "Key": key}
         try:
             return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
         except (ClientError, BotoCoreError) as error:

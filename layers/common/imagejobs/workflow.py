@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# The per-image report of a batch, under the prefix of its results.
+REPORT_NAME = "report.jsonl"
+
 type Operation = Literal["base64", "url", "batch"]
 
 
