@@ -25,7 +25,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         secrets = load_secrets(settings.secret_arn)
         require_configuration(image.operation, settings, secrets)
         places = make_places(settings, secrets)
-        job = places.jobs.recorded(image.job_id)
+        job = places.request(image.job_id)
         logger.append_keys(correlation_id=job.correlation_id)
         engine = Engine(settings, secrets.openai_api_key.get_secret_value(), deadline)
         result, edit = edit_image(image, job, places, engine)
