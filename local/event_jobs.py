@@ -10,7 +10,7 @@ from PIL import Image
 from imagejobs.callbacks import Base64Callback
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.storage import Bucket
-from imagejobs.workflow import EditedImage, Operation
+from imagejobs.workflow import EditedImage, ImageFailure, ManifestLine, Operation
 
 # The id in every event that names a job, and the folder of the input bucket that its batch edits.
 JOB_ID = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
@@ -75,10 +75,11 @@ def _put_images(jobs: JobStore, inputs: Bucket) -> None:
 
 def _put_map_run(jobs: JobStore) -> None:
     """Leave what ListImages and a map run's ResultWriter leave: one image edited, one file refused."""
-    lines = "".join(json.dumps({"key": key}) + "\n" for key in KEYS)
+    lines = "".join(f"{ManifestLine(key=key, size=2048).model_dump_json()}\n" for key in KEYS)
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), lines.encode(), "application/jsonl")
     edited, refused = KEYS
-    cause = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
+    words = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
+    cause = ImageFailure(cause=words, retries=0, earlier_attempts=0).model_dump_json()
     image = EditedImage(
         key=edited,
         output_key=f"results/batch/{JOB_ID}/{edited}_modified.png",
@@ -100,7 +101,13 @@ def _put_map_run(jobs: JobStore) -> None:
 
 def _put_children(jobs: JobStore, status: str, key: str, **result: str) -> dict[str, str | int]:
     """Write a result file of one child execution; gives its entry in the manifest."""
-    child = {"Input": json.dumps({"job_id": JOB_ID, "operation": "batch", "key": key}), "Status": status, **result}
+    child = {
+        "Input": json.dumps({"job_id": JOB_ID, "operation": "batch", "key": key}),
+        "StartDate": "2026-11-01T00:00:00.000Z",
+        "Status": status,
+        "StopDate": "2026-11-01T00:00:01.000Z",
+        **result,
+    }
     file, body = jobs.key(JOB_ID, f"map-runs/events/{status}_0.json"), json.dumps([child]).encode()
     jobs.bucket.put(file, body, "application/json")
     return {"Key": file, "Size": len(body)}

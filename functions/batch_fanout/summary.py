@@ -2,23 +2,35 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imagejobs.callbacks import MAX_ERRORS
 from imagejobs.errors import failure_text
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
-from imagejobs.workflow import REPORT_NAME, BatchSummary, EditedImage, ResultWriterDetails, SummarizeBatch
+from imagejobs.workflow import (
+    REPORT_NAME,
+    BatchSummary,
+    EditedImage,
+    ImageFailure,
+    ManifestLine,
+    ResultWriterDetails,
+    SummarizeBatch,
+)
 
 # An error in a callback is cut after this many characters; the report holds it whole.
 MAX_ERROR_CHARACTERS = 500
 
 
 class ImageReport(BaseModel):
-    """One line of the report. Sizes in bytes, time in ms; absent where there is no output."""
+    """One line of the report. Sizes in bytes; a field without a value is absent.
+
+    `ms` is what the attempt that made the output took, and for a failed image all its attempts with the waits between.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,9 +51,9 @@ def summarize_batch(
 ) -> BatchSummary:
     """Add up the map run's results, image by image of the manifest, and write the report to the output bucket."""
     found = {report.key: report for report in _reports(task.results, store.bucket)} if task.results else {}
-    manifest = store.bucket.get(task.manifest_key).body.decode()
-    keys = [json.loads(line)["key"] for line in manifest.splitlines()]
-    reports = [found.get(key) or _without_result(key) for key in keys]
+    manifest = store.bucket.get(task.manifest_key).body.splitlines()
+    images = (ManifestLine.model_validate_json(line) for line in manifest)
+    reports = [_sized(found.get(image.key) or _without_result(image.key), image.size) for image in images]
 
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
     lines = "".join(report.model_dump_json(exclude_none=True) + "\n" for report in reports)
@@ -80,10 +92,30 @@ def _reports(details: ResultWriterDetails, bucket: Bucket) -> Iterator[ImageRepo
 def _report(child: dict[str, Any]) -> ImageReport:
     key = json.loads(child["Input"])["key"]
     if child["Status"] != "SUCCEEDED":
-        error = failure_text(child.get("Error") or child["Status"], child.get("Cause") or "")
-        return ImageReport(key=key, status="failed", error=error)
+        return _failed(key, child)
     image = EditedImage.model_validate_json(child["Output"])
     return ImageReport(key=key, status="completed", **image.model_dump(exclude={"key", "status", "content_type"}))
+
+
+def _failed(key: str, child: dict[str, Any]) -> ImageReport:
+    cause, attempts = child.get("Cause") or "", None
+    try:
+        failure = ImageFailure.model_validate_json(cause)
+        cause, attempts = failure.cause, failure.attempts
+    except ValidationError:
+        pass  # Step Functions' own words: the child was ended from outside, or could not run
+    took = datetime.fromisoformat(child["StopDate"]) - datetime.fromisoformat(child["StartDate"])
+    return ImageReport(
+        key=key,
+        status="failed",
+        error=failure_text(child.get("Error") or child["Status"], cause),
+        attempts=attempts,
+        ms=round(took.total_seconds() * 1000),
+    )
+
+
+def _sized(report: ImageReport, size: int) -> ImageReport:
+    return report if report.bytes_in is not None else report.model_copy(update={"bytes_in": size})
 
 
 def _without_result(key: str) -> ImageReport:

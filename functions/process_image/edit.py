@@ -65,7 +65,7 @@ def edit_image(
         output_key=output_key(image, job, settings, edit.media_type),
         content_type=edit.media_type,
         engine=edit.engine,
-        attempts=_attempts(image),
+        attempts=image.attempt,
         bytes_in=len(source),
         bytes_out=len(edit.body),
         ms=round((monotonic() - started) * 1000),
@@ -74,10 +74,6 @@ def edit_image(
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     places.output_bucket(image).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
     return edited, edit
-
-
-def _attempts(image: EditRequest) -> int:
-    return 1 + image.retries + image.rate_limited
 
 
 def _metadata(edited: EditedImage) -> dict[str, str]:
@@ -98,7 +94,7 @@ def _earlier(image: EditRequest, job: JobRequest, places: Places, settings: Proc
                     "output_key": key,
                     "content_type": found.content_type,
                     "engine": found.metadata["engine"],
-                    "attempts": _attempts(image),
+                    "attempts": image.attempt,
                     "bytes_in": found.metadata["bytes-in"],
                     "bytes_out": found.size,
                     "ms": found.metadata["ms"],
@@ -115,4 +111,4 @@ def _waiting(image: EditRequest, error: RateLimitedError, settings: ProcessImage
         or error.seconds > settings.openai_max_rate_limit_wait_seconds
     ):
         raise OpenAIRejectedError(str(error)) from error
-    return RateLimited(wait_seconds=error.seconds, rate_limited=image.rate_limited + 1)
+    return RateLimited(wait_seconds=error.seconds, rate_limited=image.rate_limited + 1, attempts=image.attempt)

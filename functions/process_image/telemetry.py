@@ -23,7 +23,7 @@ def observed(image: EditRequest) -> Iterator[Record]:
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not.
     """
     logger.append_keys(**image.model_dump(exclude_none=True))
-    _count("Retries", int(image.retries + image.rate_limited > 0))
+    _count("Retries", int(image.attempt > 1))
     try:
         yield _record
     except Exception as error:

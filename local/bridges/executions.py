@@ -12,16 +12,19 @@
 | States.DataLimitExceeded                                        |                                               |
 | more than 256 KiB into or out of a task: DataLimitExceeded      | no limit                                      |
 | a path of a payload template that finds nothing fails the state | it gives null                                 |
+| a Catch's Assign sets variables, and `$name` in a payload       | in JSONata states alone                       |
+| template reads them                                             |                                               |
 | an execution starts at once                                     | after 150 ms                                  |
 
-Sources: API reference, StartExecution; developer guide, "Handling errors in Step Functions workflows" and "Step
-Functions service quotas".
+Sources: API reference, StartExecution; developer guide, "Handling errors in Step Functions workflows", "Passing data
+between states with variables" and "Step Functions service quotas".
 """
 
 import contextlib
 import contextvars
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +35,7 @@ from ministack.services import stepfunctions as sfn
 
 MAX_PAYLOAD = 256 * 1024
 _START_DELAY = 0.15
+_VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 # Not matched by States.ALL in Retry or Catch.
 _UNMATCHED = {"States.Runtime", "States.DataLimitExceeded"}
 
@@ -42,6 +46,7 @@ _stop: ContextVar[threading.Event] = ContextVar("stop")
 _start_execution, _stop_execution, _run_execution = sfn._start_execution, sfn._stop_execution, sfn._run_execution
 _fail_execution, _invoke_resource = sfn._fail_execution, sfn._invoke_resource
 _find_matching_retrier, _resolve_params_obj = sfn._find_matching_retrier, sfn._resolve_params_obj
+_apply_catcher = sfn._apply_catcher
 
 
 class StoppedError(BaseException):
@@ -59,6 +64,7 @@ def apply() -> None:
     sfn._error_matches = matches
     sfn._invoke_resource = invoke
     sfn._resolve_params_obj = fill_template
+    sfn._apply_catcher = catch
     sfn.time = _ClockWithoutStartDelay()
     for name in ("_execute_pass", "_execute_task", "_execute_choice", "_execute_wait"):
         setattr(sfn, name, _unless_stopped(getattr(sfn, name)))
@@ -162,16 +168,30 @@ def invoke(resource: str, payload: Any) -> Any:
     return result
 
 
+def catch(catcher: dict[str, Any], raw_input: Any, ctx: dict[str, Any], query_language: str, error: Any) -> Any:
+    """What a caught error makes of the state's input; the catcher's Assign sets variables."""
+    if query_language != "JSONata":
+        ctx.setdefault("variables", {}).update(fill_template(catcher.get("Assign", {}), error, ctx))
+    return _apply_catcher(catcher, raw_input, ctx, query_language, error)
+
+
 def fill_template(template: Any, data: Any, ctx: dict[str, Any] | None = None) -> Any:
     """Fill in a payload template (Parameters, ItemSelector, ResultSelector …), whose paths must find something."""
-    for name, value in template.items() if isinstance(template, dict) else ():
+    if not isinstance(template, dict):
+        return _resolve_params_obj(template, data, ctx)
+    context = ctx or {}
+    variables: dict[str, Any] = {}
+    for name, value in template.items():
         if not name.endswith(".$") or not isinstance(value, str) or not value.startswith("$"):
             continue
-        source, path = (ctx or {}, value[1:]) if value.startswith("$$.") else (data, value)
+        source, path = (context, value[1:]) if value.startswith("$$.") else (data, value)
+        if variable := _VARIABLE.fullmatch(value):
+            source, path = context.get("variables", {}), f"$.{variable[1]}"
+            variables[name.removesuffix(".$")] = source.get(variable[1])
         if not _finds(path, source):
             text = f"The JSONPath '{value}' specified for the field '{name}' could not be found in the input"
             raise sfn._ExecutionError("States.Runtime", text)
-    return _resolve_params_obj(template, data, ctx)
+    return _resolve_params_obj(template, data, ctx) | variables
 
 
 def _finds(path: str, data: Any) -> bool:

@@ -138,6 +138,7 @@ class MapRun:
             return
         ctx = copy.deepcopy(self.ctx)
         ctx["Map"] = {"Item": {"Index": index, "Value": item}}
+        ctx["variables"] = {}  # the parent's are out of a child's reach
         selector = self.state.get("ItemSelector") or self.state.get("Parameters")
         payload = sfn._resolve_params_obj(selector, self.effective, ctx) if selector else item
         child = self._new_child(payload)

@@ -1,8 +1,11 @@
 """What goes wrong, and how a caller hears of it: one callback for each job, whatever happened."""
 
 import base64
+import json
+from collections.abc import Callable
 from typing import Any
 
+import httpx2
 import pytest
 
 from imagejobs.job_store import JobStore
@@ -56,6 +59,25 @@ def test_retry_after_is_waited_out_by_the_state_machine(service: Service, openai
     first, second, third = (call.started_at for call in openai.calls)
     assert second - first >= 1
     assert third - second >= 1
+
+
+def test_the_report_counts_a_failed_images_attempts(
+    service: Service, input_folder: Callable[..., str], openai: OpenAIStandIn
+) -> None:
+    waits = picture(file_format="JPEG")
+    folder = input_folder(fails_png=picture(text={"fault": "server_error"}), waits_jpg=waits, notes_txt=b"no image")
+    openai.fail("rate_limit", times=1, retry_after=1, filename="image.jpeg")
+    openai.fail("moderation", filename="image.jpeg")
+    job_id = service.submit_batch(prefix=folder)
+    assert service.callback(job_id)["failed"] == 3
+
+    lines = httpx2.get(service.job(job_id)["result"]["report_url"]).text.splitlines()
+    report = {row["key"].removeprefix(f"{folder}/"): row for row in map(json.loads, lines)}
+    # One retry (EditMaxRetries); one wait; none.
+    assert {name: row["attempts"] for name, row in report.items()} == {"fails.png": 2, "waits.jpg": 2, "notes.txt": 1}
+    assert report["waits.jpg"]["error"].startswith("BadRequestError: ")
+    assert report["waits.jpg"]["ms"] >= 1000
+    assert (report["waits.jpg"]["bytes_in"], report["notes.txt"]["bytes_in"]) == (len(waits), len(b"no image"))
 
 
 @pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n", picture()[:200]])

@@ -55,11 +55,12 @@ def test_batch(service: Service, stack: StackInfo, input_folder: Callable[..., s
     folder = input_folder(
         a_png=picture(), a_jpg=picture(file_format="JPEG"), sub__a_png=picture(), notes_txt=b"no image", empty_png=b""
     )
-    openai.fail("billing_hard_limit", filename="a.jpg")
+    openai.fail("billing_hard_limit", filename="image.jpeg")
     job_id = service.submit_batch(prefix=folder)
     result = BatchCallback.model_validate(service.callback(job_id))
 
     assert (result.status, result.total_files, result.processed, result.failed) == ("completed_with_errors", 5, 3, 2)
+    assert result.fallback_local == 1
     assert 0 < result.duration_seconds < 60
     assert (result.output_bucket, result.output_prefix) == (stack.output_bucket, f"results/batch/{job_id}/")
     report = [json.loads(line) for line in httpx2.get(service.job(job_id)["result"]["report_url"]).text.splitlines()]

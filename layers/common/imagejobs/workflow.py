@@ -30,10 +30,17 @@ class EditRequest(_Message):
     job_id: str
     operation: Operation
     key: str | None = None
-    # How many times the state machine's Retry tried this image before.
+    # How many times the state machine's Retry tried this image before, since the last wait.
     retries: Annotated[int, Field(ge=0)] = 0
     # How many times it was asked again after a wait, as OpenAI's Retry-After said.
     rate_limited: Annotated[int, Field(ge=0)] = 0
+    # How many attempts there were until the last wait.
+    earlier_attempts: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt at the image this is, from 1."""
+        return self.earlier_attempts + self.retries + 1
 
 
 class EditedImage(_Message):
@@ -58,10 +65,31 @@ class RateLimited(_Message):
     status: Literal["rate_limited"] = "rate_limited"
     wait_seconds: Annotated[int, Field(ge=1)]
     rate_limited: Annotated[int, Field(ge=1)]
+    attempts: Annotated[int, Field(ge=1)]
+
+
+class ImageFailure(_Message):
+    """The `Cause` that a batch's failed child ends with, as JSON: what was caught, and at which attempt."""
+
+    cause: str
+    retries: int
+    earlier_attempts: int
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts there were."""
+        return self.earlier_attempts + self.retries + 1
+
+
+class ManifestLine(_Message):
+    """One line of a batch's manifest: an object of the input bucket, and its size in bytes."""
+
+    key: str
+    size: int
 
 
 class Manifest(_Message):
-    """Output of ListImages: a JSONL object of the jobs bucket, one `{"key": …}` a line, and where results will lie."""
+    """Output of ListImages: a JSONL object of the jobs bucket, a `ManifestLine` each, and where results will lie."""
 
     manifest_key: str
     results_prefix: str

@@ -53,15 +53,18 @@ def fill(*keys: str, bucket: str = "input") -> None:
         boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
 
 
+def manifest_lines(store: JobStore) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in store.bucket.get(MANIFEST_KEY).body.decode().splitlines()]
+
+
 def listed(store: JobStore) -> list[str]:
-    lines = store.bucket.get(MANIFEST_KEY).body.decode().splitlines()
-    return [json.loads(line)["key"] for line in lines]
+    return [line["key"] for line in manifest_lines(store)]
 
 
 class TestListImages:
     def test_every_object_but_folders(self, store: JobStore) -> None:
         record(store)
-        fill("a.png", "a.jpg", "sub/", "sub/a.png", "notes.txt", 'odd "name"\n.png')
+        fill("a.png", "a.jpg", "sub/", "sub/a.png", "notes.txt", 'odd "name"\n\u2028.png')
         manifest = invoke(action="list_images")
 
         assert manifest == {
@@ -69,7 +72,8 @@ class TestListImages:
             "results_prefix": f"jobs/{JOB_ID}/map-runs",
             "total_files": 5,
         }
-        assert listed(store) == ["a.jpg", "a.png", "notes.txt", 'odd "name"\n.png', "sub/a.png"]
+        assert listed(store) == ["a.jpg", "a.png", "notes.txt", 'odd "name"\n\u2028.png', "sub/a.png"]
+        assert manifest_lines(store)[0] == {"key": "a.jpg", "size": 1}
 
     def test_empty_bucket(self, store: JobStore) -> None:
         record(store)
@@ -140,7 +144,9 @@ def edited(key: str, engine: str = "openai") -> dict[str, Any]:
 
 
 def failed(key: str) -> dict[str, Any]:
-    cause = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
+    """As the state ImageFailed ends a child."""
+    caught = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
+    cause = {"cause": json.dumps(caught), "retries": 1, "earlier_attempts": 2}
     return child(key, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
 
 
@@ -158,7 +164,8 @@ def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: li
 
 
 def write_manifest(store: JobStore, keys: list[str]) -> None:
-    store.bucket.put(MANIFEST_KEY, "".join(json.dumps({"key": key}) + "\n" for key in keys).encode(), "")
+    lines = "".join(json.dumps({"key": key, "size": 7}) + "\n" for key in keys)
+    store.bucket.put(MANIFEST_KEY, lines.encode(), "application/jsonl")
 
 
 def summarize(results: dict[str, str] | None) -> dict[str, Any]:
@@ -206,6 +213,36 @@ class TestSummarizeBatch:
             "bytes_out": 20,
             "ms": 30,
         }
+
+    def test_a_failed_images_line(self, store: JobStore) -> None:
+        record(store)
+        write_manifest(store, ["a.png", "b.png", "c.png"])
+        broken = child("b.png", Status="FAILED", Error="States.Runtime", Cause='The JSONPath "$.x" finds nothing')
+        summarize(write_results(store, [], [failed("a.png"), broken]))
+
+        assert report() == [
+            {
+                "key": "a.png",
+                "status": "failed",
+                "error": "UnsupportedImageError: cannot identify image",
+                "attempts": 4,
+                "bytes_in": 7,
+                "ms": 1000,
+            },
+            {
+                "key": "b.png",
+                "status": "failed",
+                "error": 'States.Runtime: The JSONPath "$.x" finds nothing',
+                "bytes_in": 7,
+                "ms": 1000,
+            },
+            {
+                "key": "c.png",
+                "status": "failed",
+                "error": "NotProcessed: the map run ended without a result for this image",
+                "bytes_in": 7,
+            },
+        ]
 
     def test_errors_are_bounded_failures_first(self, store: JobStore) -> None:
         record(store)

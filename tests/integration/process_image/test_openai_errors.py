@@ -161,11 +161,11 @@ def test_a_rate_limit_is_waited_out(
     openai.will_answer(refused(429, "rate_limit_exceeded", "requests", **headers), edited())
     accept("base64", picture())
 
-    waiting = invoke("base64", rate_limited=2)
+    waiting = invoke("base64", rate_limited=2, earlier_attempts=3, retries=1)
 
     assert waiting.pop("wait_seconds") in seconds
-    assert waiting == {"status": "rate_limited", "rate_limited": 3}
-    assert invoke("base64", rate_limited=3)["attempts"] == 4
+    assert waiting == {"status": "rate_limited", "rate_limited": 3, "attempts": 5}
+    assert invoke("base64", rate_limited=3, earlier_attempts=5)["attempts"] == 6
 
 
 def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Configure, openai: OpenAIServer) -> None:

@@ -101,8 +101,8 @@ def test_only_ids_keys_and_counts_travel_through_the_states() -> None:
         for state in ALL_STATES.values()
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
-    allowed = {"action", "error", "job_id", "key", "manifest_key", "operation", "outcome", "rate_limited", "results"}
-    assert carried == allowed | {"retries"}
+    allowed = {"action", "error", "job_id", "key", "manifest_key", "operation", "outcome", "results"}
+    assert carried == allowed | {"retries", "rate_limited", "earlier_attempts"}
 
 
 def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
