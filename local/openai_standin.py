@@ -206,6 +206,12 @@ class _StandInHandler(Handler):
 
     def _control(self, action: str) -> None:
         body = self.body()
+        try:
+            self._steer(action, body)
+        except ValueError as error:  # pydantic's refusal of a fault among them
+            self.reply_json(422, {"detail": str(error)})
+
+    def _steer(self, action: str, body: bytes) -> None:
         match self.command, action:
             case "GET", "calls":
                 self.reply_json(200, [asdict(call) for call in list(self.standin.calls)])

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import Any
 
+import httpx2
 import openai
 import pytest
 from openai import OpenAI
 from PIL import Image, ImageChops
 from PIL.PngImagePlugin import PngInfo
 
-from local.openai_control import OpenAIControl
-from local.openai_faults import FAULTS, MISBEHAVIOURS, REFUSALS
+from local.openai_faults import MISBEHAVIOURS, REFUSALS
 from local.openai_standin import OpenAIStandIn
 
 
@@ -140,24 +140,29 @@ def test_a_rule_holds_for_its_prompts_and_files_and_as_often_as_it_says(standin:
 
 
 def test_it_is_steered_over_http(standin: OpenAIStandIn) -> None:
-    control = OpenAIControl(standin.base_url)
-    control.fail("moderation", times=1)
-    control.set_latency(0.3)
+    with httpx2.Client(base_url=f"{standin.base_url.removesuffix('/v1')}/_control", timeout=10) as control:
+        control.post("/faults", json={"fault": "moderation", "times": 1}).raise_for_status()
+        control.put("/latency", content="0.3").raise_for_status()
 
-    with pytest.raises(openai.BadRequestError):
-        edit(standin, "first")
-    begun = time.monotonic()
-    edit(standin, "second")
+        with pytest.raises(openai.BadRequestError):
+            edit(standin, "first")
+        begun = time.monotonic()
+        edit(standin, "second")
 
-    assert time.monotonic() - begun >= 0.3
-    assert [(call["prompt"], call["status"]) for call in control.calls()] == [("first", 400), ("second", 200)]
-    assert len(control.calls("second")) == 1
-    control.reset()
-    assert control.calls() == []
-    with pytest.raises(ValueError, match="fault"):
-        control.fail("nothing of the kind")
-    assert "rate_limit" in FAULTS
-    control.close()
+        assert time.monotonic() - begun >= 0.3
+        assert [(call["prompt"], call["status"]) for call in control.get("/calls").json()] == [
+            ("first", 400),
+            ("second", 200),
+        ]
+        control.post("/reset").raise_for_status()
+        assert control.get("/calls").json() == []
+        for refused in (
+            control.post("/faults", json={"fault": "nothing of the kind"}),
+            control.post("/faults", content=b"no JSON"),
+            control.put("/latency", content="soon"),
+        ):
+            assert refused.status_code == 422
+        assert "moderation" in control.post("/faults", json={"fault": "nothing of the kind"}).json()["detail"]
 
 
 def test_twenty_at_once_take_little_more_than_one(standin: OpenAIStandIn) -> None:
