@@ -42,7 +42,9 @@ def s3_client() -> "S3Client":
     """The client for the account's own buckets."""
     import boto3
 
-    return boto3.client("s3", config=_config())
+    # By default a presigned URL names S3's global host, which answers for a bucket of another region with a redirect
+    # that breaks the signature, or not at all (S3 user guide, "Virtual hosting of general purpose buckets").
+    return boto3.client("s3", config=_config(s3={"addressing_style": "virtual"}))
 
 
 @lru_cache
