@@ -55,6 +55,22 @@ def test_named_errors_exist_and_retries_name_the_retryable_ones() -> None:
             assert all(issubclass(ERROR_CLASSES[error], base) for error in own), name
 
 
+def test_a_throttled_account_is_waited_out() -> None:
+    """Lambda refuses while the account's concurrency is used up, for as long as the edits take that use it."""
+    for name, task in TASKS.items():
+        first = next(
+            retrier
+            for retrier in task["Retry"]
+            if {"Lambda.TooManyRequestsException", "States.ALL"} & set(retrier["ErrorEquals"])
+        )
+        delays = [
+            min(first["IntervalSeconds"] * first["BackoffRate"] ** attempt, first["MaxDelaySeconds"])
+            for attempt in range(first["MaxAttempts"])
+        ]
+        # Full jitter takes half of a delay in the mean.
+        assert sum(delays) / (2 if "JitterStrategy" in first else 1) > 15 * 60 or name == "DeadLetter", name
+
+
 def test_every_way_ends_in_a_delivery() -> None:
     """From every state of a job but the delivery's own, whatever goes wrong leads to DeliverCallback."""
     top = DEFINITION["States"]
