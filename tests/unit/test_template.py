@@ -2,10 +2,13 @@
 
 import re
 from importlib import import_module
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from imagejobs.settings import Settings
 from statemachine.render import template
@@ -153,3 +156,19 @@ def test_what_is_deployed_is_what_was_locked(requirements: Path) -> None:
     pinned = [line for line in requirements.read_text().splitlines() if line and not line.startswith("#")]
 
     assert set(pinned) <= locked
+
+
+@pytest.mark.parametrize(
+    "requirements", sorted(ROOT.glob("layers/*/requirements.txt")) + sorted(ROOT.glob("functions/*/requirements.txt"))
+)
+def test_a_build_has_nothing_left_to_resolve(requirements: Path) -> None:
+    """What a pinned package needs is pinned beside it, or else each build would bring what is newest that day."""
+    pinned = {Requirement(line).name for line in requirements.read_text().splitlines() if line[:1] not in ("", "#")}
+    needed = {
+        canonicalize_name(needs.name)
+        for name in pinned
+        for needs in map(Requirement, requires(name) or [])
+        if needs.marker is None or needs.marker.evaluate({"extra": ""})
+    }
+
+    assert needed <= pinned
