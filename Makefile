@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/common
+# `sam build` looks for python3.13 on the PATH, wherever PYTHON is.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
 help: ## List the commands
@@ -77,6 +79,10 @@ bench: setup ## Measure imports, the fallback and the service; one JSON line a f
 deploy: setup ## Deploy to AWS, with the credentials and region of the environment
 	@$(BIN)/sam build
 	@$(BIN)/sam deploy $(DEPLOY_ARGUMENTS)
+
+.PHONY: redeliver
+redeliver: setup ## Send the callbacks on a stack's dead-letter queue again (STACK=name or STACK_FILE=.local/stack.json)
+	@$(BIN)/python -m tools.redeliver $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
 
 .PHONY: up
 up: setup ## Start the embedded AWS in the background and deploy the stack into it

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import httpx2
+import pytest
 from PIL import Image
 
 from imagejobs.executions import ExecutionName, Executions
@@ -84,6 +85,14 @@ def test_a_status_polled_fifty_times_a_second(
 
     assert set(statuses) == {200}
     service.callback(job_id)
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing-here"])
+def test_an_unknown_route_is_answered_in_the_contracts_form(service: Service, path: str) -> None:
+    answer = service.http.get(path)
+
+    assert (answer.status_code, list(answer.json())) == (404, ["detail"])
+    assert answer.headers["x-correlation-id"]
 
 
 def test_a_job_id_of_another_stack(service: Service) -> None:

@@ -55,7 +55,7 @@ def test_key_is_asked_for_on_every_route_but_the_open_ones(resources: dict[str, 
     }
 
     assert asked == {("/{proxy+}", "x-amazon-apigateway-any-method")}
-    assert {path for path, _ in operations(resources)} == {*OPEN_PATHS, "/{proxy+}"}
+    assert {path for path, _ in operations(resources)} == {*OPEN_PATHS, "/", "/{proxy+}"}
 
 
 def test_no_key_is_asked_for_by_default(resources: dict[str, Any]) -> None:
