@@ -62,7 +62,10 @@ class Call:
         given = self.header("x-workshop-token")
         if expected and not hmac.compare_digest((given or "").encode(), expected.encode()):
             problem = "is wrong" if given else "is missing"
-            raise UnauthorizedError(f"the header x-workshop-token {problem}: send the token you were given")
+            raise UnauthorizedError(
+                f"the header x-workshop-token {problem}: send the token you were given",
+                {"WWW-Authenticate": "x-workshop-token"},  # RFC 9110, 15.5.2: a 401 names how to authenticate
+            )
 
     def body[M: BaseModel](self, model: type[M]) -> M:
         """The JSON body as a model."""

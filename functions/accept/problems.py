@@ -1,7 +1,8 @@
 """Why a request is refused: one exception for each answer of the contract that is not a success."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
@@ -78,3 +79,17 @@ class InvalidRequestError(Exception):
         """Everything that pydantic found in a body."""
         found = error.errors(include_url=False, include_context=False, include_input=False)
         return cls(*(InvalidField(loc=["body", *item["loc"]], msg=item["msg"], type=item["type"]) for item in found))
+
+
+def together[A, B, C](first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> tuple[A, B, C]:
+    """Read three parts of a request; raises InvalidRequestError with what is invalid in any of them."""
+    found: list[Any] = []
+    invalid: list[InvalidField] = []
+    for read in (first, second, third):
+        try:
+            found.append(read())
+        except InvalidRequestError as error:
+            invalid += error.fields
+    if invalid:
+        raise InvalidRequestError(*invalid)
+    return found[0], found[1], found[2]

@@ -19,6 +19,7 @@ from functions.accept.problems import (
     NotFoundError,
     ProblemError,
     UnavailableError,
+    together,
 )
 from functions.accept.submission import Submission, submit
 from functions.accept.uploads import create_upload
@@ -61,6 +62,8 @@ def _in_contract_form(api: APIGatewayRestResolver, next_middleware: Callable[...
     except InvalidRequestError as error:
         answer = _invalid(error)
     answer.headers["x-correlation-id"] = correlation_id
+    if services.settings().origins:
+        answer.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
     if api.current_event.http_method == "HEAD":
         answer.body = ""
     return answer
@@ -100,16 +103,17 @@ def _answer(status: HTTPStatus, body: BaseModel, headers: dict[str, str] | None 
 
 def _submit(call: Call, operation: Operation, model: type[ImageRequest | BatchRequest]) -> Answer:
     call.require_token(services.secrets())
-    body = call.body(model)
-    services.check_callback_url(call.callback_url)
-    if isinstance(body, ImageRequest) and body.image_url is not None:
-        services.check_image_url(body.image_url)
+    callback_url, idempotency_key, body = together(
+        lambda: services.allowed_callback_url(call.callback_url),
+        lambda: call.idempotency_key,
+        lambda: services.with_allowed_source(call.body(model)),
+    )
     submission = Submission(
         operation=operation,
         body=body,
-        callback_url=call.callback_url,
+        callback_url=callback_url,
         correlation_id=call.correlation_id,
-        idempotency_key=call.idempotency_key,
+        idempotency_key=idempotency_key,
         caller=call.caller,
     )
     configuration.require_configuration(operation, services.settings(), services.secrets())
@@ -212,7 +216,8 @@ _ROUTES: list[tuple[list[str], str, Callable[..., Answer]]] = [
 
 
 def _no_route(api: APIGatewayRestResolver) -> Answer:
-    path = api.current_event.path
+    # As Powertools has it, a slash at the end makes no other route.
+    path = api.current_event.path.rstrip("/")
     matching = [methods for methods, route, _ in _ROUTES if re.fullmatch(re.sub("<[^>]+>", "[^/]+", route), path)]
     allowed = ", ".join(sorted({"OPTIONS", *(method for methods in matching for method in methods)}))
     if not matching:

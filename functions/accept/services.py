@@ -5,6 +5,7 @@ from functools import lru_cache
 from functions.accept.job_status import JobReader
 from functions.accept.problems import InvalidRequestError
 from functions.accept.settings import AcceptSettings, get_settings
+from imagejobs.api import BatchRequest, ImageRequest
 from imagejobs.executions import Executions, step_functions_client
 from imagejobs.job_store import JobStore
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError, check_url
@@ -45,15 +46,18 @@ def job_reader() -> JobReader:
     return JobReader(store(), executions(), images, get_settings())
 
 
-def check_callback_url(url: str) -> None:
-    """Refuse a callback URL that policy forbids to call; DNS is asked at delivery."""
+def allowed_callback_url(url: str) -> str:
+    """Give a callback URL back, unless policy forbids to call it; DNS is asked at delivery."""
     configured = get_settings()
     _check(configured.delivery_url(url), configured.callback_policy, "header", "callbackUrl")
+    return url
 
 
-def check_image_url(url: str) -> None:
-    """Refuse an image_url that policy forbids to fetch; DNS is asked by the worker."""
-    _check(url, get_settings().source_policy, "body", "image_url")
+def with_allowed_source(body: ImageRequest | BatchRequest) -> ImageRequest | BatchRequest:
+    """Give a body back, unless policy forbids to fetch its image_url; DNS is asked by the worker."""
+    if isinstance(body, ImageRequest) and body.image_url is not None:
+        _check(body.image_url, get_settings().source_policy, "body", "image_url")
+    return body
 
 
 def _check(url: str, policy: OutboundPolicy, *loc: str) -> None:

@@ -35,6 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 def _run(task: ListImages | SummarizeBatch, request: JobRequest, store: JobStore) -> BaseModel:
     settings = get_settings()
     images = image_client(settings, load_secrets(settings.secret_arn))
+    target = Bucket(images, settings.output_bucket)
     if isinstance(task, ListImages):
-        return list_images(request, Bucket(images, settings.cos_input_bucket), store, settings)
-    return summarize_batch(task, request, Bucket(images, settings.output_bucket), store, settings)
+        return list_images(request, Bucket(images, settings.cos_input_bucket), target, store, settings)
+    return summarize_batch(task, request, target, store, settings)

@@ -1,5 +1,6 @@
 """The manifest of a batch: which images of the input bucket its map run will edit."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -9,8 +10,15 @@ from imagejobs.storage import Bucket
 from imagejobs.workflow import Manifest, ManifestLine
 
 
-def list_images(request: JobRequest, source: Bucket, store: JobStore, settings: StorageSettings) -> Manifest:
-    """Write the batch's manifest to the jobs bucket: JSONL, a `ManifestLine` each, in key order."""
+def list_images(
+    request: JobRequest, source: Bucket, target: Bucket, store: JobStore, settings: StorageSettings
+) -> Manifest:
+    """Write the batch's manifest to the jobs bucket: JSONL, a `ManifestLine` each, in key order.
+
+    Raises:
+        StorageRejectedError: the input or the output bucket is missing; no edit is paid for that could not be kept.
+    """
+    target.require()
     images = islice(_images(request, source, settings), request.max_files)
     lines = [f"{image.model_dump_json(ensure_ascii=True)}\n" for image in images]
     manifest_key = store.key(request.job_id, "manifest.jsonl")
@@ -25,8 +33,9 @@ def list_images(request: JobRequest, source: Bucket, store: JobStore, settings: 
 def _images(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
     """Every object under the job's prefix that is no folder; whether it is an image, the worker tells by content."""
     folder = f"{request.prefix.strip('/')}/" if request.prefix else ""
-    # A bucket that serves for input and output alike holds the results of earlier batches too.
-    results = settings.cos_output_prefix.strip("/") + "/" if source.name == settings.output_bucket else None
+    # A bucket that serves for input and output alike holds the results of earlier jobs too.
+    own = re.escape(settings.cos_output_prefix.strip("/"))
+    results = re.compile(rf"({own}|results/[0-9a-f-]{{36}})/") if source.name == settings.output_bucket else None
     for key, size in source.keys(settings.input_prefix + folder):
-        if not key.endswith("/") and not (results and key.startswith(results)):
+        if not key.endswith("/") and not (results and results.match(key)):
             yield ManifestLine(key=key, size=size)

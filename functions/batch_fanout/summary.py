@@ -56,7 +56,7 @@ def summarize_batch(
     reports = [_sized(found.get(image.key) or _without_result(image.key), image.size) for image in images]
 
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
-    lines = "".join(report.model_dump_json(exclude_none=True) + "\n" for report in reports)
+    lines = "".join(report.model_dump_json(exclude_none=True, ensure_ascii=True) + "\n" for report in reports)
     target.put(report_key, lines.encode(), "application/jsonl")
 
     failed = [report for report in reports if report.status == "failed"]

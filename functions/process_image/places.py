@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 
 from functions.process_image.settings import ProcessImageSettings
+from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.storage import Bucket
 from imagejobs.workflow import EditRequest
@@ -16,12 +17,20 @@ type Fetch = Callable[[str, int], bytes]
 
 _DEFAULT_STEM = "image"
 _MAX_STEM = 100
+_MAX_KEY_BYTES = 1024  # S3 user guide, "Naming Amazon S3 objects"
 
 
 @lru_cache(maxsize=128)
 def _recorded(bucket: Bucket, job_id: str) -> JobRequest:
     """Read a job's request, once for all the images of a batch that this process edits: it never changes."""
     return JobStore(bucket).recorded(job_id)
+
+
+@lru_cache(maxsize=16)
+def _required(bucket: Bucket) -> Bucket:
+    """Make sure, once a process, that a bucket is there before anything is paid for that goes into it."""
+    bucket.require()
+    return bucket
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Places:
 
     def output_bucket(self, image: EditRequest) -> Bucket:
         """The bucket that the edit goes to."""
-        return self.jobs.bucket if image.operation == "base64" else self.outputs
+        return self.jobs.bucket if image.operation == "base64" else _required(self.outputs)
 
 
 def output_key(image: EditRequest, job: JobRequest, settings: ProcessImageSettings, media_type: str) -> str:
@@ -55,6 +64,9 @@ def output_key(image: EditRequest, job: JobRequest, settings: ProcessImageSettin
 
     A batch keeps the folder below the input prefix and the whole name of the input: `sub/a.jpg` becomes
     `sub/a.jpg_modified.png`, so that `a.png`, `a.jpg` and `sub/a.png` never overwrite one another.
+
+    Raises:
+        StorageRejectedError: the key is longer than object storages take.
     """
     extension = media_type.removeprefix("image/").replace("jpeg", "jpg")
     if image.operation == "base64":
@@ -62,7 +74,12 @@ def output_key(image: EditRequest, job: JobRequest, settings: ProcessImageSettin
     if image.operation == "url":
         return f"results/{job.job_id}/{_stem(job.filename)}_modified.{extension}"
     relative = (image.key or "").removeprefix(settings.input_prefix)
-    return f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
+    key = f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
+    if (size := len(key.encode())) > _MAX_KEY_BYTES:
+        raise StorageRejectedError(
+            f"the result's key would have {size:,} bytes, and {_MAX_KEY_BYTES:,} are the most: shorten the image's key"
+        )
+    return key
 
 
 def _stem(filename: str | None) -> str:

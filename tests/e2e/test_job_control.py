@@ -152,8 +152,10 @@ def test_an_image_url_is_fetched_by_the_worker(service: Service) -> None:
 
 
 def test_every_refusal_has_the_contracts_form(service: Service) -> None:
-    large = service.http.post("/process-image-async", content=b"x" * 7_000_000, headers={"callbackUrl": "x"})
+    headers = {"callbackUrl": "x", "x-correlation-id": "trace-1"}
+    large = service.http.post("/process-image-async", content=b"x" * 7_000_000, headers=headers)
     assert large.status_code == 413
     assert "/uploads" in large.json()["detail"]
+    assert large.headers["x-correlation-id"] == "trace-1"
     assert service.http.get("/nothing").json()["detail"]
     assert service.http.head("/health").status_code == 200

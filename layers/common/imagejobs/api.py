@@ -1,5 +1,6 @@
 """The bodies of the HTTP API, in and out. The OpenAPI documents are made from these models."""
 
+import re
 import unicodedata
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -25,6 +26,9 @@ UPLOAD_TYPES = (
 
 JOB_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 IDEMPOTENCY_KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+# Empty is as good as absent.
+_PREFIX_PATTERN = r"^([^/\x00-\x1f][^\x00-\x1f]*)?$"
+_OUTPUT_PREFIX_PATTERN = r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$"
 CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=-]{1,128}$"
 
 
@@ -42,6 +46,17 @@ type Prompt = Annotated[
     AfterValidator(_without_control_characters),
     Field(description="What to do with the image, in plain words. Example: 'replace the sky by a sunset'."),
 ]
+
+
+def _worded(pattern: str, expected: str) -> AfterValidator:
+    """Refuse text that does not match, in words rather than by the pattern; nothing, as agents send it, is absent."""
+
+    def check(text: str | None) -> str | None:
+        if text and not re.fullmatch(pattern, text):
+            raise ValueError(expected)
+        return text or None
+
+    return AfterValidator(check)
 
 
 class _Body(BaseModel):
@@ -88,18 +103,26 @@ class BatchRequest(_Body):
         Optionally[str],
         Field(
             max_length=512,
-            pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$",
+            json_schema_extra={"pattern": _PREFIX_PATTERN},
             description="Edit only the images below this folder of the configured input prefix.",
+        ),
+        _worded(
+            _PREFIX_PATTERN, "expected a folder below the configured one: no slash at its start, no control characters"
         ),
     ] = None
     max_files: Annotated[
-        Optionally[int], Field(ge=1, le=1_000_000, description="Edit at most this many images, in key order.")
+        Optionally[int],
+        Field(strict=True, ge=1, le=1_000_000, description="Edit at most this many images, in key order."),
     ] = None
     output_prefix: Annotated[
         Optionally[str],
         Field(
-            pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$",
+            json_schema_extra={"pattern": _OUTPUT_PREFIX_PATTERN},
             description="One path segment put between the configured output prefix and the job's id.",
+        ),
+        _worded(
+            _OUTPUT_PREFIX_PATTERN,
+            "expected 1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot",
         ),
     ] = None
 
@@ -116,7 +139,7 @@ class UploadRequest(_Body):
 
     filename: Annotated[str, Field(min_length=1, max_length=255)]
     content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
-    size: Annotated[int, Field(ge=1, le=MAX_UPLOAD_BYTES)]
+    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES)]
 
 
 class Upload(_Body):

@@ -161,6 +161,18 @@ class Bucket:
             raise self._translated(error, key) from error
         return True
 
+    def require(self) -> None:
+        """Make sure that the bucket is there: what is not found in a missing one reads as any other missing object."""
+        try:
+            self.client.head_bucket(Bucket=self.name)
+        except ClientError as error:
+            if _status(error) == 404:  # the answer to a HEAD has no body to say more
+                raise StorageRejectedError(f"NoSuchBucket: there is no bucket {self.name!r}") from error
+            if _status(error) != 403:  # keys may write into a bucket that they may not look at
+                raise self._translated(error, "") from error
+        except BotoCoreError as error:
+            raise self._translated(error, "") from error
+
     def delete(self, key: str) -> None:
         """Delete an object, whether it is there or not."""
         try:

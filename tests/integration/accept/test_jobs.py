@@ -276,6 +276,11 @@ class TestAround:
         options = api("OPTIONS", "/uploads")
         assert (options.status, options.headers["Allow"]) == (204, "OPTIONS, POST")
 
+    def test_a_slash_at_the_end_makes_no_other_route(self, api: Api) -> None:
+        assert api("GET", "/health/").status == 200
+        assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert api("PUT", "/health/").status == 405
+
     def test_cors_for_the_configured_origins_only(
         self, api: Api, monkeypatch: pytest.MonkeyPatch, fresh_services: object
     ) -> None:
@@ -284,7 +289,8 @@ class TestAround:
         fresh_services()  # type: ignore[operator]
 
         for origin in ("https://app.example", "https://two.example"):
-            assert api("GET", "/health", Origin=origin).headers["Access-Control-Allow-Origin"] == origin
+            headers = api("GET", "/health", Origin=origin).headers
+            assert (headers["Access-Control-Allow-Origin"], headers["Vary"]) == (origin, "Origin")
         assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://evil.example").headers
         preflight = api("OPTIONS", "/jobs/x", Origin="https://app.example")
         assert preflight.status == 204

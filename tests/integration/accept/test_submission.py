@@ -103,12 +103,36 @@ def test_bad_body_is_refused_and_nothing_recorded(api: Api, store: JobStore, bod
     [
         {"prompt": "p", "prefix": "/etc"},
         {"prompt": "p", "max_files": 0},
+        {"prompt": "p", "max_files": True},
+        {"prompt": "p", "max_files": "3"},
         {"prompt": "p", "output_prefix": "a/b"},
         {"prompt": "p", "output_prefix": ".."},
+        {"prompt": "p", "output_prefix": "x" * 65},
     ],
 )
 def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
-    assert api.post(BATCH_ROUTE, body).status == 422
+    answered = api.post(BATCH_ROUTE, body)
+
+    assert answered.status == 422
+    assert "pattern" not in answered.body["detail"][0]["msg"]
+
+
+def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
+    answered = api.post(BATCH_ROUTE, {"prompt": "p", "prefix": "", "output_prefix": ""})
+
+    request = store.recorded(answered.body["job_id"])
+    assert (request.prefix, request.output_prefix) == (None, None)
+
+
+def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
+    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b")
+
+    assert [item["loc"] for item in answered.body["detail"]] == [
+        ["header", "callbackUrl"],
+        ["header", "Idempotency-Key"],
+        ["body", "prompt"],
+        ["body", "max_files"],
+    ]
 
 
 @pytest.mark.parametrize(

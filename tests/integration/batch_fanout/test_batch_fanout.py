@@ -97,13 +97,14 @@ class TestListImages:
     def test_earlier_results_are_no_images_to_edit(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("COS_OUTPUT_BUCKET", "input")
         record(store)
-        fill("a.png", "results/batch/earlier-job/a.png_modified.png")
+        fill("a.png", "results/batch/earlier-job/a.png_modified.png", f"results/{JOB_ID}/a_modified.png")
         invoke(action="list_images")
 
         assert listed(store) == ["a.png"]
 
-    def test_missing_bucket_is_named(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("COS_INPUT_BUCKET", "nowhere")
+    @pytest.mark.parametrize("variable", ["COS_INPUT_BUCKET", "COS_OUTPUT_BUCKET"])
+    def test_missing_bucket_is_named(self, store: JobStore, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+        monkeypatch.setenv(variable, "nowhere")
         record(store)
 
         with pytest.raises(StorageRejectedError, match="nowhere"):

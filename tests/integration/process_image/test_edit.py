@@ -112,6 +112,30 @@ def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, c
             server.shutdown()
 
 
+@pytest.mark.parametrize("operation", ["url", "batch"])
+def test_an_edit_that_could_not_be_kept_costs_nothing(
+    accept: Accept, configure: Configure, openai: OpenAIServer, operation: str
+) -> None:
+    configure(COS_OUTPUT_BUCKET="nowhere")
+    boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
+    accept(operation, picture())
+    image = {"key": "a.png"} if operation == "batch" else {}
+
+    with pytest.raises(StorageRejectedError, match="NoSuchBucket: there is no bucket 'nowhere'"):
+        invoke(operation, **image)
+    assert openai.calls == 0
+
+
+def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, openai: OpenAIServer) -> None:
+    key = f"{'x' * 1000}.png"
+    boto3.client("s3").put_object(Bucket="input", Key=key, Body=picture())
+    accept("batch")
+
+    with pytest.raises(StorageRejectedError, match="shorten the image's key"):
+        invoke("batch", key=key)
+    assert openai.calls == 0
+
+
 def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, openai: OpenAIServer) -> None:
     accept("base64", picture())
     store.decide(JOB_ID, b"{}")

@@ -208,7 +208,7 @@ def test_constraints_reach_the_document() -> None:
 
     assert schemas["Prompt"]["maxLength"] == api.MAX_PROMPT_CHARACTERS
     assert schemas["BatchRequest"]["properties"]["max_files"]["minimum"] == 1
-    assert schemas["BatchRequest"]["properties"]["output_prefix"]["pattern"].startswith("^[A-Za-z0-9_-]")
+    assert schemas["BatchRequest"]["properties"]["output_prefix"]["pattern"].startswith("^([A-Za-z0-9_-]")
     assert schemas["Accepted"]["required"] == ["accepted", "job_id"]
     assert schemas["Accepted"]["properties"]["accepted"]["enum"] == [True]
     assert "finished_at" not in schemas["Job"]["required"]

@@ -101,6 +101,22 @@ def test_colours_go_by_the_profile_that_the_file_has() -> None:
         assert "icc_profile" not in image.info
 
 
+@pytest.mark.parametrize("damage", ["one bit", "no end", "cut"])
+def test_a_png_is_checked_to_its_last_chunk(damage: str) -> None:
+    """Pillow's decoder passes over wrong checksums, and over what lacks behind the last row."""
+    whole = saved(Image.effect_noise((64, 64), 90).convert("RGB"), "PNG")
+    data = whole.index(b"IDAT") + 1000
+    damaged = {
+        "one bit": whole[:data] + bytes([whole[data] ^ 1]) + whole[data + 1 :],
+        "no end": whole[:-12],
+        "cut": whole[:-20],
+    }[damage]
+
+    assert prepare(whole, LIMIT_PIXELS).body == whole
+    with pytest.raises(UnsupportedImageError, match="damaged image/png file"):
+        prepare(damaged, LIMIT_PIXELS)
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_file_damaged_anywhere_is_edited_or_refused_in_words(name: str) -> None:
     whole = GOOD[name].make()
