@@ -104,14 +104,21 @@ def _failed(key: str, child: dict[str, Any]) -> ImageReport:
         cause, attempts = failure.cause, failure.attempts
     except ValidationError:
         pass  # Step Functions' own words: the child was ended from outside, or could not run
-    took = datetime.fromisoformat(child["StopDate"]) - datetime.fromisoformat(child["StartDate"])
     return ImageReport(
         key=key,
         status="failed",
         error=failure_text(child.get("Error") or child["Status"], cause),
         attempts=attempts,
-        ms=round(took.total_seconds() * 1000),
+        ms=_milliseconds(child),
     )
+
+
+def _milliseconds(child: dict[str, Any]) -> int | None:
+    """How long a child ran; None for one that a map run's PENDING file names before it ended."""
+    if not child.get("StartDate") or not child.get("StopDate"):
+        return None
+    took = datetime.fromisoformat(child["StopDate"]) - datetime.fromisoformat(child["StartDate"])
+    return round(took.total_seconds() * 1000)
 
 
 def _sized(report: ImageReport, size: int) -> ImageReport:

@@ -245,6 +245,13 @@ class TestSummarizeBatch:
             },
         ]
 
+    def test_a_child_that_had_not_ended(self, store: JobStore) -> None:
+        record(store)
+        write_manifest(store, ["a.png"])
+        summarize(write_results(store, [], [child("a.png", Status="PENDING", StopDate=None)]))
+
+        assert report() == [{"key": "a.png", "status": "failed", "error": "PENDING", "bytes_in": 7}]
+
     def test_errors_are_bounded_failures_first(self, store: JobStore) -> None:
         record(store)
         keys = [f"{number:02}.png" for number in range(40)]
