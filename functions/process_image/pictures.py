@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from functions.process_image import png
 from functions.process_image.file_types import recognised
@@ -82,6 +82,8 @@ def opened(body: bytes, max_pixels: int) -> Iterator[Image.Image]:
             yield image
     except JobError:
         raise
+    except UnidentifiedImageError as error:  # whose words name an object in memory
+        raise UnsupportedImageError(f"damaged {media_type} file: its header cannot be read") from error
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise UnsupportedImageError(f"damaged {media_type} file: {error}") from error
 

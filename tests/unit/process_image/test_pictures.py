@@ -117,6 +117,11 @@ def test_a_png_is_checked_to_its_last_chunk(damage: str) -> None:
         prepare(damaged, LIMIT_PIXELS)
 
 
+def test_a_broken_header_is_told_in_words() -> None:
+    with pytest.raises(UnsupportedImageError, match=r"^damaged image/png file: its header cannot be read$"):
+        prepare(GOOD["PNG"].make()[:30], LIMIT_PIXELS)
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_file_damaged_anywhere_is_edited_or_refused_in_words(name: str) -> None:
     whole = GOOD[name].make()
