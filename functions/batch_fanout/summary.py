@@ -101,7 +101,7 @@ def _failed(key: str, child: dict[str, Any]) -> ImageReport:
     cause, attempts = child.get("Cause") or "", None
     try:
         failure = ImageFailure.model_validate_json(cause)
-        cause, attempts = failure.cause, failure.attempts
+        cause, attempts = failure.cause, failure.attempt
     except ValidationError:
         pass  # Step Functions' own words: the child was ended from outside, or could not run
     return ImageReport(

@@ -1,10 +1,12 @@
-"""Where links to S3 lead; signing takes no network."""
+"""Where links to S3 lead, and what a bucket's answers mean; neither takes a network."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.stub import Stubber
 
+from imagejobs.errors import StorageRejectedError, StorageUnavailableError
 from imagejobs.storage import Bucket, s3_client
 
 
@@ -34,3 +36,20 @@ def test_links_to_an_address_have_the_bucket_in_their_path(monkeypatch: pytest.M
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
 
     assert Bucket(s3_client(), "bucket").presigned_url("a.png", 60).startswith("http://127.0.0.1:4566/bucket/a.png?")
+
+
+@pytest.mark.parametrize(("status", "error"), [(404, StorageRejectedError), (503, StorageUnavailableError)])
+def test_a_bucket_that_is_not_there(monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception]) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with Stubber(s3_client()) as s3:
+        s3.add_client_error("head_bucket", str(status), http_status_code=status)
+        with pytest.raises(error, match="'bucket'"):
+            Bucket(s3_client(), "bucket").require()
+
+
+def test_keys_that_may_write_but_not_look_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with Stubber(s3_client()) as s3:
+        s3.add_client_error("head_bucket", "403", http_status_code=403)
+        Bucket(s3_client(), "bucket").require()
+        s3.assert_no_pending_responses()

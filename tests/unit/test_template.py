@@ -172,3 +172,17 @@ def test_a_build_has_nothing_left_to_resolve(requirements: Path) -> None:
     }
 
     assert needed <= pinned
+
+
+def test_browsers_may_read_from_both_buckets_that_links_lead_to() -> None:
+    assert (
+        RESOURCES["JobsBucket"]["Properties"]["CorsConfiguration"]
+        == (RESOURCES["OutputBucket"]["Properties"]["CorsConfiguration"])
+    )
+
+
+def test_eventbridge_gives_up_to_the_queue_by_its_rules_own_name() -> None:
+    statements = RESOURCES["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (allowed,) = [one for one in statements if one["Effect"] == "Allow"]
+
+    assert str(allowed["Condition"]["ArnEquals"]["aws:SourceArn"]).count("LastWord") == 1

@@ -24,23 +24,26 @@ class CaughtError(_Message):
     cause: Annotated[str, Field(alias="Cause")] = ""
 
 
-class EditRequest(_Message):
-    """Input of `process_image`: one image of one job. `key` names an object of the input bucket (batch only)."""
-
-    job_id: str
-    operation: Operation
-    key: str | None = None
+class _Attempt(_Message):
     # How many times the state machine's Retry tried this image before, since the last wait.
     retries: Annotated[int, Field(ge=0)] = 0
-    # How many times it was asked again after a wait, as OpenAI's Retry-After said.
-    rate_limited: Annotated[int, Field(ge=0)] = 0
-    # How many attempts there were until the last wait.
+    # How many attempts there were until the last wait for OpenAI's rate limit.
     earlier_attempts: Annotated[int, Field(ge=0)] = 0
 
     @property
     def attempt(self) -> int:
         """Which attempt at the image this is, from 1."""
         return self.earlier_attempts + self.retries + 1
+
+
+class EditRequest(_Attempt):
+    """Input of `process_image`: one image of one job. `key` names an object of the input bucket (batch only)."""
+
+    job_id: str
+    operation: Operation
+    key: str | None = None
+    # How many times it was asked again after a wait, as OpenAI's Retry-After said.
+    rate_limited: Annotated[int, Field(ge=0)] = 0
 
 
 class EditedImage(_Message):
@@ -68,17 +71,10 @@ class RateLimited(_Message):
     attempts: Annotated[int, Field(ge=1)]
 
 
-class ImageFailure(_Message):
+class ImageFailure(_Attempt):
     """The `Cause` that a batch's failed child ends with, as JSON: what was caught, and at which attempt."""
 
     cause: str
-    retries: int
-    earlier_attempts: int
-
-    @property
-    def attempts(self) -> int:
-        """How many attempts there were."""
-        return self.earlier_attempts + self.retries + 1
 
 
 class ManifestLine(_Message):

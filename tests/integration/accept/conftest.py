@@ -62,10 +62,7 @@ class Api:
     def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        context = SimpleNamespace(
-            function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
-        )
-        answer = app.handler(event(method, path, body, named), context)  # type: ignore[arg-type]
+        answer = app.handler(event(method, path, body, named), _CONTEXT)  # type: ignore[arg-type]
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(
@@ -102,3 +99,9 @@ def api(stack: dict[str, str], fresh_services: Callable[[], None]) -> Api:
 def image_body() -> dict[str, str]:
     """The body of a single-image job."""
     return {"prompt": "make it blue", "filename": "cat.png", "image_base64": base64.b64encode(picture()).decode()}
+
+
+@pytest.fixture
+def job_id(api: Api, image_body: dict[str, str]) -> str:
+    """A base64 job under way."""
+    return str(api.post("/process-image-async-b64", image_body).body["job_id"])

@@ -219,7 +219,8 @@ def test_token(api: Api, image_body: dict[str, str], stack: dict[str, str], fres
     )
     fresh_services()
 
-    assert api.post(BASE64_ROUTE, image_body).status == 401
+    refused = api.post(BASE64_ROUTE, image_body)
+    assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "x-workshop-token")
     assert api.post(BASE64_ROUTE, image_body, x_workshop_token="wrong").status == 401
     assert api.post(BASE64_ROUTE, image_body, x_workshop_token="open sesame").status == 202
     assert api("GET", "/cos/config").status == 401

@@ -110,3 +110,16 @@ def test_refusals_of_the_gateway_have_the_contracts_form(resources: dict[str, An
     for name in ("DEFAULT_4XX", "DEFAULT_5XX"):
         assert answers[name]["responseTemplates"]["application/json"] == '{"detail": $context.error.messageString}'
     assert answers["REQUEST_TOO_LARGE"]["statusCode"] == "413"
+
+
+def test_api_gateways_own_answers_bear_what_callers_expect(resources: dict[str, Any]) -> None:
+    responses = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
+
+    assert set(responses) == {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "QUOTA_EXCEEDED", "REQUEST_TOO_LARGE"}
+    for name, response in responses.items():
+        headers = response["responseParameters"]
+        assert headers["gatewayresponse.header.x-correlation-id"] == "method.request.header.x-correlation-id"
+        assert ("gatewayresponse.header.Retry-After" in headers) == (name in ("THROTTLED", "QUOTA_EXCEEDED"))
+        assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == {"Fn::If": ["UseCors", "'*'", "'none'"]}
+        template = response["responseTemplates"]["application/json"]
+        assert "detail" in (template if isinstance(template, str) else template["Fn::Sub"])

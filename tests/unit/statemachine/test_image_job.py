@@ -57,10 +57,11 @@ def test_named_errors_exist_and_retries_name_the_retryable_ones() -> None:
 
 def test_a_throttled_account_is_waited_out() -> None:
     """Lambda refuses while the account's concurrency is used up, for as long as the edits take that use it."""
-    for name, task in TASKS.items():
+    # DeadLetter is left out: when it fails, the last word comes to it again.
+    for name in TASKS.keys() - {"DeadLetter"}:
         first = next(
             retrier
-            for retrier in task["Retry"]
+            for retrier in TASKS[name]["Retry"]
             if {"Lambda.TooManyRequestsException", "States.ALL"} & set(retrier["ErrorEquals"])
         )
         delays = [
@@ -68,7 +69,7 @@ def test_a_throttled_account_is_waited_out() -> None:
             for attempt in range(first["MaxAttempts"])
         ]
         # Full jitter takes half of a delay in the mean.
-        assert sum(delays) / (2 if "JitterStrategy" in first else 1) > 15 * 60 or name == "DeadLetter", name
+        assert sum(delays) / (2 if "JitterStrategy" in first else 1) > 15 * 60, name
 
 
 def test_every_way_ends_in_a_delivery() -> None:

@@ -1,0 +1,123 @@
+"""The routes around jobs, and what every route has in common."""
+
+import json
+
+import pytest
+from botocore.stub import Stubber
+
+from functions.accept import services
+from imagejobs.job_store import JobStore
+from tests.integration.accept.conftest import Api
+
+
+class TestUploads:
+    BODY = {"filename": "big.png", "content_type": "image/png", "size": 12}  # noqa: RUF012
+
+    def test_form_names_a_key_that_a_job_takes(self, api: Api, store: JobStore) -> None:
+        upload = api("POST", "/uploads", self.BODY)
+        assert upload.status == 201
+        image_key = upload.body["image_key"]
+        assert upload.body["fields"]["key"] == image_key
+        store.bucket.put(image_key, b"x" * 12, "image/png")
+        job = api.post("/process-image-async", {"prompt": "p", "image_key": image_key})
+
+        assert job.status == 202
+        assert store.recorded(job.body["job_id"]).image_key == image_key
+
+    def test_policy_binds_size_and_type(self, api: Api) -> None:
+        import base64
+
+        fields = api("POST", "/uploads", self.BODY).body["fields"]
+        conditions = json.loads(base64.b64decode(fields["policy"]))["conditions"]
+
+        assert ["content-length-range", 12, 12] in conditions
+        assert {"Content-Type": "image/png"} in conditions
+
+    @pytest.mark.parametrize(
+        "change", [{"size": 0}, {"size": 60 * 1024 * 1024}, {"content_type": "text/html"}, {"filename": ""}]
+    )
+    def test_bad_upload(self, api: Api, change: dict[str, object]) -> None:
+        assert api("POST", "/uploads", self.BODY | change).status == 422
+
+
+class TestAround:
+    def test_health_has_exactly_the_contracts_fields(self, api: Api) -> None:
+        assert api("GET", "/health").body == {
+            "ok": True,
+            "mode": "async",
+            "callback_rewrite_enabled": False,
+            "max_concurrent_jobs": 10,
+            "callback_retries": 21,
+            "fallback_single_enabled": True,
+            "workshop_token_enabled": False,
+        }
+
+    def test_cos_config_has_exactly_the_contracts_fields(self, api: Api) -> None:
+        assert api("GET", "/cos/config").body == {
+            "endpoint": "",
+            "region": "eu-geo",
+            "input_bucket": "input",
+            "output_bucket": "output",
+            "input_prefix": "",
+            "output_prefix": "results/batch",
+            "presign_expires": 900,
+        }
+
+    def test_correlation_id_is_given_or_made(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
+        answered = api.post("/process-image-async", image_body, x_correlation_id="trace-7")
+
+        assert answered.headers["x-correlation-id"] == "trace-7"
+        assert store.recorded(answered.body["job_id"]).correlation_id == "trace-7"
+        assert len(api("GET", "/health").headers["x-correlation-id"]) == 36
+
+    def test_unknown_route_and_method(self, api: Api) -> None:
+        assert api("GET", "/nothing").status == 404
+        answered = api("GET", "/uploads")
+        assert (answered.status, answered.headers["Allow"]) == (405, "OPTIONS, POST")
+        assert set(answered.body) == {"detail"}
+
+    def test_head_and_options(self, api: Api) -> None:
+        head = api("HEAD", "/health")
+        assert (head.status, head.body) == (200, "")
+        options = api("OPTIONS", "/uploads")
+        assert (options.status, options.headers["Allow"]) == (204, "OPTIONS, POST")
+
+    def test_a_slash_at_the_end_makes_no_other_route(self, api: Api) -> None:
+        assert api("GET", "/health/").status == 200
+        assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert api("PUT", "/health/").status == 405
+
+    def test_cors_for_the_configured_origins_only(
+        self, api: Api, monkeypatch: pytest.MonkeyPatch, fresh_services: object
+    ) -> None:
+        assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://app.example").headers
+        monkeypatch.setenv("CORS_ALLOW_ORIGINS", "https://app.example, https://two.example")
+        fresh_services()  # type: ignore[operator]
+
+        for origin in ("https://app.example", "https://two.example"):
+            headers = api("GET", "/health", Origin=origin).headers
+            assert (headers["Access-Control-Allow-Origin"], headers["Vary"]) == (origin, "Origin")
+        assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://evil.example").headers
+        preflight = api("OPTIONS", "/jobs/x", Origin="https://app.example")
+        assert preflight.status == 204
+        assert "callbackUrl" in preflight.headers["Access-Control-Allow-Headers"]
+
+    def test_storage_that_fails_is_503_with_retry_after(self, api: Api, job_id: str) -> None:
+        api("GET", "/health")
+        with Stubber(services.store().bucket.client) as s3:
+            s3.add_client_error("get_object", "SlowDown", http_status_code=503)
+            answered = api("GET", f"/jobs/{job_id}")
+
+        assert answered.status == 503
+        assert answered.headers["Retry-After"] == "5"
+
+    def test_no_prompt_and_no_query_string_in_the_logs(
+        self, api: Api, image_body: dict[str, str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api.post("/process-image-async", image_body | {"prompt": "a secret wish"})
+        api.post("/process-image-async", image_body | {"prompt": "a secret wish\u0000"})
+
+        logged = str([record.__dict__ for record in caplog.records])
+        assert "accepted" in logged
+        assert "secret wish" not in logged
+        assert "s3cret" not in logged
