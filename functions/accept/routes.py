@@ -187,7 +187,7 @@ def cos_config(call: Call) -> Answer:
 
 def openapi(call: Call) -> Answer:
     """GET /openapi.json."""
-    body = documents.openapi_json(call.url_of(""), api_keys=services.settings().enable_api_keys)
+    body = documents.openapi_json(call.url_of(""), api_keys=services.settings().access_control == "api-key")
     return Response(HTTPStatus.OK, content_type="application/json", body=body)
 
 

@@ -1,7 +1,7 @@
 """Settings of accept."""
 
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900
     cors_allow_origins: str = ""
-    enable_api_keys: bool = False
+    access_control: Literal["api-key", "jwt", "open"] = "api-key"
     enable_fallback_single: bool = True
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
 
