@@ -6,15 +6,15 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.accept import services
 from functions.accept.routes import build_api
-from functions.accept.settings import get_settings
 
 
 @lru_cache
-def _api() -> APIGatewayRestResolver:
-    return build_api(get_settings().origins)
+def _api(*origins: str) -> APIGatewayRestResolver:
+    return build_api(list(origins))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one API Gateway request (Lambda proxy integration)."""
-    return _api().resolve(event, context)
+    return _api(*services.settings().origins).resolve(event, context)

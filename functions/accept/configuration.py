@@ -3,15 +3,13 @@
 from functions.accept.problems import NotConfiguredError
 from functions.accept.settings import AcceptSettings
 from imagejobs.api import CosConfig, Health
-from imagejobs.configuration import missing_configuration
 from imagejobs.secrets import Secrets
 from imagejobs.workflow import Operation
 
 
 def require_configuration(operation: Operation, settings: AcceptSettings, secrets: Secrets) -> None:
     """Refuse an operation that would fail for want of settings, naming every missing one at once."""
-    missing = missing_configuration(operation, settings, secrets)
-    if missing:
+    if missing := settings.missing(operation, secrets):
         raise NotConfiguredError(
             f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the stack's secret, "
             "the rest are parameters of the stack"

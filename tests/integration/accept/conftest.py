@@ -8,10 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
 from functions.accept import app, services
-from functions.accept.settings import get_settings
+from functions.accept.settings import AcceptSettings
 from tests.pictures import picture
 
 _CONTEXT = SimpleNamespace(
@@ -77,15 +76,14 @@ class Api:
 
 
 @pytest.fixture
-def fresh_services() -> Callable[[], None]:
-    """Forgets what the function made on first use, as a new execution environment has."""
+def fresh_services(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes the function's resources anew from the environment, as a new execution environment does."""
 
-    def forget() -> None:
-        for cached in (get_settings, services.store, services.executions, services.job_reader, app._api):
-            cached.cache_clear()
-        parameters.clear_caches()
+    def make() -> None:
+        resources = services.AcceptResources(AcceptSettings.from_environment())
+        monkeypatch.setattr(services, "resources", lambda: resources)
 
-    return forget
+    return make
 
 
 @pytest.fixture
