@@ -17,9 +17,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from functions.accept.jobs.redelivery import Redelivery, redeliver
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from imagejobs.redelivery import Redelivery, redeliver
 from imagejobs.resources import Clients, Resources
 from imagejobs.settings import StorageSettings
 

@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from functions.accept import services as accept_services
+from functions.accept import app as accept
+from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
 from functions.batch_fanout import app as batch_fanout
 from functions.batch_fanout.settings import BatchFanoutSettings
@@ -45,7 +46,7 @@ def _resources(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest
     """What each function works with, made for this test's stack."""
     local = {"CALLBACK_ALLOW_HTTP": "true", "CALLBACK_ALLOW_PRIVATE": "true", "OPENAI_BASE_URL": openai.base_url}
     made: dict[Any, Resources[Any]] = {
-        accept_services: accept_services.AcceptResources(AcceptSettings.from_environment(stack | local)),
+        accept: AcceptResources(AcceptSettings.from_environment(stack | local)),
         batch_fanout: Resources(BatchFanoutSettings.from_environment(stack | local)),
         callback: Resources(CallbackSettings.from_environment(stack | local)),
         process_image: Places(ProcessImageSettings.from_environment(stack | local)),

@@ -1,15 +1,15 @@
-"""The API as its callers see it: the handler behind events as API Gateway sends them."""
+"""The API as its callers see it, behind events as API Gateway sends them."""
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from functions.accept import app, services
+from functions.accept.http.router import build_api
+from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
 from tests.pictures import picture
 
@@ -56,12 +56,16 @@ def event(method: str, path: str, body: object | None, headers: dict[str, str]) 
 
 
 class Api:
-    """Calls the handler."""
+    """The API of a stack, in an execution environment of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.resources = AcceptResources(AcceptSettings.from_environment(environment))
+        self._resolver = build_api(self.resources)
 
     def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = app.handler(event(method, path, body, named), _CONTEXT)  # type: ignore[arg-type]
+        answer = self._resolver.resolve(event(method, path, body, named), _CONTEXT)  # type: ignore[arg-type]
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(
@@ -76,21 +80,9 @@ class Api:
 
 
 @pytest.fixture
-def fresh_services(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Makes the function's resources anew from the environment, as a new execution environment does."""
-
-    def make() -> None:
-        resources = services.AcceptResources(AcceptSettings.from_environment())
-        monkeypatch.setattr(services, "resources", lambda: resources)
-
-    return make
-
-
-@pytest.fixture
-def api(stack: dict[str, str], fresh_services: Callable[[], None]) -> Api:
+def api(stack: dict[str, str]) -> Api:
     """The API of a stack without any job."""
-    fresh_services()
-    return Api()
+    return Api(stack)
 
 
 @pytest.fixture

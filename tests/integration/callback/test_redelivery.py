@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from functions.accept.jobs.redelivery import Redelivery, redeliver
 from imagejobs.errors import (
     CallbackFailedError,
 )
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery
-from imagejobs.redelivery import Redelivery, redeliver
 from tests.integration.callback.world import JOB, Inbox, World, invoke
 
 # As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.

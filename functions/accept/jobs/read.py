@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.problems import NotFoundError
+from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
+from functions.accept.http.problems import NotFoundError
 from functions.accept.settings import AcceptSettings
-from imagejobs.api import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
 from imagejobs.callbacks import UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Decision, JobRequest, JobStore

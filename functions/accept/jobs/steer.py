@@ -2,12 +2,12 @@
 
 import json
 
-from functions.accept.problems import ConflictError, NotFoundError
-from imagejobs import redelivery
+from functions.accept.http.problems import ConflictError, NotFoundError
+from functions.accept.jobs import redelivery
+from functions.accept.jobs.redelivery import Redelivery
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.payloads import CANCELLED, failed
-from imagejobs.redelivery import Redelivery
 from imagejobs.settings import StorageSettings
 
 
