@@ -17,12 +17,12 @@ _HEAD = """# Configuration
 
 <!-- Written by `make docs` from template.yaml: change the parameters there. -->
 
-Each setting is a parameter of `template.yaml`. The functions see it as an environment variable; where there is no variable,
-the parameter shapes the stack itself. A stack on AWS takes its values from `samconfig.toml`
-([Deploying to AWS](deploying.md)), the embedded AWS from `PARAMETERS="Name=value …" make up` ([On this machine](local.md)).
+Each setting is a parameter of `template.yaml`. The functions see it as an environment variable; a parameter without a
+variable shapes the stack itself. A stack on AWS takes its values from `samconfig.toml`
+([Deploying to AWS](deploying.md)), the embedded AWS from `PARAMETERS="Name=value …" make up`
+([On this machine](local.md)).
 
-Secrets are not parameters. They are members of the stack's secret: {secrets}
-([Deploying to AWS](deploying.md#fill-in-the-secret)).
+Secrets are not parameters. They are [members of the stack's secret](deploying.md#fill-in-the-secret): {secrets}.
 """
 _COLUMNS = "| parameter | variable | default | meaning |\n|---|---|---|---|"
 
@@ -40,7 +40,7 @@ def page() -> str:
 def _row(name: str, parameter: dict[str, Any], variables: list[str]) -> str:
     default = _code(parameter["Default"]) if parameter["Default"] != "" else "empty"
     meaning = " ".join(filter(None, [parameter.get("Description", ""), _values(parameter)]))
-    cells = f"`{name}`", ", ".join(f"`{one}`" for one in variables) or "–", default, meaning.replace("|", "\\|")
+    cells = f"`{name}`", ", ".join(f"`{one}`" for one in variables) or "none", default, meaning.replace("|", "\\|")
     return f"| {' | '.join(cells)} |"
 
 
@@ -67,12 +67,11 @@ def _secrets() -> list[str]:
 
 def _variables() -> dict[str, list[str]]:
     """The environment variables that a parameter's value reaches, by the parameter's name."""
-    environments = [template()["Globals"]["Function"]["Environment"]["Variables"]]
-    for resource in template()["Resources"].values():
-        environments.append(resource.get("Properties", {}).get("Environment", {}).get("Variables", {}))
+    functions = [template()["Globals"]["Function"]]
+    functions += [resource.get("Properties", {}) for resource in template()["Resources"].values()]
     found: dict[str, list[str]] = {}
-    for environment in environments:
-        for variable, value in environment.items():
+    for function in functions:
+        for variable, value in function.get("Environment", {}).get("Variables", {}).items():
             for name in _references(value):
                 if variable not in found.setdefault(name, []):
                     found[name].append(variable)
