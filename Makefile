@@ -37,6 +37,7 @@ lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock (UPGRA
 .PHONY: docs
 docs: setup ## Write the parts of docs/ that come from the code and the template
 	@$(BIN)/python -m tools.configuration_page write
+	@$(BIN)/python -m tools.document write
 
 .PHONY: hooks
 hooks: setup ## Check every commit by pre-commit

@@ -43,17 +43,21 @@ def full_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
     """The whole API, as `GET /openapi.json` answers it; `api_key` when the API asks for one."""
     paths: Json = {}
     for route in routes:
-        problems = {*route.problems, *_PROBLEMS_OF_ALL, *([403] if api_key and not route.open else [])}
         operation = _operation(route) | {"tags": [route.tag], "parameters": _parameters(route)}
         if 202 in route.answers:
             operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
-        operation["responses"] |= {str(code): _problem(code) for code in sorted(problems)}
+        operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, api_key=api_key)}
         if route.open:
             operation["security"] = []
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     document = _document("Image jobs", server_url, paths, api_key=api_key)
     document.setdefault("components", {})["schemas"] = _schemas(routes)
     return document
+
+
+def problem_codes(route: Route[Any], *, api_key: bool) -> list[int]:
+    """The codes of every refusal that a route may answer, in order."""
+    return sorted({*route.problems, *_PROBLEMS_OF_ALL, *([403] if api_key and not route.open else [])})
 
 
 def wxo_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
