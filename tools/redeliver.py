@@ -17,7 +17,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from functions.accept.jobs.redelivery import Redelivery, redeliver
+from functions.accept.http.problems import ProblemError
+from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from imagejobs.resources import Clients, Resources
@@ -129,9 +130,12 @@ class Redeliverer:
         elif self.store.delivery(letter.job_id)[0].status == "delivered":
             letter.fate, letter.note = Fate.DELIVERED, "before, by another redelivery"
         else:
-            outcome = redeliver(self.store, self.executions, letter.job_id)
-            if outcome not in (Redelivery.STARTED, Redelivery.UNDER_WAY):
-                letter.fate, letter.note = Fate.NOT_POSSIBLE, outcome.value
+            try:
+                redeliver(letter.job_id, self.store, self.executions)
+            except DeliveryUnderWayError:
+                pass  # its end is waited for like that of one that began here
+            except ProblemError as problem:
+                letter.fate, letter.note = Fate.NOT_POSSIBLE, problem.detail
 
     def _fate(self, letter: Letter) -> Fate | None:
         delivery, _ = self.store.delivery(letter.job_id)

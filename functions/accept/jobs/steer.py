@@ -2,52 +2,72 @@
 
 import json
 
-from functions.accept.http.problems import ConflictError, NotFoundError
-from functions.accept.jobs import redelivery
-from functions.accept.jobs.redelivery import Redelivery
+from functions.accept.http.problems import ConflictError
+from functions.accept.jobs.lookup import known_job
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_store import Delivery, JobStore
 from imagejobs.payloads import CANCELLED, failed
 from imagejobs.settings import StorageSettings
 
 
-def cancel(job_id: str, store: JobStore, executions: Executions, settings: StorageSettings) -> None:
+class DeliveryUnderWayError(ConflictError):
+    """The callback is being delivered at this moment."""
+
+
+def cancel(job_id: str, jobs: JobStore, executions: Executions, settings: StorageSettings) -> None:
     """Decide that a job was cancelled, and abort its execution; the last word brings the caller the callback.
 
     The decision is one conditional write, so that a result and a cancellation never both win. Workers look for it
     before they start an edit, which stops a batch's children too while Step Functions is winding them down.
 
     Raises:
-        NotFoundError: no such job.
+        NotFoundError: there is no such job.
         ConflictError: the job has its result already.
     """
-    request = _known(job_id, store)
-    decided = store.decide(job_id, failed(request, CANCELLED, settings))
+    request = known_job(job_id, jobs)
+    decided = jobs.decide(job_id, failed(request, CANCELLED, settings))
     if json.loads(decided.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
     executions.stop(ExecutionName(job_id), error=CANCELLED, cause="cancelled by its caller")
 
 
-def redeliver(job_id: str, store: JobStore, executions: Executions) -> None:
-    """Start a new delivery of a job's decided payload.
+def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:
+    """Start a new delivery of a job's decided payload; of simultaneous callers, one starts it.
+
+    `POST /jobs/{job_id}/redeliver` and `make redeliver` do this.
 
     Raises:
-        NotFoundError: no such job.
-        ConflictError: it has no result yet, or a delivery is under way.
+        NotFoundError: there is no such job.
+        ConflictError: it has no result yet.
+        DeliveryUnderWayError: a delivery is under way.
     """
-    match redelivery.redeliver(store, executions, job_id):
-        case Redelivery.UNKNOWN_JOB:
-            raise _unknown(job_id)
-        case Redelivery.UNDECIDED | Redelivery.UNDER_WAY as reason:
-            raise ConflictError(f"{reason.value}: try again when it has ended")
+    known_job(job_id, jobs)
+    # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
+    if not jobs.is_decided(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
+        raise ConflictError("the job has no result yet: try again when it has ended")
+    delivery, etag = jobs.delivery(job_id)
+    under_way = DeliveryUnderWayError("a delivery is under way: try again when it has ended")
+    if delivery.status == "pending" and _is_carried_out(job_id, delivery.round, executions):
+        raise under_way
+    following = Delivery(status="pending", attempts=delivery.attempts, round=delivery.round + 1)
+    if not jobs.put_delivery(job_id, following, if_etag=etag):
+        raise under_way
+    executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
 
 
-def _known(job_id: str, store: JobStore) -> JobRequest:
-    request = store.request(job_id)
-    if request is None:
-        raise _unknown(job_id)
-    return request
+def _is_carried_out(job_id: str, round_: int, executions: Executions) -> bool:
+    """Tell whether an execution carries a pending delivery out, and see to it that one does.
 
-
-def _unknown(job_id: str) -> NotFoundError:
-    return NotFoundError(f"no job {job_id} here: check the id; records are deleted after some days")
+    A pending delivery whose executions have all ended could not be recorded, since the storage failed: it may begin
+    anew.
+    """
+    if round_ == 0:
+        names = ExecutionName(job_id), ExecutionName(job_id, "last-word")
+        return any(executions.status(name) == "RUNNING" for name in names)
+    name = ExecutionName(job_id, "redelivery", round_)
+    status = executions.status(name)
+    if status is None:
+        # Whoever began this round has not started its execution: not yet, or never will. By its name, it starts once.
+        executions.start(name, "deliver")
+        return True
+    return status == "RUNNING"
