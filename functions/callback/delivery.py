@@ -4,9 +4,8 @@ Retries are the state machine's. What is recorded in `delivery.json` keeps a rep
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
 
@@ -15,26 +14,19 @@ from functions.callback.payload import PayloadBuilder
 from functions.callback.settings import CallbackSettings
 from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError, StorageRejectedError
-from imagejobs.executions import ExecutionName, Executions
+from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.observability import loggable_url
 from imagejobs.outbound.connection import NETWORK, Network
-from imagejobs.secrets import Secrets
+from imagejobs.resources import Resources
 from imagejobs.workflow import Outcome
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
 
 
 @dataclass(frozen=True)
 class DeliveryService:
-    """Delivers payloads. `secrets` and `queue` are asked when needed: they take a call, or a client."""
+    """Delivers payloads."""
 
-    settings: CallbackSettings
-    store: JobStore
-    secrets: Callable[[], Secrets]
-    queue: "Callable[[], SQSClient]"
-    executions: Callable[[], Executions]
+    resources: Resources[CallbackSettings]
     logger: Logger
     metrics: Metrics
     network: Network = NETWORK
@@ -76,7 +68,9 @@ class DeliveryService:
             "payload": {"bucket": self.store.bucket.name, "key": self.store.key(job_id, "callback.json")},
             "correlation_id": request.correlation_id,
         }
-        self.queue().send_message(QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message))
+        self.resources.clients.sqs.send_message(
+            QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message)
+        )
         self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
         self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
         return self._record(job_id, known, "dead_lettered", error)
@@ -98,14 +92,24 @@ class DeliveryService:
         if delivery.status != "pending" or delivery.round != name.round:
             return  # delivered or given up already, or a later round has taken over
         if name.kind == "job":
-            self.executions().start(ExecutionName(job_id, "last-word"), "deliver")
+            self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
             self.logger.info("a further execution delivers", extra={"error": error})
         else:
             self.dead_letter(job_id, error)
 
     @property
+    def store(self) -> JobStore:
+        """The records of the jobs."""
+        return self.resources.jobs
+
+    @property
+    def settings(self) -> CallbackSettings:
+        """The function's settings."""
+        return self.resources.settings
+
+    @property
     def _builder(self) -> PayloadBuilder:
-        return PayloadBuilder(self.store, self.settings, self.secrets, self.logger)
+        return PayloadBuilder(self.resources, self.logger)
 
     def _find(self, job_id: str) -> JobRequest | None:
         request = self.store.request(job_id)
@@ -127,7 +131,9 @@ class DeliveryService:
 
     def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
         try:
-            headers = signed_headers(self.secrets().callback_signing_key.get_secret_value(), request.job_id, body)
+            headers = signed_headers(
+                self.resources.secrets.callback_signing_key.get_secret_value(), request.job_id, body
+            )
         except ConfigurationError as error:
             return Attempt(milliseconds=0, error=error)
         return attempt(

@@ -1,7 +1,6 @@
 """The payload of a finished job, built once and then kept: every attempt and every redelivery sends the same bytes."""
 
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
@@ -10,9 +9,8 @@ from functions.callback.settings import CallbackSettings
 from imagejobs import payloads
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
-from imagejobs.job_store import JobRequest, JobStore
-from imagejobs.secrets import Secrets
-from imagejobs.storage import Bucket, image_client
+from imagejobs.job_store import JobRequest
+from imagejobs.resources import Resources
 from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 
 
@@ -20,9 +18,7 @@ from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 class PayloadBuilder:
     """Builds payloads with what they take: the job's record, and the storage that presigned URLs lead to."""
 
-    store: JobStore
-    settings: CallbackSettings
-    secrets: Callable[[], Secrets]
+    resources: Resources[CallbackSettings]
     logger: Logger
 
     def build(self, request: JobRequest, outcome: Outcome) -> bytes:
@@ -45,7 +41,7 @@ class PayloadBuilder:
 
     def failed(self, request: JobRequest, error: str) -> bytes:
         """Build the payload that says that the job failed."""
-        return payloads.failed(request, error, self.settings)
+        return payloads.failed(request, error, self.resources.settings)
 
     def _completed(self, request: JobRequest, outcome: Outcome) -> bytes:
         if request.operation == "batch" and outcome.summary:
@@ -70,20 +66,19 @@ class PayloadBuilder:
             result_mime_type=image.content_type,
         )
         before, after = callback.to_json().split(f'"result_image_base64":"{mark}"'.encode(), 1)
-        result = self.store.bucket.get(image.output_key).body
+        result = self.resources.jobs.bucket.get(image.output_key).body
         encoded = binascii.b2a_base64(result, newline=False)
         del result
         return b"".join([before, b'"result_image_base64":"', encoded, b'"', after])
 
     def _url(self, request: JobRequest, image: EditedImage) -> bytes:
-        output = Bucket(image_client(self.settings, self.secrets()), self.settings.output_bucket)
-        expires_in = self.settings.cos_presign_expires
+        expires_in = self.resources.settings.cos_presign_expires
         return UrlCallback(
             status="completed",
             job_id=request.job_id,
             filename=request.filename,
             object_key=image.output_key,
-            result_url=output.presigned_url(image.output_key, expires_in),
+            result_url=self.resources.outputs.presigned_url(image.output_key, expires_in),
             expires_in=expires_in,
         ).to_json()
 
@@ -97,7 +92,7 @@ class PayloadBuilder:
             fallback_local=summary.fallback_local,
             total_files_processed=summary.processed,
             duration_seconds=payloads.seconds_since(request.created_at),
-            output_bucket=self.settings.output_bucket,
-            output_prefix=self.settings.batch_output_prefix(request.job_id, request.output_prefix),
+            output_bucket=self.resources.settings.output_bucket,
+            output_prefix=self.resources.settings.batch_output_prefix(request.job_id, request.output_prefix),
             errors=summary.errors[:MAX_ERRORS],
         ).to_json()

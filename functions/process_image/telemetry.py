@@ -17,13 +17,13 @@ type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
 
 
 @contextmanager
-def observed(image: EditRequest) -> Iterator[Record]:
+def observed(edit_request: EditRequest) -> Iterator[Record]:
     """Log and count one attempt at an image: the result that is given to what this yields, or the error it ends with.
 
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not.
     """
-    logger.append_keys(**image.model_dump(exclude_none=True))
-    _count("Retries", int(image.attempt > 1))
+    logger.append_keys(**edit_request.model_dump(exclude_none=True))
+    _count("Retries", int(edit_request.attempt > 1))
     try:
         yield _record
     except Exception as error:

@@ -3,22 +3,14 @@
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
+JOB_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-(?P<round>[0-9]+))?")
-
-
-@lru_cache
-def step_functions_client() -> "SFNClient":
-    """The client for Step Functions."""
-    import boto3
-
-    return boto3.client("stepfunctions")
 
 
 @dataclass(frozen=True)

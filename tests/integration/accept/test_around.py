@@ -5,7 +5,6 @@ import json
 import pytest
 from botocore.stub import Stubber
 
-from functions.accept import services
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Api
 
@@ -87,12 +86,9 @@ class TestAround:
         assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
         assert api("PUT", "/health/").status == 405
 
-    def test_cors_for_the_configured_origins_only(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch, fresh_services: object
-    ) -> None:
+    def test_cors_for_the_configured_origins_only(self, api: Api, stack: dict[str, str]) -> None:
         assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://app.example").headers
-        monkeypatch.setenv("CORS_ALLOW_ORIGINS", "https://app.example, https://two.example")
-        fresh_services()  # type: ignore[operator]
+        api = Api(stack | {"CORS_ALLOW_ORIGINS": "https://app.example, https://two.example"})
 
         for origin in ("https://app.example", "https://two.example"):
             headers = api("GET", "/health", Origin=origin).headers
@@ -103,8 +99,7 @@ class TestAround:
         assert "callbackUrl" in preflight.headers["Access-Control-Allow-Headers"]
 
     def test_storage_that_fails_is_503_with_retry_after(self, api: Api, job_id: str) -> None:
-        api("GET", "/health")
-        with Stubber(services.store().bucket.client) as s3:
+        with Stubber(api.resources.jobs.bucket.client) as s3:
             s3.add_client_error("get_object", "SlowDown", http_status_code=503)
             answered = api("GET", f"/jobs/{job_id}")
 

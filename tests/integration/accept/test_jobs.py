@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from botocore.stub import Stubber
 
-from functions.accept import services
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
@@ -69,7 +68,7 @@ class TestRead:
         store.decide(job_id, payload.to_json())
         store.bucket.put(store.key(job_id, "result"), b"edited", "image/png")
         asked: list[str] = []
-        client = services.store().bucket.client
+        client = api.resources.jobs.bucket.client
         client.meta.events.register(
             "before-call.s3", lambda model, params, **_: asked.append(f"{model.name} {params['url_path']}")
         )
@@ -141,7 +140,7 @@ class TestRead:
     def test_batch_progress_survives_throttling(self, api: Api) -> None:
         job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
         api("GET", f"/jobs/{job_id}")
-        reader = services.job_reader()
+        reader = api.resources.job_reader
         reader._progress.values.clear()
         with Stubber(reader.executions.client) as step_functions:
             step_functions.add_client_error("list_map_runs", "ThrottlingException", http_status_code=400)

@@ -2,13 +2,12 @@
 
 import base64
 import json
-from collections.abc import Callable
 from datetime import timedelta
 
 import boto3
 import pytest
 
-from functions.accept import submission
+from functions.accept.jobs import submit
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import CALLBACK_URL, Api
@@ -160,14 +159,10 @@ def test_bad_header_is_refused(
 
 
 def test_image_over_the_limit(
-    api: Api,
+    stack: dict[str, str],
     image_body: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    fresh_services: Callable[[], None],
 ) -> None:
-    monkeypatch.setenv("MAX_IMAGE_BASE64_CHARS", "100")
-    fresh_services()
-    answered = api.post(BASE64_ROUTE, image_body)
+    answered = Api(stack | {"MAX_IMAGE_BASE64_CHARS": "100"}).post(BASE64_ROUTE, image_body)
 
     assert answered.status == 413
     assert "limit is 100" in answered.body["detail"]
@@ -175,20 +170,14 @@ def test_image_over_the_limit(
 
 
 def test_missing_configuration_is_all_named_before_anything_is_recorded(
-    api: Api,
     stack: dict[str, str],
     store: JobStore,
-    monkeypatch: pytest.MonkeyPatch,
-    fresh_services: Callable[[], None],
 ) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": ""})
     )
-    monkeypatch.setenv("COS_ENDPOINT", "https://cos.example")
-    monkeypatch.delenv("COS_INPUT_BUCKET")
-    monkeypatch.delenv("COS_OUTPUT_BUCKET")
-    fresh_services()
-    answered = api.post(BATCH_ROUTE, {"prompt": "p"})
+    without_buckets = {"COS_ENDPOINT": "https://cos.example", "COS_INPUT_BUCKET": "", "COS_OUTPUT_BUCKET": ""}
+    answered = Api(stack | without_buckets).post(BATCH_ROUTE, {"prompt": "p"})
 
     assert answered.status == 500
     for name in (
@@ -202,22 +191,18 @@ def test_missing_configuration_is_all_named_before_anything_is_recorded(
     assert list(store.bucket.keys("")) == []
 
 
-def test_legacy_bucket_stands_in_for_the_output_bucket(
-    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch, fresh_services: Callable[[], None]
-) -> None:
-    monkeypatch.delenv("COS_OUTPUT_BUCKET")
-    monkeypatch.setenv("COS_BUCKET", "legacy")
-    fresh_services()
+def test_legacy_bucket_stands_in_for_the_output_bucket(stack: dict[str, str], image_body: dict[str, str]) -> None:
+    api = Api(stack | {"COS_OUTPUT_BUCKET": "", "COS_BUCKET": "legacy"})
 
     assert api.post(URL_ROUTE, image_body).status == 202
     assert api("GET", "/cos/config").body["output_bucket"] == "legacy"
 
 
-def test_token(api: Api, image_body: dict[str, str], stack: dict[str, str], fresh_services: Callable[[], None]) -> None:
+def test_token(image_body: dict[str, str], stack: dict[str, str]) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
     )
-    fresh_services()
+    api = Api(stack)
 
     refused = api.post(BASE64_ROUTE, image_body)
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "x-workshop-token")
@@ -278,7 +263,7 @@ class TestIdempotencyKey:
         executions.stop(ExecutionName(job_id), error="over", cause="")
         store.forget(job_id)
         # The record is made a moment after the execution here, not days.
-        monkeypatch.setattr(submission, "_CLOCK_SKEW", timedelta(0))
+        monkeypatch.setattr(submit, "_CLOCK_SKEW", timedelta(0))
 
         answered = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7")
 

@@ -7,7 +7,6 @@ import time
 import pytest
 
 from functions.callback import app
-from imagejobs import storage
 from imagejobs.errors import (
     CallbackFailedError,
     CallbackGoneError,
@@ -149,14 +148,14 @@ def test_2xx_counts_even_if_it_cannot_be_recorded(world: World, serve, monkeypat
     inbox = Inbox(serve)
     world.job(inbox.url, "url")
     world.store.decide(JOB, b"{}")
-    put_object = storage.s3_client().put_object
+    put_object = world.clients.s3.put_object
 
     def refuse(**arguments):
         if arguments["Key"].endswith("delivery.json"):
             arguments["Bucket"] = "no-such-bucket"
         return put_object(**arguments)
 
-    monkeypatch.setattr(storage.s3_client(), "put_object", refuse)
+    monkeypatch.setattr(world.clients.s3, "put_object", refuse)
 
     assert invoke("deliver-url")["status"] == "delivered"
     assert len(inbox.requests) == 1

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from functions.accept.images import check_image, check_upload, decoded_image
-from functions.accept.problems import ConflictError
+from functions.accept.http.problems import ConflictError, NotConfiguredError
+from functions.accept.http.requests import BatchRequest, ImageRequest
+from functions.accept.jobs.images import check_image, decoded_image
+from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
-from imagejobs.api import BatchRequest, ImageRequest
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.secrets import Secrets
 from imagejobs.workflow import Operation
 
 # Between the record of a job and the start of its execution lie moments; clocks may differ by this much.
@@ -44,17 +46,21 @@ class Submission:
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def submit(submission: Submission, store: JobStore, executions: Executions, settings: AcceptSettings) -> str:
+def submit(
+    submission: Submission, store: JobStore, executions: Executions, settings: AcceptSettings, secrets: Secrets
+) -> str:
     """Record the job and start its execution; answers its id.
 
     Every step can be taken twice with the same outcome, so that any number of posts with one Idempotency-Key, at once
     or one after another, come to one record and one execution, and a post after a crash in between completes it.
 
     Raises:
-        InvalidRequestError: the image is none, or its upload is not there.
+        NotConfiguredError: settings or secrets are missing without which the job would fail.
+        InvalidRequestError: the file is not an image, or its upload is not there.
         PayloadTooLargeError: the base64 image is over the limit.
         ConflictError: the Idempotency-Key belongs to another request.
     """
+    _require_configuration(submission.operation, settings, secrets)
     image = _posted_image(submission, store, settings)
     request = _request(submission)
     if not store.create(request):
@@ -64,6 +70,14 @@ def submit(submission: Submission, store: JobStore, executions: Executions, sett
     if not executions.start(ExecutionName(request.job_id), request.operation):
         _refuse_expired_key(request, store, executions)
     return request.job_id
+
+
+def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: Secrets) -> None:
+    if missing := settings.missing(operation, secrets):
+        raise NotConfiguredError(
+            f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the stack's secret, "
+            "the rest are parameters of the stack"
+        )
 
 
 def _posted_image(submission: Submission, store: JobStore, settings: AcceptSettings) -> tuple[bytes, str] | None:
@@ -79,7 +93,7 @@ def _posted_image(submission: Submission, store: JobStore, settings: AcceptSetti
 
 
 def _request(submission: Submission) -> JobRequest:
-    # The fields that the body's model and the record have in common bear the same names.
+    # The fields that the body's model and the record have in common have the same names.
     choices = submission.body.model_dump(exclude={"image_base64"}, exclude_none=True)
     return JobRequest(
         job_id=submission.job_id,

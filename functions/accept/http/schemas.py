@@ -46,6 +46,11 @@ def component_schemas(requests: Iterable[type[BaseModel]], answers: Iterable[typ
     return schemas
 
 
+def model_schema(model: type[BaseModel]) -> Json:
+    """The schema of one model of what is sent, by itself."""
+    return model.model_json_schema(schema_generator=_Schema30)
+
+
 def reference(model: type[BaseModel]) -> Json:
     """A reference to a model's schema among the components."""
     return {"$ref": _REF_TEMPLATE.format(model=model.__name__)}

@@ -1,12 +1,11 @@
-"""Why a request is refused: one exception for each answer of the contract that is not a success."""
+"""Why a request is refused: one exception for each answer of docs/api.md that is not a success."""
 
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import ValidationError
 
-from imagejobs.api import InvalidField
+from functions.accept.http.answers import InvalidField
 
 
 class ProblemError(Exception):
@@ -27,7 +26,7 @@ class UnauthorizedError(ProblemError):
 
 
 class NotFoundError(ProblemError):
-    """No such job or route."""
+    """There is no such job or route."""
 
     status = HTTPStatus.NOT_FOUND
 
@@ -63,7 +62,7 @@ class UnavailableError(ProblemError):
 
 
 class InvalidRequestError(Exception):
-    """Parts of a body, header or path are invalid: every one of them, in the form of the contract's 422."""
+    """Parts of a body, header or path are invalid: every one of them, in the form of the 422 answer."""
 
     def __init__(self, *fields: InvalidField) -> None:
         super().__init__("; ".join(field.msg for field in fields))
@@ -75,21 +74,13 @@ class InvalidRequestError(Exception):
         return cls(InvalidField(loc=list(loc), msg=msg, type=kind))
 
     @classmethod
-    def of_body(cls, error: ValidationError) -> "InvalidRequestError":
-        """Everything that pydantic found in a body."""
+    def of(cls, error: ValidationError) -> "InvalidRequestError":
+        """Everything that pydantic found in a request."""
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        return cls(*(InvalidField(loc=["body", *item["loc"]], msg=item["msg"], type=item["type"]) for item in found))
-
-
-def together[A, B, C](first: Callable[[], A], second: Callable[[], B], third: Callable[[], C]) -> tuple[A, B, C]:
-    """Read three parts of a request; raises InvalidRequestError with what is invalid in any of them."""
-    found: list[Any] = []
-    invalid: list[InvalidField] = []
-    for read in (first, second, third):
-        try:
-            found.append(read())
-        except InvalidRequestError as error:
-            invalid += error.fields
-    if invalid:
-        raise InvalidRequestError(*invalid)
-    return found[0], found[1], found[2]
+        return cls(
+            *(
+                # Pydantic puts a prefix before the message of a validator.
+                InvalidField(loc=list(one["loc"]), msg=one["msg"].removeprefix("Value error, "), type=one["type"])
+                for one in found
+            )
+        )

@@ -1,15 +1,11 @@
-"""The checks of an image that can be made before a job is recorded; the worker makes the thorough ones."""
+"""The checks of a posted image before its job is recorded; the worker makes the thorough ones."""
 
-import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 
-from functions.accept.problems import InvalidRequestError, PayloadTooLargeError
-from imagejobs.api import UPLOAD_TYPES
+from functions.accept.http.problems import InvalidRequestError, PayloadTooLargeError
+from functions.accept.http.requests import UPLOAD_TYPES
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
-from imagejobs.storage import Bucket
-
-UPLOAD_KEY_PATTERN = r"uploads/[0-9a-f-]{36}"
 
 
 def decoded_image(text: str, max_characters: int) -> bytes:
@@ -28,20 +24,12 @@ def decoded_image(text: str, max_characters: int) -> bytes:
 
 
 def check_image(image: bytes) -> str:
-    """Name the media type of an image by its content; refuse what is no image of a supported type."""
+    """Name the media type of an image by its content; refuse a file of another type."""
     media_type = sniffed_type(image[:HEAD_BYTES])
     if media_type is None:
         raise InvalidRequestError.at(
-            "body", "image_base64", msg=f"no image of a supported type: expected one of {', '.join(UPLOAD_TYPES)}"
+            "body",
+            "image_base64",
+            msg=f"the file is not an image of a supported type: expected one of {', '.join(UPLOAD_TYPES)}",
         )
     return media_type
-
-
-def check_upload(image_key: str, bucket: Bucket) -> None:
-    """Refuse a key that no upload gave, or under which nothing was uploaded."""
-    if not re.fullmatch(UPLOAD_KEY_PATTERN, image_key):
-        raise InvalidRequestError.at("body", "image_key", msg="expected the image_key that POST /uploads answered")
-    if bucket.find(image_key) is None:
-        raise InvalidRequestError.at(
-            "body", "image_key", msg="nothing was uploaded under this key: POST the image to the upload's url first"
-        )

@@ -1,9 +1,14 @@
 """Direct uploads of large images: a presigned POST to the jobs bucket, bound to size and type."""
 
+import re
 import uuid
 
-from imagejobs.api import Upload, UploadRequest
+from functions.accept.http.answers import Upload
+from functions.accept.http.problems import InvalidRequestError
+from functions.accept.http.requests import UploadRequest
 from imagejobs.storage import Bucket
+
+_KEY_PATTERN = r"uploads/[0-9a-f-]{36}"
 
 
 def create_upload(upload: UploadRequest, bucket: Bucket, expires_in: int) -> Upload:
@@ -20,3 +25,13 @@ def create_upload(upload: UploadRequest, bucket: Bucket, expires_in: int) -> Upl
         ExpiresIn=expires_in,
     )
     return Upload(image_key=key, url=form["url"], fields=form["fields"], expires_in=expires_in)
+
+
+def check_upload(image_key: str, bucket: Bucket) -> None:
+    """Refuse a key that no upload gave, or under which nothing was uploaded."""
+    if not re.fullmatch(_KEY_PATTERN, image_key):
+        raise InvalidRequestError.at("body", "image_key", msg="expected the image_key that POST /uploads answered")
+    if bucket.find(image_key) is None:
+        raise InvalidRequestError.at(
+            "body", "image_key", msg="nothing was uploaded under this key: POST the image to the upload's url first"
+        )

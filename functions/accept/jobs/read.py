@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.problems import NotFoundError
+from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
+from functions.accept.jobs.lookup import known_job
 from functions.accept.settings import AcceptSettings
-from imagejobs.api import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
 from imagejobs.callbacks import UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Decision, JobRequest, JobStore
@@ -18,9 +18,9 @@ from imagejobs.payloads import CANCELLED
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME
 
-# DescribeMapRun allows about one call a second for the whole account, DescribeExecution about fifteen.
 # A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
 _SMALL_PAYLOAD_BYTES = 64 * 1024
+# DescribeMapRun allows about one call a second for the whole account, DescribeExecution about fifteen.
 _PROGRESS_MAX_AGE_SECONDS = 2.0
 _STATE_MAX_AGE_SECONDS = 1.0
 
@@ -56,9 +56,7 @@ class JobReader:
 
     def read(self, job_id: str) -> Job:
         """Read a job; raises NotFoundError for one that this stack does not know."""
-        request = self.store.request(job_id)
-        if request is None:
-            raise NotFoundError(f"no job {job_id} here: check the id; records are deleted after some days")
+        request = known_job(job_id, self.store)
         decision = self.store.decision(job_id)
         delivery, _ = self.store.delivery(job_id)
         job: dict[str, Any] = {
@@ -95,7 +93,7 @@ class JobReader:
         return payload
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
-        """The payload with its bytes and links as presigned URLs of now, so that an expired one is never the end."""
+        """The payload with fresh presigned URLs for its image and links, so that an expired one can be replaced."""
         expires_in = self.settings.cos_presign_expires
         completed = payload["status"] != "failed"
         if request.operation == "base64":
