@@ -68,15 +68,20 @@ def test_owners_differ_by_subject_and_issuer_and_stay_the_same_over_tokens(autho
         {"scope": None, "scp": f"images.read {SCOPE}"},  # as Entra's for a user
         {"scope": None, "roles": [SCOPE]},  # as Entra's for a client
         {"scope": ["images.read", SCOPE]},
-        {"exp": int(time.time()) - 30},  # within the clock skew
-        {"nbf": int(time.time()) + 30},
-        {"iat": int(time.time()) + 30},
         {"iat": None},
     ],
     ids=str,
 )
 def test_what_issuers_write_otherwise_is_taken(authorize, issuer, claims, changes):
     assert effect(authorize(issuer.signed(claims | changes))) == "Allow"
+
+
+@pytest.mark.parametrize(("claim", "direction"), [("exp", -1), ("nbf", 1), ("iat", 1)])
+def test_clocks_may_differ_by_less_than_a_minute(authorize, issuer, claims, claim, direction):
+    now = int(time.time())
+
+    assert effect(authorize(issuer.signed(claims | {claim: now + direction * 20}))) == "Allow"
+    refused(authorize, issuer.signed(claims | {claim: now + direction * 600}))
 
 
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "application/at+jwt", None])
@@ -105,11 +110,8 @@ def test_without_a_scope_set_none_is_needed(authorize, configure, issuer):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": int(time.time()) - 120},
         {"exp": None},
         {"exp": "never"},
-        {"nbf": int(time.time()) + 600},
-        {"iat": int(time.time()) + 600},
         {"iss": "https://stranger.example"},
         {"iss": None},
         {"aud": "https://elsewhere.example"},
