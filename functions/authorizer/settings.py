@@ -12,7 +12,7 @@ class AuthorizerSettings(Settings):
     jwt_issuer: str = ""
     # What the token's `aud` may be, separated by commas.
     jwt_audience: str = ""
-    # Scopes that a token needs, all of them, separated by spaces or commas; empty asks for none.
+    # Scopes that a token needs, all of them, separated by spaces; empty asks for none.
     jwt_scope: str = ""
     # Where the issuer publishes its keys; empty reads it from the issuer's metadata.
     jwt_jwks_uri: str = ""
@@ -25,7 +25,7 @@ class AuthorizerSettings(Settings):
     @property
     def scopes(self) -> frozenset[str]:
         """The scopes that a token needs."""
-        return frozenset(self.jwt_scope.replace(",", " ").split())
+        return frozenset(self.jwt_scope.split())
 
 
 @lru_cache

@@ -81,6 +81,13 @@ def test_a_stranger_without_a_key_is_refused_on_every_route(with_keys: StackInfo
             assert "x-api-key" in answer.json()["detail"]
 
 
+def test_the_published_document_says_what_is_asked_for(with_keys: StackInfo, with_tokens: StackInfo) -> None:
+    for info, scheme in ((with_keys, "apiKey"), (with_tokens, "bearer")):
+        document = httpx2.get(f"{info.api_url}/openapi.json", timeout=30).json()
+        assert document["security"] == [{scheme: []}]
+        assert list(document["components"]["securitySchemes"]) == [scheme]
+
+
 @pytest.mark.parametrize("path", OPEN)
 def test_health_and_documents_need_no_key(with_keys: StackInfo, path: str) -> None:
     assert httpx2.get(f"{with_keys.api_url}{path}", timeout=30).status_code == 200

@@ -1,6 +1,7 @@
 """A real issuer: Authlib's OAuth 2.0 authorization server over HTTP, with the client credentials grant."""
 
 import threading
+from functools import lru_cache
 from typing import Any, Self
 
 import httpx2
@@ -24,6 +25,12 @@ def rsa_key(bits: int = 2048) -> RSAKey:
 def ec_key() -> ECKey:
     """A new key for ES256, under a name of its own."""
     return ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+
+
+@lru_cache
+def _first_key() -> RSAKey:
+    """The key that every issuer of a process begins with: making one takes a while."""
+    return rsa_key()
 
 
 class Client:
@@ -72,7 +79,7 @@ class Issuer:
         self._app = Flask(__name__)
         self._server = make_server("127.0.0.1", 0, self._app, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}{path}"
-        self.keys: list[RSAKey | ECKey] = [rsa_key()]
+        self.keys: list[RSAKey | ECKey] = [_first_key()]
         self._oauth = AuthorizationServer(self._app, lambda _id: self._client, lambda *_: None)
         self._oauth.register_grant(ClientCredentialsGrant)
         self._oauth.register_token_generator("default", _Tokens(self))
