@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.problems import ConflictError, NotConfiguredError
-from functions.accept.http.requests import BatchRequest, ImageRequest
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings

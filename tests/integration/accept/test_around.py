@@ -1,12 +1,16 @@
 """The routes around jobs, and what every route has in common."""
 
 import json
+from uuid import uuid4
 
+import boto3
 import pytest
 from botocore.stub import Stubber
 
+from functions.accept.http.routes import ROUTES
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Api
+from tests.integration.conftest import SECRETS
 
 
 class TestUploads:
@@ -74,6 +78,22 @@ class TestAround:
         answered = api("GET", "/uploads")
         assert (answered.status, answered.headers["Allow"]) == (405, "OPTIONS, POST")
         assert set(answered.body) == {"detail"}
+
+    def test_every_route_asks_for_the_token_but_the_open_ones(self, stack: dict[str, str]) -> None:
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
+        )
+        api = Api(stack)
+
+        answered = {
+            (route.path, method): api(method, route.path.format(job_id=uuid4()), "{}").status
+            for route in ROUTES
+            for method in route.methods
+        }
+
+        answering = {path for (path, _), status in answered.items() if status != 401}
+        assert answering == {"/health", "/docs", "/openapi.json"}
+        assert {status for (path, _), status in answered.items() if path in answering} == {200}
 
     def test_head_and_options(self, api: Api) -> None:
         head = api("HEAD", "/health")

@@ -124,9 +124,10 @@ def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
 
 
 def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
-    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b")
+    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b", x_correlation_id="a b")
 
     assert [item["loc"] for item in answered.body["detail"]] == [
+        ["header", "x-correlation-id"],
         ["header", "callbackUrl"],
         ["header", "Idempotency-Key"],
         ["body", "prompt"],
@@ -156,6 +157,24 @@ def test_bad_header_is_refused(
     assert answered.status == 422
     assert answered.body["detail"][0]["loc"] == ["header", header]
     assert list(store.bucket.keys("")) == []
+
+
+def test_empty_optional_headers_are_none(api: Api, image_body: dict[str, str], store: JobStore) -> None:
+    empty = {"Idempotency_Key": "", "x_correlation_id": "", "x_workshop_token": ""}
+    first, second = api.post(BASE64_ROUTE, image_body, **empty), api.post(BASE64_ROUTE, image_body, **empty)
+
+    assert (first.status, second.status) == (202, 202)
+    assert first.body != second.body
+    assert store.recorded(first.body["job_id"]).correlation_id == first.headers["x-correlation-id"] != ""
+
+
+def test_messages_are_told_without_pydantics_prefix(api: Api) -> None:
+    answered = api.post(BASE64_ROUTE, {"prompt": "p", "image_url": "http://e.example/a.png"}, Idempotency_Key="a b")
+
+    assert [item["msg"] for item in answered.body["detail"]] == [
+        "expected 1 to 255 visible ASCII characters, no spaces",
+        "the URL must begin with https://",
+    ]
 
 
 def test_image_over_the_limit(
