@@ -4,9 +4,9 @@ import json
 
 from functions.accept.problems import ConflictError, NotFoundError
 from imagejobs import redelivery
+from imagejobs.callbacks import CANCELLED, failed_callback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobRequest, JobStore
-from imagejobs.payloads import CANCELLED, failed
 from imagejobs.redelivery import Redelivery
 from imagejobs.settings import StorageSettings
 
@@ -22,8 +22,8 @@ def cancel(job_id: str, store: JobStore, executions: Executions, settings: Stora
         ConflictError: the job has its result already.
     """
     request = _known(job_id, store)
-    decided = store.decide(job_id, failed(request, CANCELLED, settings))
-    if json.loads(decided.body).get("error") != CANCELLED:
+    payload = store.decide(job_id, failed_callback(request, CANCELLED, settings))
+    if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
     executions.stop(ExecutionName(job_id), error=CANCELLED, cause="cancelled by its caller")
 
@@ -43,7 +43,7 @@ def redeliver(job_id: str, store: JobStore, executions: Executions) -> None:
 
 
 def _known(job_id: str, store: JobStore) -> JobRequest:
-    request = store.request(job_id)
+    request = store.find_request(job_id)
     if request is None:
         raise _unknown(job_id)
     return request

@@ -11,10 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.accept.problems import NotFoundError
 from functions.accept.settings import AcceptSettings
 from imagejobs.api import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
-from imagejobs.callbacks import UrlCallback
+from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Decision, JobRequest, JobStore
-from imagejobs.payloads import CANCELLED
+from imagejobs.job_store import JobRequest, JobStore, PayloadInfo
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME
 
@@ -56,11 +55,11 @@ class JobReader:
 
     def read(self, job_id: str) -> Job:
         """Read a job; raises NotFoundError for one that this stack does not know."""
-        request = self.store.request(job_id)
+        request = self.store.find_request(job_id)
         if request is None:
             raise NotFoundError(f"no job {job_id} here: check the id; records are deleted after some days")
-        decision = self.store.decision(job_id)
-        delivery, _ = self.store.delivery(job_id)
+        info = self.store.find_payload_info(job_id)
+        delivery = self.store.get_delivery(job_id)
         job: dict[str, Any] = {
             "job_id": job_id,
             "operation": request.operation,
@@ -69,20 +68,20 @@ class JobReader:
                 status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
             ),
         }
-        return Job(**job, **(self._of_result(request, decision) if decision else self._under_way(request)))
+        return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
 
-    def _of_result(self, request: JobRequest, decision: Decision) -> dict[str, Any]:
-        payload = self._payload(request, decision)
+    def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
+        payload = self._payload(request, info)
         status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
-        fields: dict[str, Any] = {"status": status, "finished_at": decision.decided_at}
+        fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
         return fields | {"result": self._linked(request, payload)}
 
-    def _payload(self, request: JobRequest, decision: Decision) -> dict[str, Any]:
+    def _payload(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
         """The decided payload, without an image of up to 40 MB that nobody will see here."""
         result_key = self.store.key(request.job_id, "result")
-        if decision.size > _SMALL_PAYLOAD_BYTES and (result := self.store.bucket.find(result_key)):
+        if info.size > _SMALL_PAYLOAD_BYTES and (result := self.store.bucket.find(result_key)):
             named = {"filename": request.filename} if request.filename is not None else {}
             return {
                 "status": "completed",
@@ -90,8 +89,8 @@ class JobReader:
                 **named,
                 "result_mime_type": result.content_type,
             }
-        decided = self.store.decided(request.job_id)
-        payload: dict[str, Any] = json.loads(decided.body) if decided else {}
+        found = self.store.find_payload(request.job_id)
+        payload: dict[str, Any] = json.loads(found.body) if found else {}
         return payload
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:

@@ -94,7 +94,7 @@ def _request(submission: Submission) -> JobRequest:
 
 def _refuse_other_request(request: JobRequest, store: JobStore) -> None:
     """A record of that id exists: fine for the same request, a conflict for another."""
-    if store.recorded(request.job_id).fingerprint != request.fingerprint:
+    if store.get_request(request.job_id).fingerprint != request.fingerprint:
         raise ConflictError(
             "this Idempotency-Key was used with another request (route, body or callbackUrl): "
             "repeat that request unchanged, or use a new key for a new job"
@@ -107,7 +107,7 @@ def _refuse_expired_key(request: JobRequest, store: JobStore, executions: Execut
     Step Functions keeps a name for 90 days; a job's record may be deleted earlier (JobsExpirationDays).
     """
     execution = executions.describe(ExecutionName(request.job_id))
-    recorded_at = store.recorded(request.job_id).created_at
+    recorded_at = store.get_request(request.job_id).created_at
     if execution is None or execution["startDate"] < recorded_at - _CLOCK_SKEW:
         store.forget(request.job_id)
         raise ConflictError(

@@ -3,7 +3,7 @@
 from enum import Enum
 
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobStore
+from imagejobs.job_store import JobStore
 
 
 class Redelivery(Enum):
@@ -17,16 +17,16 @@ class Redelivery(Enum):
 
 def redeliver(store: JobStore, executions: Executions, job_id: str) -> Redelivery:
     """Start a new delivery of a job's payload, unless one is under way; of simultaneous callers, one starts it."""
-    if store.request(job_id) is None:
+    if store.find_request(job_id) is None:
         return Redelivery.UNKNOWN_JOB
     # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
-    if not store.is_decided(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
+    if not store.has_payload(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
         return Redelivery.UNDECIDED
-    delivery, etag = store.delivery(job_id)
+    delivery = store.get_delivery(job_id)
     if delivery.status == "pending" and _under_way(executions, job_id, delivery.round):
         return Redelivery.UNDER_WAY
-    following = Delivery(status="pending", attempts=delivery.attempts, round=delivery.round + 1)
-    if not store.put_delivery(job_id, following, if_etag=etag):
+    following = delivery.model_copy(update={"status": "pending", "last_error": None, "round": delivery.round + 1})
+    if not store.put_delivery(job_id, following):
         return Redelivery.UNDER_WAY
     executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
     return Redelivery.STARTED

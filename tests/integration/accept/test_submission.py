@@ -29,7 +29,7 @@ def test_accepted_job_is_recorded_and_started(
     job_id = answered.body["job_id"]
     assert answered.body == {"accepted": True, "job_id": job_id}
     assert answered.headers["Location"] == f"https://api.example/v1/jobs/{job_id}"
-    request = store.recorded(job_id)
+    request = store.get_request(job_id)
     assert (request.operation, request.prompt, request.filename) == ("base64", "make it blue", "cat.png")
     assert request.callback_url == CALLBACK_URL
     posted = store.bucket.get(store.key(job_id, "input"))
@@ -47,7 +47,7 @@ def test_other_operations(
     body = image_body if operation == "url" else {"prompt": "make it blue"}
     job_id = api.post(route, body).body["job_id"]
 
-    assert store.recorded(job_id).operation == operation
+    assert store.get_request(job_id).operation == operation
     execution = executions.describe(ExecutionName(job_id))
     assert execution is not None
     assert json.loads(execution["input"])["operation"] == operation
@@ -55,7 +55,7 @@ def test_other_operations(
 
 def test_batch_choices_are_recorded(api: Api, store: JobStore) -> None:
     choices = {"prompt": "p", "prefix": "cats/young", "max_files": 7, "output_prefix": "run-1"}
-    request = store.recorded(api.post(BATCH_ROUTE, choices).body["job_id"])
+    request = store.get_request(api.post(BATCH_ROUTE, choices).body["job_id"])
 
     assert (request.prefix, request.max_files, request.output_prefix) == ("cats/young", 7, "run-1")
 
@@ -120,7 +120,7 @@ def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
 def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
     answered = api.post(BATCH_ROUTE, {"prompt": "p", "prefix": "", "output_prefix": ""})
 
-    request = store.recorded(answered.body["job_id"])
+    request = store.get_request(answered.body["job_id"])
     assert (request.prefix, request.output_prefix) == (None, None)
 
 
@@ -284,4 +284,4 @@ class TestIdempotencyKey:
 
         assert answered.status == 409
         assert "new key" in answered.body["detail"]
-        assert store.request(job_id) is None
+        assert store.find_request(job_id) is None

@@ -28,7 +28,7 @@ def test_a_redelivery_sends_the_same_bytes_again(world: World, serve):
     invoke("deliver-decided")
 
     assert inbox.requests[0][1] == inbox.requests[1][1]
-    delivery, _ = world.store.delivery(JOB)
+    delivery = world.store.get_delivery(JOB)
     assert (delivery.status, delivery.attempts, delivery.round) == ("delivered", 2, 1)
 
 
@@ -46,7 +46,7 @@ def test_a_delivered_callback_can_be_sent_once_more(world: World, serve):
 def test_a_redelivery_under_way_is_not_started_twice(world: World):
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
-    world.store.put_delivery(JOB, Delivery(status="dead_lettered"), if_etag=None)
+    world.store.put_delivery(JOB, Delivery(status="dead_lettered"))
 
     assert redeliver(world.store, world.executions, JOB) is Redelivery.STARTED
     assert redeliver(world.store, world.executions, JOB) is Redelivery.UNDER_WAY
@@ -56,7 +56,7 @@ def test_a_redelivery_under_way_is_not_started_twice(world: World):
 def test_a_redelivery_whose_execution_was_never_started_is_started(world: World):
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
-    world.store.put_delivery(JOB, Delivery(round=3), if_etag=None)
+    world.store.put_delivery(JOB, Delivery(round=3))
 
     assert redeliver(world.store, world.executions, JOB) is Redelivery.UNDER_WAY
     assert world.started() == {f"{JOB}-redelivery-3"}
