@@ -22,11 +22,11 @@ class ExecutionEnded(BaseModel):
 
     @property
     def execution(self) -> ExecutionName | None:
-        """The name taken apart; None when it is none of this service's."""
+        """The name taken apart; None when it belongs to something else."""
         return ExecutionName.parse(self.name)
 
     @property
-    def words(self) -> str:
+    def reason(self) -> str:
         """How the execution ended, for the caller."""
         match self.status:
             case "TIMED_OUT":

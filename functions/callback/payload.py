@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from aws_lambda_powertools import Logger
 
 from functions.callback.settings import CallbackSettings
-from imagejobs import payloads
-from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback
+from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.job_store import JobRequest
 from imagejobs.resources import Resources
@@ -41,7 +40,7 @@ class PayloadBuilder:
 
     def failed(self, request: JobRequest, error: str) -> bytes:
         """Build the payload that says that the job failed."""
-        return payloads.failed(request, error, self.resources.settings)
+        return failed_callback(request, error, self.resources.settings)
 
     def _completed(self, request: JobRequest, outcome: Outcome) -> bytes:
         if request.operation == "batch" and outcome.summary:
@@ -91,7 +90,7 @@ class PayloadBuilder:
             failed=summary.failed,
             fallback_local=summary.fallback_local,
             total_files_processed=summary.processed,
-            duration_seconds=payloads.seconds_since(request.created_at),
+            duration_seconds=seconds_since(request.created_at),
             output_bucket=self.resources.settings.output_bucket,
             output_prefix=self.resources.settings.batch_output_prefix(request.job_id, request.output_prefix),
             errors=summary.errors[:MAX_ERRORS],

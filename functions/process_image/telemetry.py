@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.process_image.openai_edit import Edit
+from functions.process_image.engines.openai import Edit
 from imagejobs.errors import JobDecidedError, RetryableError
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited

@@ -25,7 +25,7 @@ class TestUploads:
         job = api.post("/process-image-async", {"prompt": "p", "image_key": image_key})
 
         assert job.status == 202
-        assert store.recorded(job.body["job_id"]).image_key == image_key
+        assert store.get_request(job.body["job_id"]).image_key == image_key
 
     def test_policy_binds_size_and_type(self, api: Api) -> None:
         import base64
@@ -70,7 +70,7 @@ class TestAround:
         answered = api.post("/process-image-async", image_body, x_correlation_id="trace-7")
 
         assert answered.headers["x-correlation-id"] == "trace-7"
-        assert store.recorded(answered.body["job_id"]).correlation_id == "trace-7"
+        assert store.get_request(answered.body["job_id"]).correlation_id == "trace-7"
         assert len(api("GET", "/health").headers["x-correlation-id"]) == 36
 
     def test_unknown_route_and_method(self, api: Api) -> None:

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from imagejobs.outbound.connection import MAX_ANSWER_BYTES, ExchangeFailedError, Network, post
+from imagejobs.outbound.connection import MAX_ANSWER_BYTES, post
+from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError
 
 LOCAL = OutboundPolicy(allow_http=True, allow_private=True)

@@ -31,7 +31,7 @@ def test_a_base64_result_arrives_signed_with_its_headers(world: World, serve):
     for key in KEYS:
         Webhook(key).verify(body, headers)
     assert result["status"] == "delivered"
-    assert world.store.delivery(JOB)[0].attempts == 1
+    assert world.store.get_delivery(JOB).attempts == 1
 
 
 def test_a_url_result_is_a_presigned_link_that_expires(world: World, serve):

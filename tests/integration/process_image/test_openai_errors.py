@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 
 from functions.process_image.edit import Engine
-from functions.process_image.openai_edit import Edit
+from functions.process_image.engines.openai import Edit
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError

@@ -70,7 +70,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def reach_of(address: Address) -> tuple[Reach, str]:
-    """Say who may be behind an address, and what the address is in words.
+    """Say who may be behind an address, and describe the address.
 
     NAT64's well-known prefix (RFC 6052) counts as the IPv4 address inside it, since resolvers of IPv6-only networks
     answer so for any host. The other forms that carry an IPv4 address (mapped, compatible, 6to4, Teredo) are forbidden.

@@ -11,7 +11,7 @@ import httpx2
 import openai
 from openai.types import ImagesResponse
 
-from functions.process_image.openai_errors import Verdict, retry_after, verdict_on, words_of
+from functions.process_image.engines.openai_errors import Verdict, retry_after, verdict_on, words_of
 from functions.process_image.pictures import Picture, check
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
