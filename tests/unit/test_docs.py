@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from statemachine.render import template
 from tools import configuration_page
 from tools.pins import with_versions_of
+from tools.render import template
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
