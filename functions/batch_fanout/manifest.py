@@ -31,7 +31,7 @@ def list_images(
 
 
 def _images(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
-    """Every object under the job's prefix that is no folder; whether it is an image, the worker tells by content."""
+    """Every object under the job's prefix that is not a folder; the worker tells by content whether it is an image."""
     folder = f"{request.prefix.strip('/')}/" if request.prefix else ""
     # A bucket that serves for input and output alike holds the results of earlier jobs too.
     own = re.escape(settings.cos_output_prefix.strip("/"))

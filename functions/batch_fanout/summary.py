@@ -66,7 +66,7 @@ def summarize_batch(
         processed=len(reports) - len(failed),
         failed=len(failed),
         fallback_local=len(fallbacks),
-        # Failures first, lest a spent budget's many fallbacks crowd them out.
+        # Failures first: the many fallbacks of a spent budget must not take their room.
         errors=[_error_line(report) for report in (failed + fallbacks)[:MAX_ERRORS]],
         report_key=report_key,
     )
@@ -103,7 +103,7 @@ def _failed(key: str, child: dict[str, Any]) -> ImageReport:
         failure = ImageFailure.model_validate_json(cause)
         cause, attempts = failure.cause, failure.attempt
     except ValidationError:
-        pass  # Step Functions' own words: the child was ended from outside, or could not run
+        pass  # Step Functions' own text: the child was ended from outside, or could not run
     return ImageReport(
         key=key,
         status="failed",
