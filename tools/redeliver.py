@@ -80,7 +80,7 @@ class Redeliverer:
         return list(self.letters.values())
 
     def _new_letters(self) -> list[Letter]:
-        """Receive letters of jobs that this run has not tried: not those that it brought forth by trying."""
+        """Receive letters of jobs that this run has not tried: not those that came from trying."""
         batch = []
         for letter in self._receive(AT_ONCE):
             # A message that names no job is told by its handle.

@@ -13,7 +13,7 @@ from functions.callback.attempt import Attempt, attempt
 from functions.callback.payload import PayloadBuilder
 from functions.callback.settings import CallbackSettings
 from functions.callback.signing import signed_headers
-from imagejobs.errors import ConfigurationError, JobError, StorageRejectedError
+from imagejobs.errors import ConfigurationError, JobError
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
 from imagejobs.observability import loggable_url
@@ -35,7 +35,7 @@ class DeliveryService:
         """Make one attempt to deliver; nothing is sent when this round of delivery has ended already.
 
         Raises:
-            CallbackGoneError, CallbackRefusedError: further attempts are of no use.
+            CallbackGoneError, CallbackRefusedError: further attempts would not help.
             JobError: any other, for the state machine to try again.
         """
         request = self._request(job_id)
@@ -82,10 +82,11 @@ class DeliveryService:
         delivery is given up, so that nothing goes round in circles.
         """
         job_id = name.job_id
-        request = self._find(job_id)
+        request = self.store.find_request(job_id)
         if request is None:
-            self.logger.warning("an execution of no known job ended", extra={"execution": str(name)})
+            self.logger.warning("an execution of an unknown job ended", extra={"execution": str(name)})
             return
+        self._mark_log(request)
         if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.failed(request, error))
         delivery = self.store.get_delivery(job_id)
@@ -111,17 +112,13 @@ class DeliveryService:
     def _builder(self) -> PayloadBuilder:
         return PayloadBuilder(self.resources, self.logger)
 
-    def _find(self, job_id: str) -> JobRequest | None:
-        request = self.store.find_request(job_id)
-        if request:
-            self.logger.append_keys(job_id=job_id, correlation_id=request.correlation_id)
+    def _request(self, job_id: str) -> JobRequest:
+        request = self.store.get_request(job_id)
+        self._mark_log(request)
         return request
 
-    def _request(self, job_id: str) -> JobRequest:
-        request = self._find(job_id)
-        if request is None:
-            raise StorageRejectedError(f"there is no record of job {job_id}: it has expired or never was")
-        return request
+    def _mark_log(self, request: JobRequest) -> None:
+        self.logger.append_keys(job_id=request.job_id, correlation_id=request.correlation_id)
 
     def _payload(self, request: JobRequest, outcome: Outcome) -> Payload:
         """The payload that was decided, by this call or before it."""

@@ -1,4 +1,4 @@
-"""EventBridge's "Step Functions Execution Status Change", as far as the last word needs it."""
+"""EventBridge's "Step Functions Execution Status Change": the fields that the last word needs."""
 
 from typing import Literal
 

@@ -100,14 +100,16 @@ class JobStore:
 
     def find_request(self, job_id: str) -> JobRequest | None:
         """Read a job's request; None for an unknown job."""
-        found = self.bucket.read(self.key(job_id, "request.json"))
+        found = self.bucket.find_with_body(self.key(job_id, "request.json"))
         return JobRequest.model_validate_json(found.body) if found else None
 
     def get_request(self, job_id: str) -> JobRequest:
         """Read the request of a job that must be known; a StorageRejectedError when its record has expired."""
         request = self.find_request(job_id)
         if request is None:
-            raise StorageRejectedError(f"no record of job {job_id} in bucket {self.bucket.name!r}: it may have expired")
+            raise StorageRejectedError(
+                f"there is no record of job {job_id} in bucket {self.bucket.name!r}: it may have expired"
+            )
         return request
 
     def forget(self, job_id: str) -> None:
@@ -131,7 +133,7 @@ class JobStore:
 
     def find_payload(self, job_id: str) -> Payload | None:
         """Read the payload; None while the job has no result."""
-        found = self.bucket.read(self.key(job_id, "callback.json"))
+        found = self.bucket.find_with_body(self.key(job_id, "callback.json"))
         return Payload(found.body, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
 
     def find_payload_info(self, job_id: str) -> PayloadInfo | None:
@@ -145,7 +147,7 @@ class JobStore:
 
     def get_delivery(self, job_id: str) -> Delivery:
         """Read how the delivery stands; a fresh one when none was tried."""
-        found = self.bucket.read(self.key(job_id, "delivery.json"))
+        found = self.bucket.find_with_body(self.key(job_id, "delivery.json"))
         if not found:
             return Delivery()
         return Delivery.model_validate_json(found.body).model_copy(update={"etag": found.etag})

@@ -16,7 +16,7 @@ from imagejobs.errors import (
 )
 from tests.integration.callback.world import JOB, KEYS, Inbox, World, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 

@@ -11,7 +11,7 @@ from imagejobs.errors import (
 from imagejobs.job_store import Delivery
 from tests.integration.callback.world import CONTEXT, JOB, Inbox, World, event, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 

@@ -13,7 +13,7 @@ from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery
 from tests.integration.callback.world import JOB, Inbox, World, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 

@@ -70,21 +70,21 @@ def test_a_name_of_something_else_is_none_of_ours(name: str):
 
 
 @pytest.mark.parametrize(
-    ("event", "words"),
+    ("event", "reason"),
     [
         ("last-word-aborted", "aborted: the job's execution was stopped before its end"),
         ("last-word-timed-out", "States.Timeout: the job took longer than it may and was ended"),
         ("last-word-failed", "States.Runtime: An error occurred while executing the state 'EditImage'."),
     ],
 )
-def test_an_ended_execution_is_put_into_words(event: str, words: str):
+def test_an_ended_execution_says_why(event: str, reason: str):
     detail = json.loads((EVENTS / f"{event}.json").read_text())["detail"]
 
-    assert ExecutionEnded.model_validate(detail).reason == words
+    assert ExecutionEnded.model_validate(detail).reason == reason
     assert ExecutionEnded.model_validate(detail).execution == ExecutionName(JOB)
 
 
-def test_an_event_without_input_error_or_cause_still_has_words():
+def test_an_event_without_input_error_or_cause_still_has_a_reason():
     ended = ExecutionEnded.model_validate({"name": JOB, "status": "FAILED"})
 
     assert ended.reason == "States.Runtime"

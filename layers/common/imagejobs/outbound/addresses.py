@@ -1,8 +1,8 @@
 """Which IP addresses are public, by an explicit table.
 
-`ipaddress.is_global` alone is no guard: Python 3.13.0 calls multicast, NAT64, 6to4 relays and fec0::/10 global. The
-table follows the IANA special-purpose address registries (IPv4: RFC 6890 and updates; IPv6: the same, and of the IPv6
-space only 2000::/3 is allocated as global unicast) and adds what clouds serve to their own machines.
+`ipaddress.is_global` alone does not protect: Python 3.13.0 calls multicast, NAT64, 6to4 relays and fec0::/10 global.
+The table follows the IANA special-purpose address registries (IPv4: RFC 6890 and updates; IPv6: the same, and of the
+IPv6 space only 2000::/3 is allocated as global unicast) and adds what clouds serve to their own machines.
 """
 
 from enum import Enum

@@ -29,7 +29,7 @@ def post(
         ExchangeFailedError: there was no complete answer within `timeout` seconds.
     """
     with _exchange("POST", url, body, headers, policy, timeout, network) as answer:
-        # The status is the receiver's word. What follows is read for politeness, up to a limit, and changes nothing.
+        # The status is the receiver's answer. The body is read for politeness, up to a limit, and changes nothing.
         with contextlib.suppress(ExchangeFailedError):
             _read(answer, MAX_ANSWER_BYTES)
         return answer.status_code

@@ -90,7 +90,7 @@ class _GuardedBackend(httpcore2.NetworkBackend):
                     raise UrlRefusedError("an address with a zone id")
                 check_address(address, port, self._policy)
             except UrlRefusedError as error:
-                # Which addresses an internal name has is nobody's business outside: the log's alone.
+                # The log alone has the address: nobody outside may learn the addresses of an internal name.
                 raise UrlRefusedError("names a host with an address that is not public") from error
         return list(dict.fromkeys(answers))
 
