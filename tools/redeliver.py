@@ -80,7 +80,7 @@ class Redeliverer:
         return list(self.letters.values())
 
     def _new_letters(self) -> list[Letter]:
-        """Receive letters of jobs that this run has not tried: not those that it brought forth by trying."""
+        """Receive letters of jobs that this run has not tried: not those that came from trying."""
         batch = []
         for letter in self._receive(AT_ONCE):
             # A message that names no job is told by its handle.
@@ -127,7 +127,7 @@ class Redeliverer:
     def _start(self, letter: Letter) -> None:
         if not letter.job_id:
             letter.fate, letter.note = Fate.NOT_POSSIBLE, "the message names no job"
-        elif self.store.delivery(letter.job_id)[0].status == "delivered":
+        elif self.store.get_delivery(letter.job_id).status == "delivered":
             letter.fate, letter.note = Fate.DELIVERED, "before, by another redelivery"
         else:
             try:
@@ -138,7 +138,7 @@ class Redeliverer:
                 letter.fate, letter.note = Fate.NOT_POSSIBLE, problem.detail
 
     def _fate(self, letter: Letter) -> Fate | None:
-        delivery, _ = self.store.delivery(letter.job_id)
+        delivery = self.store.get_delivery(letter.job_id)
         letter.note = delivery.last_error or ""
         match delivery.status:
             case "delivered":

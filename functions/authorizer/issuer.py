@@ -11,7 +11,8 @@ import jwt
 from aws_lambda_powertools import Logger
 
 from imagejobs.errors import RetryableError
-from imagejobs.outbound.connection import NETWORK, ExchangeFailedError, Network, get
+from imagejobs.outbound.connection import get
+from imagejobs.outbound.network import NETWORK, ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError, parse_url
 
 # Asymmetric ones alone: with them, no public key can pass for a shared secret (RFC 8725, 2.1).

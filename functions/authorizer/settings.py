@@ -1,7 +1,5 @@
 """Settings of authorizer."""
 
-from functools import lru_cache
-
 from imagejobs.settings import Settings
 
 
@@ -26,9 +24,3 @@ class AuthorizerSettings(Settings):
     def scopes(self) -> frozenset[str]:
         """The scopes that a token needs."""
         return frozenset(self.jwt_scope.split())
-
-
-@lru_cache
-def get_settings() -> AuthorizerSettings:
-    """The settings of this process."""
-    return AuthorizerSettings.from_environment()

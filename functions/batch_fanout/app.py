@@ -29,7 +29,7 @@ def resources() -> Resources[BatchFanoutSettings]:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Run one of the two tasks; answers `workflow.Manifest` or `workflow.BatchSummary`."""
     task = _task.validate_python(event)
-    request = resources().jobs.recorded(task.job_id)
+    request = resources().jobs.get_request(task.job_id)
     with logger.append_context_keys(job_id=request.job_id, correlation_id=request.correlation_id):
         answer = _run(task, request)
         logger.info(task.action, extra=answer.model_dump(include={"total_files", "processed", "failed"}))

@@ -35,7 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
     if "detail-type" in event:
         ended = ExecutionEnded.model_validate(event["detail"])
         if ended.execution:
-            service.last_word(ended.execution, ended.words)
+            service.last_word(ended.execution, ended.reason)
         return None
     if event.get("action") == "dead_letter":
         request = DeadLetterRequest.model_validate(event)

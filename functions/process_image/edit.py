@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from time import monotonic
 
-from functions.process_image import fallback, openai_edit
-from functions.process_image.openai_edit import BillingLimitError, Edit, RateLimitedError
+from functions.process_image import fallback
+from functions.process_image.engines import openai
+from functions.process_image.engines.openai import BillingLimitError, Edit, RateLimitedError
 from functions.process_image.pictures import Picture, prepare
 from functions.process_image.places import Places, output_key
 from functions.process_image.settings import ProcessImageSettings
@@ -30,7 +31,7 @@ class Engine:
         """
         timeout = max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
         try:
-            return openai_edit.edit(picture, prompt, self.api_key, self.settings, timeout)
+            return openai.edit(picture, prompt, self.api_key, self.settings, timeout)
         except BillingLimitError as error:
             if not may_fall_back:
                 raise OpenAIRejectedError(str(error)) from error
@@ -48,7 +49,7 @@ def edit_image(
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
-    if places.jobs.is_decided(edit_request.job_id):
+    if places.jobs.has_payload(edit_request.job_id):
         raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
     if earlier := _earlier(edit_request, job, places, settings):
         return earlier, None

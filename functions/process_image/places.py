@@ -26,7 +26,7 @@ class Places(Resources[ProcessImageSettings]):
     def __init__(self, settings: ProcessImageSettings, clients: Clients | None = None) -> None:
         super().__init__(settings, clients)
         # A request never changes, and all the images of a batch have one.
-        self.get_request = lru_cache(maxsize=128)(self.jobs.recorded)
+        self.get_request = lru_cache(maxsize=128)(self.jobs.get_request)
         # Once for a bucket is enough.
         self._require = lru_cache(maxsize=1)(Bucket.require)
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.process_image.openai_edit import Edit
+from functions.process_image.engines.openai import Edit
 from imagejobs.errors import JobDecidedError, RetryableError
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
@@ -29,7 +29,7 @@ def observed(edit_request: EditRequest) -> Iterator[Record]:
     except Exception as error:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
-        # Its words go to the caller by way of the state machine; the log has its name.
+        # Its message goes to the caller through the state machine; the log has its name alone.
         logger.warning("image not edited", error=type(error).__name__)
         raise
     finally:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.e2e.conftest import Service
@@ -21,6 +22,7 @@ def example() -> str:
     return "\n".join(line for line in lines if line not in ("make up", "make down"))
 
 
+@pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="the example needs jq and curl")
 def test_the_example_posts_a_photo_and_fetches_its_edit(service: Service, tmp_path: Path) -> None:
     described = {
         "api_url": str(service.http.base_url).rstrip("/"),

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
+from functions.accept.http.call import caller_of
 from functions.authorizer.tokens import CLOCK_SKEW_SECONDS
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -153,6 +155,16 @@ def test_a_policy_is_kept_no_longer_than_clocks_may_differ(resources: dict[str, 
     authorizer = chosen(schemes["bearer"], "jwt")["x-amazon-apigateway-authorizer"]
 
     assert authorizer["authorizerResultTtlInSeconds"] <= CLOCK_SKEW_SECONDS
+
+
+def test_the_subjects_of_two_tokens_are_two_callers() -> None:
+    def caller(owner: str) -> str:
+        return caller_of(
+            APIGatewayProxyEvent({"headers": {}, "requestContext": {"identity": {}, "authorizer": {"owner": owner}}})
+        )
+
+    assert caller("jwt:one") == caller("jwt:one")
+    assert caller("jwt:one") != caller("jwt:two")
 
 
 def test_the_stage_has_a_throttle_of_its_own(resources: dict[str, Any]) -> None:

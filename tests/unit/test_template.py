@@ -27,7 +27,7 @@ FUNCTIONS = {
 }
 # Read by libraries or set by Lambda itself, not by a settings model.
 NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL"}
-# Contract, "Configuration": name -> default, as template parameters.
+# The contract (docs/api.md, "Configuration"): name -> default, as template parameters.
 CONTRACT = {
     "CosEndpoint": "",
     "CosRegion": "eu-geo",

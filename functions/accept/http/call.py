@@ -14,8 +14,9 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ValidationError
 
+from functions.accept.http.headers import CORRELATION_ID, CORRELATION_ID_PATTERN, WORKSHOP_TOKEN
 from functions.accept.http.problems import InvalidRequestError, UnauthorizedError
-from functions.accept.http.requests import CORRELATION_ID, CORRELATION_ID_PATTERN, WORKSHOP_TOKEN, OpenRequest
+from functions.accept.http.requests import OpenRequest
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
 from imagejobs.secrets import Secrets

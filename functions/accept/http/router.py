@@ -19,6 +19,7 @@ from functions.accept.http.call import (
     require_token,
 )
 from functions.accept.http.handlers import logger
+from functions.accept.http.headers import CORRELATION_ID
 from functions.accept.http.problems import (
     InvalidRequestError,
     MethodNotAllowedError,
@@ -26,7 +27,6 @@ from functions.accept.http.problems import (
     ProblemError,
     UnavailableError,
 )
-from functions.accept.http.requests import CORRELATION_ID
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources

@@ -3,8 +3,8 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 
+from functions.accept.http.bodies import UPLOAD_TYPES
 from functions.accept.http.problems import InvalidRequestError, PayloadTooLargeError
-from functions.accept.http.requests import UPLOAD_TYPES
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
 
 

@@ -11,10 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
 from functions.accept.jobs.lookup import known_job
 from functions.accept.settings import AcceptSettings
-from imagejobs.callbacks import UrlCallback
+from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Decision, JobRequest, JobStore
-from imagejobs.payloads import CANCELLED
+from imagejobs.job_store import JobRequest, JobStore, PayloadInfo
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME
 
@@ -46,9 +45,9 @@ class _Cached[T]:
 class JobReader:
     """Reads jobs for GET /jobs/{job_id}; one for each execution environment, since it remembers for a moment."""
 
-    store: JobStore
+    jobs: JobStore
     executions: Executions
-    images: Callable[[], Bucket]
+    outputs: Callable[[], Bucket]
     settings: AcceptSettings
     _states: _Cached[str | None] = field(default_factory=_Cached)
     _progress: _Cached[Progress | None] = field(default_factory=_Cached)
@@ -56,9 +55,9 @@ class JobReader:
 
     def read(self, job_id: str) -> Job:
         """Read a job; raises NotFoundError for one that this stack does not know."""
-        request = known_job(job_id, self.store)
-        decision = self.store.decision(job_id)
-        delivery, _ = self.store.delivery(job_id)
+        request = known_job(job_id, self.jobs)
+        info = self.jobs.find_payload_info(job_id)
+        delivery = self.jobs.get_delivery(job_id)
         job: dict[str, Any] = {
             "job_id": job_id,
             "operation": request.operation,
@@ -67,20 +66,20 @@ class JobReader:
                 status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
             ),
         }
-        return Job(**job, **(self._of_result(request, decision) if decision else self._under_way(request)))
+        return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
 
-    def _of_result(self, request: JobRequest, decision: Decision) -> dict[str, Any]:
-        payload = self._payload(request, decision)
+    def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
+        payload = self._payload(request, info)
         status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
-        fields: dict[str, Any] = {"status": status, "finished_at": decision.decided_at}
+        fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
         return fields | {"result": self._linked(request, payload)}
 
-    def _payload(self, request: JobRequest, decision: Decision) -> dict[str, Any]:
+    def _payload(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
         """The decided payload, without an image of up to 40 MB that nobody will see here."""
-        result_key = self.store.key(request.job_id, "result")
-        if decision.size > _SMALL_PAYLOAD_BYTES and (result := self.store.bucket.find(result_key)):
+        result_key = self.jobs.key(request.job_id, "result")
+        if info.size > _SMALL_PAYLOAD_BYTES and (result := self.jobs.bucket.find(result_key)):
             named = {"filename": request.filename} if request.filename is not None else {}
             return {
                 "status": "completed",
@@ -88,8 +87,8 @@ class JobReader:
                 **named,
                 "result_mime_type": result.content_type,
             }
-        decided = self.store.decided(request.job_id)
-        payload: dict[str, Any] = json.loads(decided.body) if decided else {}
+        found = self.jobs.find_payload(request.job_id)
+        payload: dict[str, Any] = json.loads(found.body) if found else {}
         return payload
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
@@ -98,16 +97,16 @@ class JobReader:
         completed = payload["status"] != "failed"
         if request.operation == "base64":
             payload.pop("result_image_base64", None)
-            url = self.store.bucket.presigned_url(self.store.key(request.job_id, "result"), expires_in)
+            url = self.jobs.bucket.presigned_url(self.jobs.key(request.job_id, "result"), expires_in)
             return Base64Result(**payload, **({"result_url": url, "expires_in": expires_in} if completed else {}))
         if request.operation == "url":
             if completed:
-                url = self.images().presigned_url(payload["object_key"], expires_in)
+                url = self.outputs().presigned_url(payload["object_key"], expires_in)
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
         if completed:
             report_key = f"{payload['output_prefix']}{REPORT_NAME}"
-            payload |= {"report_url": self.images().presigned_url(report_key, expires_in), "expires_in": expires_in}
+            payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)
 
     def _under_way(self, request: JobRequest) -> dict[str, Any]:

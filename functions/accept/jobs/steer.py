@@ -4,9 +4,9 @@ import json
 
 from functions.accept.http.problems import ConflictError
 from functions.accept.jobs.lookup import known_job
+from imagejobs.callbacks import CANCELLED, failed_callback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobStore
-from imagejobs.payloads import CANCELLED, failed
+from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
 
 
@@ -25,8 +25,8 @@ def cancel(job_id: str, jobs: JobStore, executions: Executions, settings: Storag
         ConflictError: the job has its result already.
     """
     request = known_job(job_id, jobs)
-    decided = jobs.decide(job_id, failed(request, CANCELLED, settings))
-    if json.loads(decided.body).get("error") != CANCELLED:
+    payload = jobs.decide(job_id, failed_callback(request, CANCELLED, settings))
+    if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
     executions.stop(ExecutionName(job_id), error=CANCELLED, cause="cancelled by its caller")
 
@@ -43,14 +43,14 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:
     """
     known_job(job_id, jobs)
     # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
-    if not jobs.is_decided(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
+    if not jobs.has_payload(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
         raise ConflictError("the job has no result yet: try again when it has ended")
-    delivery, etag = jobs.delivery(job_id)
+    delivery = jobs.get_delivery(job_id)
     under_way = DeliveryUnderWayError("a delivery is under way: try again when it has ended")
     if delivery.status == "pending" and _is_carried_out(job_id, delivery.round, executions):
         raise under_way
-    following = Delivery(status="pending", attempts=delivery.attempts, round=delivery.round + 1)
-    if not jobs.put_delivery(job_id, following, if_etag=etag):
+    following = delivery.model_copy(update={"status": "pending", "last_error": None, "round": delivery.round + 1})
+    if not jobs.put_delivery(job_id, following):
         raise under_way
     executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
 

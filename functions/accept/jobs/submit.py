@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.problems import ConflictError, NotConfiguredError
-from functions.accept.http.requests import BatchRequest, ImageRequest
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
@@ -22,7 +22,7 @@ _CLOCK_SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Submission:
-    """What a caller asked for, checked; `image` holds the posted bytes of a base64 image."""
+    """What a caller asked for, read and checked, but for the image itself."""
 
     operation: Operation
     body: ImageRequest | BatchRequest
@@ -47,7 +47,7 @@ class Submission:
 
 
 def submit(
-    submission: Submission, store: JobStore, executions: Executions, settings: AcceptSettings, secrets: Secrets
+    submission: Submission, jobs: JobStore, executions: Executions, settings: AcceptSettings, secrets: Secrets
 ) -> str:
     """Record the job and start its execution; answers its id.
 
@@ -61,14 +61,14 @@ def submit(
         ConflictError: the Idempotency-Key belongs to another request.
     """
     _require_configuration(submission.operation, settings, secrets)
-    image = _posted_image(submission, store, settings)
+    image = _posted_image(submission, jobs, settings)
     request = _request(submission)
-    if not store.create(request):
-        _refuse_other_request(request, store)
+    if not jobs.create(request):
+        _refuse_other_request(request, jobs)
     if image is not None:
-        store.put_input(request.job_id, *image)
+        jobs.put_input(request.job_id, *image)
     if not executions.start(ExecutionName(request.job_id), request.operation):
-        _refuse_expired_key(request, store, executions)
+        _refuse_expired_key(request, jobs, executions)
     return request.job_id
 
 
@@ -80,7 +80,7 @@ def _require_configuration(operation: Operation, settings: AcceptSettings, secre
         )
 
 
-def _posted_image(submission: Submission, store: JobStore, settings: AcceptSettings) -> tuple[bytes, str] | None:
+def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettings) -> tuple[bytes, str] | None:
     body = submission.body
     if not isinstance(body, ImageRequest):
         return None
@@ -88,7 +88,7 @@ def _posted_image(submission: Submission, store: JobStore, settings: AcceptSetti
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
     if body.image_key is not None:
-        check_upload(body.image_key, store.bucket)
+        check_upload(body.image_key, jobs.bucket)
     return None
 
 
@@ -106,24 +106,24 @@ def _request(submission: Submission) -> JobRequest:
     )
 
 
-def _refuse_other_request(request: JobRequest, store: JobStore) -> None:
+def _refuse_other_request(request: JobRequest, jobs: JobStore) -> None:
     """A record of that id exists: fine for the same request, a conflict for another."""
-    if store.recorded(request.job_id).fingerprint != request.fingerprint:
+    if jobs.get_request(request.job_id).fingerprint != request.fingerprint:
         raise ConflictError(
             "this Idempotency-Key was used with another request (route, body or callbackUrl): "
             "repeat that request unchanged, or use a new key for a new job"
         )
 
 
-def _refuse_expired_key(request: JobRequest, store: JobStore, executions: Executions) -> None:
+def _refuse_expired_key(request: JobRequest, jobs: JobStore, executions: Executions) -> None:
     """An execution of that name ran before: this job's own, unless the record of it has expired since.
 
     Step Functions keeps a name for 90 days; a job's record may be deleted earlier (JobsExpirationDays).
     """
     execution = executions.describe(ExecutionName(request.job_id))
-    recorded_at = store.recorded(request.job_id).created_at
+    recorded_at = jobs.get_request(request.job_id).created_at
     if execution is None or execution["startDate"] < recorded_at - _CLOCK_SKEW:
-        store.forget(request.job_id)
+        jobs.forget(request.job_id)
         raise ConflictError(
             "this Idempotency-Key belongs to an earlier job whose record has been deleted: use a new key"
         )

@@ -4,8 +4,8 @@ import re
 import uuid
 
 from functions.accept.http.answers import Upload
+from functions.accept.http.bodies import UploadRequest
 from functions.accept.http.problems import InvalidRequestError
-from functions.accept.http.requests import UploadRequest
 from imagejobs.storage import Bucket
 
 _KEY_PATTERN = r"uploads/[0-9a-f-]{36}"

@@ -32,7 +32,7 @@ class ExecutionName:
 
     @classmethod
     def parse(cls, name: str) -> "ExecutionName | None":
-        """Read a name; None when it is none of this service's."""
+        """Read a name; None when this service did not give it."""
         found = _NAME.fullmatch(name)
         if not found:
             return None
@@ -61,14 +61,14 @@ class Executions:
         return True
 
     def describe(self, name: ExecutionName) -> "DescribeExecutionOutputTypeDef | None":
-        """Read an execution; None when there is none of that name."""
+        """Read an execution; None when no execution has that name."""
         try:
             return self.client.describe_execution(executionArn=self.arn(name))
         except self.client.exceptions.ExecutionDoesNotExist:
             return None
 
     def status(self, name: ExecutionName) -> str | None:
-        """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when there is none of that name."""
+        """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when no execution has that name."""
         execution = self.describe(name)
         return execution["status"] if execution else None
 

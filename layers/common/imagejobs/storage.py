@@ -45,8 +45,8 @@ class Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, key) from error
 
-    def read(self, key: str) -> StoredObject | None:
-        """Read an object; None when there is none.
+    def find_with_body(self, key: str) -> StoredObject | None:
+        """Read an object; None when it does not exist.
 
         S3 answers 403 rather than 404 for a missing key unless the caller may list the bucket, so every function
         that reads has s3:ListBucket.
@@ -62,7 +62,7 @@ class Bucket:
             raise self._translated(error, key) from error
 
     def find(self, key: str) -> StoredObject | None:
-        """Look an object up without its body; None when there is none."""
+        """Look an object up without its body; None when it does not exist."""
         try:
             return _stored(key, self.client.head_object(Bucket=self.name, Key=key))
         except ClientError as error:
@@ -106,7 +106,7 @@ class Bucket:
             self.client.head_bucket(Bucket=self.name)
         except ClientError as error:
             if _status(error) == 404:  # the answer to a HEAD has no body to say more
-                raise StorageRejectedError(f"NoSuchBucket: there is no bucket {self.name!r}") from error
+                raise StorageRejectedError(f"NoSuchBucket: the bucket {self.name!r} does not exist") from error
             if _status(error) != 403:  # keys may write into a bucket that they may not look at
                 raise self._translated(error, "") from error
         except BotoCoreError as error:

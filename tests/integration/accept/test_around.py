@@ -1,12 +1,16 @@
 """The routes around jobs, and what every route has in common."""
 
 import json
+from uuid import uuid4
 
+import boto3
 import pytest
 from botocore.stub import Stubber
 
+from functions.accept.http.routes import ROUTES
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Api
+from tests.integration.conftest import SECRETS
 
 
 class TestUploads:
@@ -21,7 +25,7 @@ class TestUploads:
         job = api.post("/process-image-async", {"prompt": "p", "image_key": image_key})
 
         assert job.status == 202
-        assert store.recorded(job.body["job_id"]).image_key == image_key
+        assert store.get_request(job.body["job_id"]).image_key == image_key
 
     def test_policy_binds_size_and_type(self, api: Api) -> None:
         import base64
@@ -66,7 +70,7 @@ class TestAround:
         answered = api.post("/process-image-async", image_body, x_correlation_id="trace-7")
 
         assert answered.headers["x-correlation-id"] == "trace-7"
-        assert store.recorded(answered.body["job_id"]).correlation_id == "trace-7"
+        assert store.get_request(answered.body["job_id"]).correlation_id == "trace-7"
         assert len(api("GET", "/health").headers["x-correlation-id"]) == 36
 
     def test_unknown_route_and_method(self, api: Api) -> None:
@@ -74,6 +78,22 @@ class TestAround:
         answered = api("GET", "/uploads")
         assert (answered.status, answered.headers["Allow"]) == (405, "OPTIONS, POST")
         assert set(answered.body) == {"detail"}
+
+    def test_every_route_asks_for_the_token_but_the_open_ones(self, stack: dict[str, str]) -> None:
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
+        )
+        api = Api(stack)
+
+        answered = {
+            (route.path, method): api(method, route.path.format(job_id=uuid4()), "{}").status
+            for route in ROUTES
+            for method in route.methods
+        }
+
+        answering = {path for (path, _), status in answered.items() if status != 401}
+        assert answering == {"/health", "/docs", "/openapi.json"}
+        assert {status for (path, _), status in answered.items() if path in answering} == {200}
 
     def test_head_and_options(self, api: Api) -> None:
         head = api("HEAD", "/health")

@@ -28,7 +28,7 @@ def test_accepted_job_is_recorded_and_started(
     job_id = answered.body["job_id"]
     assert answered.body == {"accepted": True, "job_id": job_id}
     assert answered.headers["Location"] == f"https://api.example/v1/jobs/{job_id}"
-    request = store.recorded(job_id)
+    request = store.get_request(job_id)
     assert (request.operation, request.prompt, request.filename) == ("base64", "make it blue", "cat.png")
     assert request.callback_url == CALLBACK_URL
     posted = store.bucket.get(store.key(job_id, "input"))
@@ -46,7 +46,7 @@ def test_other_operations(
     body = image_body if operation == "url" else {"prompt": "make it blue"}
     job_id = api.post(route, body).body["job_id"]
 
-    assert store.recorded(job_id).operation == operation
+    assert store.get_request(job_id).operation == operation
     execution = executions.describe(ExecutionName(job_id))
     assert execution is not None
     assert json.loads(execution["input"])["operation"] == operation
@@ -54,7 +54,7 @@ def test_other_operations(
 
 def test_batch_choices_are_recorded(api: Api, store: JobStore) -> None:
     choices = {"prompt": "p", "prefix": "cats/young", "max_files": 7, "output_prefix": "run-1"}
-    request = store.recorded(api.post(BATCH_ROUTE, choices).body["job_id"])
+    request = store.get_request(api.post(BATCH_ROUTE, choices).body["job_id"])
 
     assert (request.prefix, request.max_files, request.output_prefix) == ("cats/young", 7, "run-1")
 
@@ -119,14 +119,15 @@ def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
 def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
     answered = api.post(BATCH_ROUTE, {"prompt": "p", "prefix": "", "output_prefix": ""})
 
-    request = store.recorded(answered.body["job_id"])
+    request = store.get_request(answered.body["job_id"])
     assert (request.prefix, request.output_prefix) == (None, None)
 
 
 def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
-    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b")
+    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b", x_correlation_id="a b")
 
     assert [item["loc"] for item in answered.body["detail"]] == [
+        ["header", "x-correlation-id"],
         ["header", "callbackUrl"],
         ["header", "Idempotency-Key"],
         ["body", "prompt"],
@@ -156,6 +157,24 @@ def test_bad_header_is_refused(
     assert answered.status == 422
     assert answered.body["detail"][0]["loc"] == ["header", header]
     assert list(store.bucket.keys("")) == []
+
+
+def test_empty_optional_headers_are_none(api: Api, image_body: dict[str, str], store: JobStore) -> None:
+    empty = {"Idempotency_Key": "", "x_correlation_id": "", "x_workshop_token": ""}
+    first, second = api.post(BASE64_ROUTE, image_body, **empty), api.post(BASE64_ROUTE, image_body, **empty)
+
+    assert (first.status, second.status) == (202, 202)
+    assert first.body != second.body
+    assert store.get_request(first.body["job_id"]).correlation_id == first.headers["x-correlation-id"] != ""
+
+
+def test_messages_are_told_without_pydantics_prefix(api: Api) -> None:
+    answered = api.post(BASE64_ROUTE, {"prompt": "p", "image_url": "http://e.example/a.png"}, Idempotency_Key="a b")
+
+    assert [item["msg"] for item in answered.body["detail"]] == [
+        "expected 1 to 255 visible ASCII characters, no spaces",
+        "the URL must begin with https://",
+    ]
 
 
 def test_image_over_the_limit(
@@ -269,4 +288,4 @@ class TestIdempotencyKey:
 
         assert answered.status == 409
         assert "new key" in answered.body["detail"]
-        assert store.request(job_id) is None
+        assert store.find_request(job_id) is None

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from functions.authorizer import app
-from functions.authorizer.settings import get_settings
 from tests.support.issuer import AUDIENCE, SCOPE, Issuer
 
 METHOD_ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc123/v1/POST/process-image-async"
@@ -32,7 +31,7 @@ def configure(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     def set_up(**environment: str) -> None:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        get_settings.cache_clear()
+        app.settings.cache_clear()
         app.issuer_keys.cache_clear()
 
     set_up(JWT_ISSUER=issuer.url, JWT_AUDIENCE=f"https://other.example, {AUDIENCE}", JWT_SCOPE=SCOPE)

@@ -16,7 +16,7 @@ from imagejobs.errors import (
 )
 from tests.integration.callback.world import JOB, KEYS, Inbox, World, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
@@ -26,7 +26,7 @@ def test_what_was_decided_first_is_what_every_attempt_sends(world: World, serve)
     for retries in range(2):
         with pytest.raises(CallbackFailedError, match="answered 503"):
             invoke("deliver-url", retries=retries)
-    delivery, _ = world.store.delivery(JOB)
+    delivery = world.store.get_delivery(JOB)
     assert (delivery.status, delivery.attempts) == ("pending", 2)
     assert delivery.last_error == "CallbackFailedError: the receiver answered 503"
 
@@ -36,7 +36,7 @@ def test_what_was_decided_first_is_what_every_attempt_sends(world: World, serve)
     assert len(bodies) == 3
     assert len(set(bodies)) == 1
     assert {headers["webhook-id"] for headers, _ in inbox.requests} == {JOB}
-    delivery, _ = world.store.delivery(JOB)
+    delivery = world.store.get_delivery(JOB)
     assert (delivery.status, delivery.attempts, delivery.last_error) == ("delivered", 3, None)
 
 
@@ -89,7 +89,7 @@ def test_a_url_that_policy_forbids_ends_at_once(world: World):
         CallbackRefusedError, match="the callback URL leads to an address that is not public: link-local"
     ):
         invoke("deliver-url")
-    assert world.store.delivery(JOB)[0].last_error.startswith("CallbackRefusedError: ")
+    assert world.store.get_delivery(JOB).last_error.startswith("CallbackRefusedError: ")
 
 
 def test_what_acceptance_took_is_judged_again_at_delivery(world: World, serve):

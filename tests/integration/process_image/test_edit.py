@@ -121,7 +121,7 @@ def test_an_edit_that_could_not_be_kept_costs_nothing(
     accept(operation, picture())
     image = {"key": "a.png"} if operation == "batch" else {}
 
-    with pytest.raises(StorageRejectedError, match="NoSuchBucket: there is no bucket 'nowhere'"):
+    with pytest.raises(StorageRejectedError, match="NoSuchBucket: the bucket 'nowhere' does not exist"):
         invoke(operation, **image)
     assert openai.calls == 0
 

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
+from functions.accept.http.bodies import MAX_PROMPT_CHARACTERS, ImageRequest
 from functions.accept.http.openapi import full_document, wxo_document
-from functions.accept.http.requests import MAX_PROMPT_CHARACTERS, ImageRequest
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from imagejobs import __version__

@@ -16,12 +16,12 @@ class Verdict(Enum):
     FALLBACK = "the local fallback edits the image"
     WAIT = "the state machine waits as long as Retry-After says, then asks again"
     RETRY = "the state machine tries again by its own back-off"
-    REPORT = "the job or image fails with OpenAI's words"
+    REPORT = "the job or image fails with OpenAI's message"
 
 
 @dataclass(frozen=True)
 class _Row:
-    """An SDK error class, narrowed to errors that bear one of `marks`: their code, type or HTTP status."""
+    """An SDK error class, narrowed to errors that have one of `marks`: their code, type or HTTP status."""
 
     error: type[openai.OpenAIError]
     verdict: Verdict
@@ -47,9 +47,9 @@ _TABLE = [
     _Row(openai.UnprocessableEntityError, Verdict.REPORT),
     _Row(openai.OpenAIError, Verdict.REPORT),
 ]
-_BILLING_LIMIT_WORDS = "billing hard limit has been reached"
-_MAX_WORDS = 1000
-# A shorter prompt may well be a word of the error's own.
+_BILLING_LIMIT_MESSAGE = "billing hard limit has been reached"
+_MAX_MESSAGE_CHARACTERS = 1000
+# A shorter prompt may well be part of the error's own message.
 _MIN_QUOTED = 12
 
 
@@ -79,16 +79,16 @@ def retry_after(error: openai.OpenAIError) -> int | None:
         return None
 
 
-def words_of(error: openai.OpenAIError, prompt: str) -> str:
-    """Name an error of the SDK and repeat its words, in one line of bounded length, without a prompt that they quote.
+def error_message(error: openai.OpenAIError, prompt: str) -> str:
+    """Name an error of the SDK and repeat its message, in one short line and without the prompt if it quotes that.
 
     Lambda logs what a function raises, and a prompt is never logged.
     """
-    words = str(error)
+    message = str(error)
     if len(prompt) >= _MIN_QUOTED:
         for quoted in (prompt, repr(prompt)[1:-1]):
-            words = words.replace(quoted, "(the prompt)")
-    return f"{type(error).__name__}: {' '.join(words.split())[:_MAX_WORDS]}"
+            message = message.replace(quoted, "(the prompt)")
+    return f"{type(error).__name__}: {' '.join(message.split())[:_MAX_MESSAGE_CHARACTERS]}"
 
 
 def _marks(error: openai.OpenAIError) -> frozenset[str]:
@@ -101,5 +101,5 @@ def _is_billing_limit(error: openai.OpenAIError, codes: Collection[str]) -> bool
     if not isinstance(error, openai.APIStatusError) or error.status_code >= 500:
         return False
     return error.code in codes or (
-        isinstance(error, openai.BadRequestError) and _BILLING_LIMIT_WORDS in error.message.lower()
+        isinstance(error, openai.BadRequestError) and _BILLING_LIMIT_MESSAGE in error.message.lower()
     )

@@ -11,7 +11,7 @@ import httpx2
 import openai
 from openai.types import ImagesResponse
 
-from functions.process_image.openai_errors import Verdict, retry_after, verdict_on, words_of
+from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
 from functions.process_image.pictures import Picture, check
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
@@ -22,11 +22,11 @@ _CONNECT_SECONDS = 10.0
 
 
 class BillingLimitError(Exception):
-    """OpenAI's billing hard limit is reached; the message is in the SDK's words."""
+    """OpenAI's billing hard limit is reached; the message is the SDK's."""
 
 
 class RateLimitedError(Exception):
-    """OpenAI answered 429 and asks to wait `seconds`; the message is in the SDK's words."""
+    """OpenAI answered 429 and asks to wait `seconds`; the message is the SDK's."""
 
     def __init__(self, message: str, seconds: int) -> None:
         super().__init__(message)
@@ -119,13 +119,13 @@ def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidati
 
 
 def _translated(error: openai.OpenAIError, prompt: str, billing_limit_codes: Collection[str]) -> Exception:
-    words = words_of(error, prompt)
+    message = error_message(error, prompt)
     match verdict_on(error, billing_limit_codes):
         case Verdict.FALLBACK:
-            return BillingLimitError(words)
+            return BillingLimitError(message)
         case Verdict.WAIT:
-            return RateLimitedError(words, retry_after(error) or 1)
+            return RateLimitedError(message, retry_after(error) or 1)
         case Verdict.RETRY:
-            return OpenAIRetryableError(words)
+            return OpenAIRetryableError(message)
         case Verdict.REPORT:
-            return OpenAIRejectedError(words)
+            return OpenAIRejectedError(message)
