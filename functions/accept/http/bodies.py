@@ -25,6 +25,11 @@ UPLOAD_TYPES = (
 )
 
 
+# Unicode's category Cc, for a pattern.
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_NAME = Fits(rf"^[^{_CONTROL}]*$", "expected a name without control characters")
+
+
 def _without_control_characters(text: str) -> str:
     """Refuse control characters other than tab and line breaks (Unicode category Cc) and unpaired surrogates."""
     for character in text:
@@ -55,6 +60,7 @@ class ImageRequest(_Body):
     filename: Annotated[
         Optionally[str],
         Field(max_length=255, description="The image's file name; it comes back in the callback and names the result."),
+        _NAME,
     ] = None
     image_base64: Annotated[
         Optionally[str], Field(min_length=1, description="The image as strict base64, without a data: prefix.")
@@ -90,7 +96,7 @@ class BatchRequest(_Body):
         Optionally[str],
         Field(max_length=512, description="Edit only the images below this folder of the configured input prefix."),
         Fits(
-            r"^([^/\x00-\x1f][^\x00-\x1f]*)?$",
+            rf"^([^/{_CONTROL}][^{_CONTROL}]*)?$",
             "expected a folder below the configured one: no slash at its start, no control characters",
         ),
     ] = None
@@ -111,6 +117,6 @@ class BatchRequest(_Body):
 class UploadRequest(_Body):
     """An image that is about to be uploaded; `size` in bytes, exactly."""
 
-    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    filename: Annotated[str, Field(min_length=1, max_length=255), _NAME]
     content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
     size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES)]

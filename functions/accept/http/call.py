@@ -102,7 +102,12 @@ def caller_of(event: APIGatewayProxyEvent) -> str:
 
 
 def base_url_of(event: APIGatewayProxyEvent) -> str:
-    """The API's URL, on the host and below the stage or base path that were called; without a slash at its end."""
+    """The API's URL, on the host and below the stage or base path that were called; without a slash at its end.
+
+    API Gateway speaks https alone, on names without a port ("Input format of a Lambda function for proxy integration",
+    developer guide); only an emulator has one, and speaks http. A header of the caller's decides nothing here.
+    """
     context = event.request_context
     base = (context.path or "").removesuffix(event.path)
-    return f"{event.headers.get('X-Forwarded-Proto') or 'https'}://{context.domain_name}{base}"
+    scheme = "http" if ":" in (context.domain_name or "") else "https"
+    return f"{scheme}://{context.domain_name}{base}"

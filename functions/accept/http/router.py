@@ -57,6 +57,9 @@ def _cors(origins: list[str]) -> CORSConfig:
 def _answered_by(route: Route[Any], api: APIGatewayRestResolver, resources: AcceptResources) -> Callable[[], Answer]:
     def handle() -> Answer:
         event = api.current_event
+        # Powertools looks for the method within the route's: "ET" and "" would be GET.
+        if event.http_method not in route.methods:
+            return _no_route(api)
         if not route.open:
             require_token(event, resources.secrets)
         call = Call(
@@ -79,7 +82,7 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
         api.append_context(correlation_id=correlation_id)  # type: ignore[no-untyped-call]
         with logger.append_context_keys(correlation_id=correlation_id):
             answered = _guarded(lambda: next_middleware(api))
-        answered.headers[CORRELATION_ID] = correlation_id
+        answered.headers |= {CORRELATION_ID: correlation_id, "X-Content-Type-Options": "nosniff"}
         if depends_on_origin:
             answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
         if api.current_event.http_method == "HEAD":

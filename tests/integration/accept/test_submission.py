@@ -80,6 +80,9 @@ BAD_BODIES = [
     ("bad padding", {"prompt": "p", "image_base64": "aaaaa"}, ["body", "image_base64"]),
     ("no image type", {"prompt": "p", "image_base64": base64.b64encode(b"<svg/>").decode()}, ["body", "image_base64"]),
     ("long filename", {"prompt": "p", "image_base64": "aaaa", "filename": "x" * 256}, ["body", "filename"]),
+    ("name with NUL", {"prompt": "p", "image_base64": "aaaa", "filename": "a\u0000.png"}, ["body", "filename"]),
+    ("name in lines", {"prompt": "p", "image_base64": "aaaa", "filename": "a\r\nb.png"}, ["body", "filename"]),
+    ("name with C1", {"prompt": "p", "image_base64": "aaaa", "filename": "a\u0085.png"}, ["body", "filename"]),
     ("foreign key", {"prompt": "p", "image_key": "jobs/x/input"}, ["body", "image_key"]),
     ("no upload", {"prompt": "p", "image_key": f"uploads/{'0' * 36}"}, ["body", "image_key"]),
     ("http image_url", {"prompt": "p", "image_url": "http://e.example/a.png"}, ["body", "image_url"]),
@@ -101,6 +104,8 @@ def test_bad_body_is_refused_and_nothing_recorded(api: Api, store: JobStore, bod
     "body",
     [
         {"prompt": "p", "prefix": "/etc"},
+        {"prompt": "p", "prefix": "a\nb"},
+        {"prompt": "p", "prefix": "a\u0085b"},
         {"prompt": "p", "max_files": 0},
         {"prompt": "p", "max_files": True},
         {"prompt": "p", "max_files": "3"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 
 from imagejobs.errors import PermanentError
-from imagejobs.outbound.addresses import Address, Reach, parse_address, reach_of
+from imagejobs.outbound.addresses import Address, Reach, parse_address, reach_of, without_nat64
 
 MAX_URL_LENGTH = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -88,13 +88,24 @@ def check_url(url: str, policy: OutboundPolicy) -> Target:
 
 def check_address(address: Address, port: int, policy: OutboundPolicy) -> None:
     """Refuse an address that policy forbids to connect to; raises UrlRefusedError."""
+    address = without_nat64(address)
     reach, what = reach_of(address)
     if reach is Reach.FORBIDDEN or (reach is Reach.PRIVATE and not policy.allow_private):
         raise UrlRefusedError(f"leads to an address that is not public: {what}")
     if address.is_loopback and port in _LAMBDA_PORTS:
         raise UrlRefusedError(f"leads to {_LAMBDA_PORTS[port]}")
-    if policy.runtime_api and f"{address}:{port}" == policy.runtime_api.replace("localhost", "127.0.0.1"):
+    if policy.runtime_api and _is_runtime_api(address, port, policy.runtime_api):
         raise UrlRefusedError("leads to Lambda's runtime API")
+
+
+def _is_runtime_api(address: Address, port: int, runtime_api: str) -> bool:
+    """Tell whether an address is the runtime API's; on loopback the port decides, whatever form the address has."""
+    host, _, runtime_port = runtime_api.rpartition(":")
+    runtime_address = parse_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    same = address == runtime_address or (
+        address.is_loopback and runtime_address is not None and runtime_address.is_loopback
+    )
+    return same and str(port) == runtime_port
 
 
 def rewritten(url: str, netloc: str) -> str:
