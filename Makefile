@@ -98,4 +98,4 @@ sam-local: setup ## Run `sam local invoke` on what is up (EVENT=events/<function
 
 .PHONY: demo
 demo: setup ## Run the main job for real: three jobs, their callbacks, a contact sheet (IMAGES=folder)
-	@$(BIN)/python -m local demo
+	@$(BIN)/python -m demo

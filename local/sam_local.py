@@ -29,9 +29,9 @@ from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from local import deployment, event_jobs, relay
 from local.deployment import ROOT
-from local.http_server import HOST
 from local.processes import StartError
 from local.stack import StackInfo
+from standins.server import HOST
 
 # AWS's image of the runtime; any other that holds Python and Lambda's runtime client serves as well.
 IMAGE = "public.ecr.aws/lambda/python:3.13"

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 
 from imagejobs.executions import ExecutionName, Executions
-from local.openai_standin import OpenAIStandIn
 from local.stack import StackInfo
-from tests.e2e.conftest import Service, encoded, wait_for
+from standins.openai import OpenAIStandIn
+from tests.e2e.conftest import Service, encoded
 from tests.pictures import picture
+from tests.support.waiting import wait_until
 
 
 def test_cancelling_a_batch_in_mid_run(
@@ -25,8 +26,8 @@ def test_cancelling_a_batch_in_mid_run(
     folder = input_folder(**{f"i{number:02}_png": picture() for number in range(40)})
     openai.fail("hang", seconds=1)  # each image takes a second, and then another attempt
     job_id = service.submit_batch(prefix=folder)
-    wait_for(lambda: len(openai.calls) >= 3, what="the first edits")
-    progress = wait_for(lambda: service.job(job_id).get("progress"), what="progress")
+    wait_until(lambda: len(openai.calls) >= 3, what="the first edits")
+    progress = wait_until(lambda: service.job(job_id).get("progress"), what="progress")
     assert progress["total"] == 40
 
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202

@@ -20,8 +20,8 @@ from imagejobs.executions import Executions, step_functions_client
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket, s3_client
 from local import event_jobs
-from local.openai_standin import OpenAIStandIn
-from local.receiver import Receiver
+from standins.openai import OpenAIStandIn
+from standins.receiver import Receiver
 from tests.event_outcomes import CHECKS, EVENTS, NAMES, Outcome, check
 
 _CACHED: list[Any] = [

@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, task, wait_for
+from tests.integration.local.conftest import Aws, task
+from tests.support.waiting import wait_until
 
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 30, "End": True}}
 COUNTING = """
 import boto3, os, uuid
+from tests.support.waiting import wait_until
 
 def handler(event, context):
     boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=str(uuid.uuid4()), Body=b"")
@@ -55,8 +57,8 @@ def test_the_state_machines_timeout_ends_the_execution(aws: Aws) -> None:
 
     execution = aws.start(machine)
 
-    assert aws.finish(execution, timeout=4)["status"] == "TIMED_OUT"
-    wait_for(lambda: count(aws, seen) or None)
+    assert aws.finish(execution)["status"] == "TIMED_OUT"
+    wait_until(lambda: count(aws, seen))
     event = json.loads(aws("s3").get_object(Bucket=seen, Key="TIMED_OUT")["Body"].read())
     assert event["detail-type"] == "Step Functions Execution Status Change"
     assert event["detail"]["executionArn"] == execution
@@ -68,7 +70,7 @@ def test_retries_end_with_an_abort_and_it_stays_an_abort(aws: Aws) -> None:
     bucket = aws.bucket()
     failing = task(aws.function(COUNTING, variables={"BUCKET": bucket}), Retry=[retry(BackoffRate=1)])
     execution = aws.start(aws.machine({"Try": failing}))
-    wait_for(lambda: count(aws, bucket) or None)
+    wait_until(lambda: count(aws, bucket))
 
     aws("stepfunctions").stop_execution(executionArn=execution, error="cancelled", cause="by the caller")
     tried = count(aws, bucket)

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, task, wait_for
+from tests.integration.local.conftest import Aws, task
+from tests.support.waiting import wait_until
 
 FAILING = """
 class StorageUnavailableError(Exception):
@@ -91,7 +92,7 @@ def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
         name = function.rpartition(":")[2]
         return httpx2.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
 
-    assert wait_for(crash, timeout=5) == 1
+    assert wait_until(crash, 5) == 1
     assert aws.finish(execution, timeout=3)["error"] == "Runtime.ExitError"
 
 

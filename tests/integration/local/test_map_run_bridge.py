@@ -4,10 +4,12 @@ import json
 import time
 from typing import Any
 
-from tests.integration.local.conftest import Aws, task, wait_for
+from tests.integration.local.conftest import Aws, task
+from tests.support.waiting import wait_until
 
 NUMBERS = """
 import time
+from tests.support.waiting import wait_until
 
 def handler(event, context):
     time.sleep(event.get("seconds", 0))
@@ -96,11 +98,11 @@ def test_without_a_threshold_one_failed_item_fails_the_map(aws: Aws) -> None:
 
 def test_an_abort_stops_the_map_run(aws: Aws) -> None:
     execution, _ = start(aws, 40, seconds=0.5, ToleratedFailurePercentage=100)
-    wait_for(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] or None)
-    wait_for(lambda: map_run(aws, execution)["itemCounts"]["succeeded"] or None)
+    wait_until(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"])
+    wait_until(lambda: map_run(aws, execution)["itemCounts"]["succeeded"])
 
     aws("stepfunctions").stop_execution(executionArn=execution)
-    run = wait_for(lambda: found if (found := map_run(aws, execution))["status"] != "RUNNING" else None, timeout=2)
+    run = wait_until(lambda: found if (found := map_run(aws, execution))["status"] != "RUNNING" else None)
     time.sleep(1.2)
 
     assert run["status"] == "ABORTED"
@@ -115,7 +117,7 @@ def test_an_abort_stops_the_map_run(aws: Aws) -> None:
 def test_children_run_side_by_side_up_to_the_limit(aws: Aws) -> None:
     begun = time.monotonic()
     execution, _ = start(aws, 8, seconds=0.3, ToleratedFailurePercentage=100)
-    wait_for(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] or None)
+    wait_until(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"])
     most = 0
     while aws("stepfunctions").describe_execution(executionArn=execution)["status"] == "RUNNING":
         most = max(most, map_run(aws, execution)["itemCounts"]["running"])
