@@ -50,6 +50,8 @@ class Template:
             "layers": [str(unpacked(layer)) for layer in layers],
             "runtime": str(runtime_packages()),
             "handler": config["Handler"],
+            # The service's functions have layers; a test's function has none, and most have no use for boto3.
+            "preload": bool(layers),
             "timeout": config.get("Timeout", 3),
             "function_name": config["FunctionName"],
             "version": config.get("Version", "$LATEST"),
