@@ -68,7 +68,7 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/cfn-lint template.yaml
-	@mkdir -p .local && $(BIN)/python -m statemachine.render > .local/image_job.rendered.json
+	@mkdir -p .local && $(BIN)/python -m tools.render > .local/image_job.rendered.json
 	@$(BIN)/cfn-lint .local/image_job.rendered.json
 
 .PHONY: bench

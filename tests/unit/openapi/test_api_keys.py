@@ -1,5 +1,6 @@
 """API keys, on the template as SAM's transform leaves it for CloudFormation."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,19 +108,22 @@ def test_turning_keys_on_deploys_the_stage_anew(resources: dict[str, Any], monke
 def test_refusals_of_the_gateway_have_the_contracts_form(resources: dict[str, Any]) -> None:
     answers = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
 
-    for name in ("DEFAULT_4XX", "DEFAULT_5XX"):
-        assert answers[name]["responseTemplates"]["application/json"] == '{"detail": $context.error.messageString}'
+    assert answers["DEFAULT_4XX"]["responseTemplates"]["application/json"] == '{"detail": $context.error.messageString}'
+    for name in ("DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT"):
+        assert answers[name]["statusCode"] == "503"
+        assert "Send the request again" in json.loads(answers[name]["responseTemplates"]["application/json"])["detail"]
     assert answers["REQUEST_TOO_LARGE"]["statusCode"] == "413"
 
 
 def test_api_gateways_own_answers_bear_what_callers_expect(resources: dict[str, Any]) -> None:
     responses = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
 
-    assert set(responses) == {"DEFAULT_4XX", "DEFAULT_5XX", "THROTTLED", "QUOTA_EXCEEDED", "REQUEST_TOO_LARGE"}
+    try_again = {"DEFAULT_5XX", "INTEGRATION_FAILURE", "INTEGRATION_TIMEOUT", "THROTTLED", "QUOTA_EXCEEDED"}
+    assert set(responses) == try_again | {"DEFAULT_4XX", "REQUEST_TOO_LARGE"}
     for name, response in responses.items():
         headers = response["responseParameters"]
         assert headers["gatewayresponse.header.x-correlation-id"] == "method.request.header.x-correlation-id"
-        assert ("gatewayresponse.header.Retry-After" in headers) == (name in ("THROTTLED", "QUOTA_EXCEEDED"))
+        assert ("gatewayresponse.header.Retry-After" in headers) == (name in try_again)
         assert headers["gatewayresponse.header.Access-Control-Allow-Origin"] == {"Fn::If": ["UseCors", "'*'", "'none'"]}
         template = response["responseTemplates"]["application/json"]
         assert "detail" in (template if isinstance(template, str) else template["Fn::Sub"])

@@ -1,6 +1,6 @@
 """Fills the placeholders of `image_job.asl.json` as a deployment with the template's defaults would.
 
-python -m statemachine.render > rendered.json     # a template with the definition inline, for cfn-lint
+python -m tools.render > rendered.json     # a template with the definition inline, for cfn-lint
 """
 
 import json
@@ -45,8 +45,8 @@ def _resolved(value: object, parameters: dict[str, Any]) -> object:
             return _FIXED.get(name) or parameters.get(name) or name.lower()
         case {"Fn::GetAtt": [str(resource), "Arn"]}:
             return f"arn:aws:lambda:eu-central-1:123456789012:function:{resource}"
-        case {"Fn::FindInMap": [str(mapping), {"Ref": str(name)}, str(key)]}:
-            return template()["Mappings"][mapping][str(parameters[name])][key]
+        case {"Fn::Select": [{"Ref": str(name)}, [*choices]]}:
+            return choices[int(parameters[name])]
         case {**other} if other:
             raise ValueError(f"a substitution that this script cannot resolve: {other}")
         case _:
