@@ -13,10 +13,13 @@ from functions.process_image import app
 from functions.process_image.settings import get_settings
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.storage import s3_client
-from tests.integration.process_image.openai_server import OpenAIServer, openai_server
+from standins.openai import OpenAIStandIn as OpenAIServer
+from standins.openai_answers import edited
+from tests.pictures import picture
 
 JOB_ID = "0b6f2c1e-0000-4000-8000-000000000001"
 PROMPT = "make the sky purple"
+EDITED = picture(96, 64, "crimson")
 
 type Configure = Callable[..., None]
 type Accept = Callable[..., JobRequest]
@@ -33,8 +36,9 @@ class Context(LambdaContext):
 
 @pytest.fixture
 def openai() -> Iterator[OpenAIServer]:
-    """A server in OpenAI's place."""
-    with openai_server() as server:
+    """OpenAI's stand-in, which answers every edit with EDITED until told otherwise."""
+    with OpenAIServer(latency=0) as server:
+        server.will_answer(edited(EDITED))
         yield server
 
 

@@ -19,8 +19,9 @@ from imagejobs.errors import (
     UnsupportedImageError,
 )
 from imagejobs.job_store import JobStore
-from tests.integration.process_image.conftest import JOB_ID, PROMPT, Accept, Configure, invoke, keys_in, stored
-from tests.integration.process_image.openai_server import EDITED, OpenAIServer, edited, refused
+from standins.openai import OpenAIStandIn as OpenAIServer
+from standins.openai_answers import edited, refused
+from tests.integration.process_image.conftest import EDITED, JOB_ID, PROMPT, Accept, Configure, invoke, keys_in, stored
 from tests.pictures import picture
 
 BILLING_LIMIT = refused(400, "billing_hard_limit_reached", message="Billing hard limit has been reached")
@@ -123,7 +124,7 @@ def test_an_edit_that_could_not_be_kept_costs_nothing(
 
     with pytest.raises(StorageRejectedError, match="NoSuchBucket: there is no bucket 'nowhere'"):
         invoke(operation, **image)
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
 def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, openai: OpenAIServer) -> None:
@@ -133,7 +134,7 @@ def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, openai: Ope
 
     with pytest.raises(StorageRejectedError, match="shorten the image's key"):
         invoke("batch", key=key)
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
 def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, openai: OpenAIServer) -> None:
@@ -142,7 +143,7 @@ def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, opena
 
     with pytest.raises(JobDecidedError):
         invoke("base64")
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
 def test_an_unknown_job_is_refused(configure: Configure) -> None:
@@ -159,7 +160,7 @@ def test_a_second_attempt_finds_the_output_of_the_first(accept: Accept, openai: 
     first = invoke(operation, **image)
     second = invoke(operation, **image, retries=1)
 
-    assert openai.calls == 1
+    assert len(openai.calls) == 1
     assert second == first | {"attempts": 2}
     assert first["note"] == "only the first of 2 frames was edited"
 
@@ -183,7 +184,7 @@ def test_a_second_attempt_finds_the_fallback_of_the_first(
     first = invoke("url")
     second = invoke("url", retries=2)
 
-    assert openai.calls == 1
+    assert len(openai.calls) == 1
     assert second == first | {"attempts": 3}
     assert (first["engine"], first["content_type"]) == ("local_fallback", "image/png")
     assert first["output_key"] == f"results/{JOB_ID}/a_modified.png"
@@ -225,7 +226,7 @@ def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIServer) -> 
 
     with pytest.raises(UnsupportedImageError, match="a PDF document"):
         invoke("base64")
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
 def test_an_image_of_too_many_bytes_is_refused_unread(accept: Accept, configure: Configure) -> None:
@@ -263,4 +264,4 @@ def test_a_storage_that_cannot_be_reached_is_tried_again(
 
     with pytest.raises(StorageUnavailableError):
         invoke("url")
-    assert openai.calls == 0
+    assert len(openai.calls) == 0

@@ -16,8 +16,9 @@ from moto.server import ThreadedMotoServer
 
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket, s3_client
-from tests.integration.process_image.conftest import JOB_ID, Accept, invoke, job_request
-from tests.integration.process_image.openai_server import OpenAIServer, edited
+from standins.openai import OpenAIStandIn as OpenAIServer
+from standins.openai_answers import edited
+from tests.integration.process_image.conftest import EDITED, JOB_ID, Accept, invoke, job_request
 from tests.pictures import picture
 
 ROOT = Path(__file__).parents[3]
@@ -94,7 +95,7 @@ def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
 
     result = result_of(start_worker(environment))
 
-    assert openai.calls == 1
+    assert len(openai.calls) == 1
     assert result["engine"] == "openai"
     assert result["output_key"] == f"jobs/{JOB_ID}/result"
 
@@ -102,9 +103,7 @@ def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
 def test_a_worker_killed_while_openai_works_leaves_the_image_to_the_next(
     environment: dict[str, str], openai: OpenAIServer
 ) -> None:
-    slow = edited()
-    slow.delay = 30
-    openai.will_answer(slow, edited())
+    openai.will_answer(edited(EDITED, delay=30), edited(EDITED))
     first = start_worker(environment)
     try:
         until(lambda: openai.calls)
@@ -114,14 +113,14 @@ def test_a_worker_killed_while_openai_works_leaves_the_image_to_the_next(
 
     # Whether OpenAI charges for an answer that nobody received is not in our hands: it takes no idempotency key.
     assert result_of(start_worker(environment))["engine"] == "openai"
-    assert openai.calls == 2
+    assert len(openai.calls) == 2
 
 
 def test_keeping_the_answer_is_the_first_thing_after_it(accept: Accept, openai: OpenAIServer) -> None:
     accept("url", picture())
     calls: list[str] = []
     s3_client().meta.events.register(
-        "before-call.s3", lambda model, **_: calls.append(f"{model.name} after {openai.calls} paid calls")
+        "before-call.s3", lambda model, **_: calls.append(f"{model.name} after {len(openai.calls)} paid calls")
     )
 
     invoke("url")

@@ -11,8 +11,9 @@ from functions.process_image.openai_edit import Edit
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
-from tests.integration.process_image.conftest import Accept, Configure, invoke
-from tests.integration.process_image.openai_server import Answer, OpenAIServer, edited, refused
+from standins.openai import OpenAIStandIn as OpenAIServer
+from standins.openai_answers import Answer, edited, refused
+from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
 from tests.pictures import picture
 
 QUOTA = "insufficient_quota"
@@ -35,8 +36,8 @@ RETRY = {
     "503": (refused(503), "InternalServerError"),
     "500 with a billing code": (refused(500, "billing_hard_limit_reached"), "InternalServerError"),
     "no answer in time": (Answer(body={}, delay=15), "APITimeoutError: Request timed out."),
-    "an answer that drips without end": (Answer(fault="drip"), "APITimeoutError: Request timed out."),
-    "a connection that breaks": (Answer(fault="drop"), "APIConnectionError: Connection error."),
+    "an answer that drips without end": (Answer(connection="drip"), "APITimeoutError: Request timed out."),
+    "a connection that breaks": (Answer(connection="drop"), "APIConnectionError: Connection error."),
     "no image": (Answer(body={"created": 1, "data": []}), "APIResponseValidationError"),
     "no data": (Answer(body={"created": 1}), "APIResponseValidationError"),
     "no base64": (Answer(body={"created": 1, "data": [{"b64_json": "*"}]}), "APIResponseValidationError"),
@@ -102,7 +103,7 @@ def assert_fails(openai: OpenAIServer, answer: Answer, error: type[JobError], wo
         ask(openai, answer)
 
     assert time.monotonic() - started < SOON
-    assert openai.calls == 1  # the SDK tries nothing again by itself
+    assert len(openai.calls) == 1  # the SDK tries nothing again by itself
 
 
 def test_a_connection_that_is_refused_is_tried_again() -> None:
@@ -124,9 +125,9 @@ def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIServe
 
 def test_a_call_works_after_one_that_was_broken_off(openai: OpenAIServer) -> None:
     with pytest.raises(OpenAIRetryableError):
-        ask(openai, Answer(fault="drip"))
+        ask(openai, Answer(connection="drip"))
 
-    assert ask(openai, edited()).engine == "openai"
+    assert ask(openai, edited(EDITED)).engine == "openai"
 
 
 def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIServer) -> None:
@@ -158,7 +159,7 @@ def test_a_rate_limit_is_waited_out(
     accept: Accept, configure: Configure, openai: OpenAIServer, headers: dict[str, str], seconds: set[int]
 ) -> None:
     configure(OPENAI_MAX_RATE_LIMIT_WAIT_SECONDS="90000")
-    openai.will_answer(refused(429, "rate_limit_exceeded", "requests", **headers), edited())
+    openai.will_answer(refused(429, "rate_limit_exceeded", "requests", **headers), edited(EDITED))
     accept("base64", picture())
 
     waiting = invoke("base64", rate_limited=2, earlier_attempts=3, retries=1)

@@ -9,8 +9,9 @@ import pytest
 
 from functions.process_image.telemetry import logger
 from imagejobs.errors import OpenAIRejectedError, OpenAIRetryableError
+from standins.openai import OpenAIStandIn as OpenAIServer
+from standins.openai_answers import refused
 from tests.integration.process_image.conftest import JOB_ID, PROMPT, Accept, invoke
-from tests.integration.process_image.openai_server import OpenAIServer, refused
 from tests.pictures import picture
 
 type Lines = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
