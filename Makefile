@@ -72,7 +72,7 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 	@$(BIN)/cfn-lint .local/image_job.rendered.json
 
 .PHONY: bench
-bench: setup ## Measure imports, the fallback and the service; one JSON line a figure
+bench: setup ## Measure imports, the fallback, a first burst and the service; one JSON line a figure
 	@$(BIN)/python -m bench
 
 .PHONY: deploy

@@ -2,7 +2,7 @@
 
 SAM gives a container only the variables that a template names, resolves no resource's name, and leaves the container on
 Docker's bridge, whatever `--docker-network host` promises (seen in 1.167; aws-sam-cli issue 4236). So the template used
-here bears the variables of the functions as they are deployed, and `local.relay` leads from the bridge to the embedded
+here holds the variables of the functions as they are deployed, and `local.relay` leads from the bridge to the embedded
 AWS.
 """
 

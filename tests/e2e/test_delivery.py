@@ -158,7 +158,7 @@ def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt
     requests = service.receiver.wait(3, path="/thrice", timeout=60)
     assert len({request.body for request in requests}) == 1
     assert webhook.verify(requests[2].body, requests[2].headers)["job_id"] == job
-    wait_until(lambda: store.delivery(job)[0].status == "delivered", 10, "recorded as delivered")
+    wait_until(lambda: store.delivery(job)[0].status == "delivered", what="recorded as delivered")
     assert store.delivery(job)[0].attempts == 3
 
 
@@ -173,7 +173,7 @@ def last_word(service: Service, job: str) -> str:
 
 def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions):
     job = service.submit_url(headers={"x-correlation-id": "aborted-1"}, prompt="[fault:hang]")
-    wait_until(lambda: executions.status(ExecutionName(job)) == "RUNNING", 10, "the job runs")
+    wait_until(lambda: executions.status(ExecutionName(job)) == "RUNNING", what="the job runs")
 
     executions.client.stop_execution(executionArn=executions.arn(ExecutionName(job)))
 

@@ -31,7 +31,8 @@ def test_cancelling_a_batch_in_mid_run(
 
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202
-    time.sleep(1)  # what was under way ends
+    wait_until(lambda: all(call.ended_at for call in openai.calls), what="the end of what was under way")
+    time.sleep(1)
     started = len(openai.calls)
     payload = service.callback(job_id)
     time.sleep(2)
