@@ -1,4 +1,4 @@
-"""`make bench`: measures the imports, the fallback, a first burst and the service, and prints a JSON line for each figure."""
+"""`make bench`: measures imports, fallback, a first burst and the service, and prints a JSON line for each figure."""
 
 import json
 import tempfile
