@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from werkzeug import Request, Response
 
-from imagejobs.openapi import wxo_document
+from functions.accept.http.openapi import wxo_document
+from functions.accept.http.routes import ROUTES
 from standins.server import Server, json_response
 from standins.wxo import WxoStandIn, import_tools
 
@@ -47,7 +48,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def standin(service: Service) -> Iterator[WxoStandIn]:
-    with WxoStandIn(wxo_document(service.server.url, api_key=True), api_key="the-key") as made:
+    with WxoStandIn(wxo_document(ROUTES, service.server.url, api_key=True), api_key="the-key") as made:
         yield made
 
 
@@ -125,7 +126,7 @@ def test_a_callback_that_never_comes_is_said(standin: WxoStandIn, service: Servi
     ],
 )
 def test_a_document_that_wxo_would_take_wrongly_is_refused(hurt: Any, message: str) -> None:
-    document = json.loads(json.dumps(wxo_document("https://api.example/v1", api_key=False)))
+    document = json.loads(json.dumps(wxo_document(ROUTES, "https://api.example/v1", api_key=False)))
     hurt(document, document["paths"]["/batch-process-images"]["post"])
 
     with pytest.raises(ValueError, match=message):
