@@ -173,7 +173,7 @@ def last_word(service: Service, job: str) -> str:
 
 def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions):
     job = service.submit_url(headers={"x-correlation-id": "aborted-1"}, prompt="[fault:hang]")
-    wait_until(lambda: executions.status(ExecutionName(job)) == "RUNNING", what="the job runs")
+    wait_until(lambda: executions.find_status(ExecutionName(job)) == "RUNNING", what="the job runs")
 
     executions.client.stop_execution(executionArn=executions.arn(ExecutionName(job)))
 
