@@ -5,8 +5,7 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 
 from functions.accept.problems import InvalidRequestError, PayloadTooLargeError
-from imagejobs.api import UPLOAD_TYPES
-from imagejobs.image_types import HEAD_BYTES, sniffed_type
+from imagejobs.image_types import HEAD_BYTES, refusal, sniffed_type
 from imagejobs.storage import Bucket
 
 UPLOAD_KEY_PATTERN = r"uploads/[0-9a-f-]{36}"
@@ -31,9 +30,7 @@ def check_image(image: bytes) -> str:
     """Name the media type of an image by its content; refuse what is no image of a supported type."""
     media_type = sniffed_type(image[:HEAD_BYTES])
     if media_type is None:
-        raise InvalidRequestError.at(
-            "body", "image_base64", msg=f"no image of a supported type: expected one of {', '.join(UPLOAD_TYPES)}"
-        )
+        raise InvalidRequestError.at("body", "image_base64", msg=refusal(image))
     return media_type
 
 

@@ -33,7 +33,7 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     enable_fallback_single: bool = True
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
-    max_image_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
     max_image_bytes: Annotated[int, Field(ge=1)] = 100_000_000
     image_url_timeout_seconds: Annotated[float, Field(gt=0)] = 30
 

@@ -29,7 +29,7 @@ def peak():
     return int(line.split()[1]) * 1024
 body = Path(sys.argv[1]).read_bytes()
 before = peak()
-made = prepare(body, 50_000_000).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", 50_000_000)
+made = prepare(body, 64_000_000).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", 64_000_000)
 print(json.dumps([peak() - before, len(made)]))
 """
 
