@@ -24,9 +24,9 @@ def tiff(tags: dict[int, Any], strips: list[bytes], order: str = "<", big: bool 
     data = b"".join(strips)
     tags = tags | {273: places, 279: [len(strip) for strip in strips]}
     position = head + len(data)
-    made = b""
+    made = bytearray()
     if below is not None:
-        made = _directory(below, position, 0, order, (offset, count, entry))
+        made += _directory(below, position, 0, order, (offset, count, entry))
         tags[_SUB_IFDS], position = [position], position + len(made)
     size = len(_directory(tags, position, 0, order, (offset, count, entry)))
     for page in range(pages):
@@ -36,7 +36,7 @@ def tiff(tags: dict[int, Any], strips: list[bytes], order: str = "<", big: bool 
     first = head + len(data) + (len(made) - pages * size)
     magic = b"II" if order == "<" else b"MM"
     version = struct.pack(order + "HHHQ", 43, 8, 0, first) if big else struct.pack(order + "HI", 42, first)
-    return magic + version + data + made
+    return b"".join([magic, version, data, made])
 
 
 def _directory(tags: dict[int, Any], position: int, following: int, order: str, layout: tuple[str, str, str]) -> bytes:
