@@ -1,1 +1,1 @@
-"""Commands for whoever runs a deployed stack."""
+"""Commands for whoever develops the service or runs a deployed stack."""

@@ -1,6 +1,6 @@
 """Settings of accept."""
 
-from functools import lru_cache
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -8,16 +8,23 @@ from pydantic import Field
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
 
 
+class AccessControl(StrEnum):
+    """What the API asks its callers for: an API key, a bearer token, or nothing."""
+
+    API_KEY = "api-key"
+    JWT = "jwt"
+    OPEN = "open"
+
+
 class AcceptSettings(StorageSettings, CallbackUrlSettings):
     """What the API checks, promises and tells of."""
 
-    state_machine_arn: str = ""
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900
     cors_allow_origins: str = ""
-    enable_api_keys: bool = False
+    access_control: AccessControl = AccessControl.API_KEY
     enable_fallback_single: bool = True
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
 
@@ -25,9 +32,3 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     def origins(self) -> list[str]:
         """The origins that browsers may call from."""
         return self.cors_allow_origins.replace(",", " ").split()
-
-
-@lru_cache
-def get_settings() -> AcceptSettings:
-    """The settings, read from the environment once."""
-    return AcceptSettings.from_environment()

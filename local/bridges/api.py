@@ -8,10 +8,13 @@
 | gateway response REQUEST_TOO_LARGE (413)                           |                                       |
 | an event's domainName, path and X-Forwarded-Proto tell by what URL | a path with the stage alone           |
 | the API was called                                                 |                                       |
+| a function that is throttled or fails makes a gateway response     | 429 or 502 with the function's error  |
+| ("Internal server error"), which the document's ones can change    |                                       |
 
 Sources: API Gateway developer guide, "OpenAPI extensions for API Gateway", "Quotas for configuring and running a REST
-API" (payload size: 10 MB), "Gateway response types" (REQUEST_TOO_LARGE) and "Input format of a Lambda function for
-proxy integration".
+API" (payload size: 10 MB), "Gateway response types" (REQUEST_TOO_LARGE, INTEGRATION_FAILURE, DEFAULT_5XX) and "Input
+format of a Lambda function for proxy integration"; Lambda developer guide, "Handling Lambda errors with an API Gateway
+API".
 """
 
 import json
@@ -29,6 +32,7 @@ _RESPONSES = "x-amazon-apigateway-gateway-responses"
 _import_rest_api = apigateway_v1._import_rest_api
 _call_lambda = apigateway_v1._call_lambda_raw
 _invoke_proxy = apigateway_v1._invoke_lambda_proxy_v1
+_proxy_response = apigateway_v1._lambda_proxy_response
 
 
 def apply() -> None:
@@ -37,6 +41,7 @@ def apply() -> None:
     apigateway_v1._import_rest_api = import_rest_api
     apigateway_v1._call_lambda_raw = call_lambda
     apigateway_v1._invoke_lambda_proxy_v1 = invoke_proxy
+    apigateway_v1._lambda_proxy_response = proxy_response
 
 
 def import_rest_api(document: dict[str, Any], base: dict[str, Any] | None = None) -> str:
@@ -57,6 +62,10 @@ class _EventTooLargeError(Exception):
     pass
 
 
+class _NoAnswerError(Exception):
+    """The function was throttled or failed; the text is the kind of gateway response."""
+
+
 async def call_lambda(function: str, event: Any, **options: Any) -> Any:
     """Invoke a function with an event that tells the URL it was called by, unless it is too large."""
     context = event.get("requestContext", {})
@@ -70,6 +79,15 @@ async def call_lambda(function: str, event: Any, **options: Any) -> Any:
     return await _call_lambda(function, event, **options)
 
 
+def proxy_response(result: dict[str, Any]) -> Any:
+    """A function's answer, for API Gateway to pass on."""
+    if result.get("throttle"):
+        raise _NoAnswerError("INTEGRATION_FAILURE")
+    if result.get("error"):
+        raise _NoAnswerError("DEFAULT_5XX")
+    return _proxy_response(result)
+
+
 async def invoke_proxy(*arguments: Any, **options: Any) -> Any:
     """Answer a request by a function's proxy integration."""
     body = arguments[8]
@@ -79,3 +97,5 @@ async def invoke_proxy(*arguments: Any, **options: Any) -> Any:
         return await _invoke_proxy(*arguments, **options)
     except _EventTooLargeError:
         return apigateway_v1._gw_error("REQUEST_TOO_LARGE", "Request Too Long")
+    except _NoAnswerError as error:
+        return apigateway_v1._gw_error(str(error), "Internal server error")

@@ -35,6 +35,32 @@ def test_the_secret_is_filled_and_keeps_the_key_that_the_stack_made(embedded: Em
     assert len(secret["CALLBACK_SIGNING_KEY"]) == 44
 
 
+def test_a_throttled_api_asks_to_come_back(stack: StackInfo) -> None:
+    functions = stack.client("lambda")
+    (name,) = (
+        one["FunctionName"] for one in functions.list_functions()["Functions"] if "Accept" in one["FunctionName"]
+    )
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        refused = httpx2.get(f"{stack.api_url}/health", headers={"x-correlation-id": "trace-2"})
+    finally:
+        functions.delete_function_concurrency(FunctionName=name)
+
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.headers["x-correlation-id"] == "trace-2"
+    assert "Send the request again" in refused.json()["detail"]
+    assert httpx2.get(f"{stack.api_url}/health").status_code == 200
+
+
+def test_the_state_machine_makes_the_attempts_that_health_tells_of(stack: StackInfo) -> None:
+    attempts = httpx2.get(f"{stack.api_url}/health").json()["callback_retries"]
+    machine = stack.client("stepfunctions").describe_state_machine(stateMachineArn=stack.state_machine_arn)
+
+    retrier = json.loads(machine["definition"])["States"]["DeliverCallback"]["Retry"][-1]
+    assert retrier["MaxAttempts"] == attempts - 1
+
+
 @pytest.fixture(scope="module")
 def with_cos(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStack:
     folder: Path = tmp_path_factory.mktemp("with-cos")

@@ -7,23 +7,27 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from samcli.yamlhelper import yaml_dump
 
+from imagejobs import __version__
 from imagejobs.settings import Settings
-from statemachine.render import template
+from tools.render import template
 
 ROOT = Path(__file__).parents[2]
 RESOURCES: dict[str, Any] = template()["Resources"]
 FUNCTIONS = {
     "accept": "AcceptFunction",
+    "authorizer": "AuthorizerFunction",
     "process_image": "ProcessImageFunction",
     "batch_fanout": "BatchFanoutFunction",
     "callback": "CallbackFunction",
 }
 # Read by libraries or set by Lambda itself, not by a settings model.
 NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL"}
-# Contract, "Configuration": name -> default, as template parameters.
+# The contract (docs/api.md, "Configuration"): name -> default, as template parameters.
 CONTRACT = {
     "CosEndpoint": "",
     "CosRegion": "eu-geo",
@@ -53,7 +57,11 @@ def variables(function: str) -> dict[str, Any]:
 def settings_of(function: str) -> type[Settings]:
     """The settings model of a function."""
     module = import_module(f"functions.{function}.settings")
-    kind: type[Settings] = module.get_settings.__wrapped__.__annotations__["return"]
+    (kind,) = (
+        member
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Settings) and member.__module__ == module.__name__
+    )
     return kind
 
 
@@ -93,6 +101,42 @@ def test_parameters_are_all_used_and_grouped() -> None:
     assert unused == []
 
 
+def test_every_line_can_be_read_without_scrolling() -> None:
+    lines = (ROOT / "template.yaml").read_text().splitlines()
+
+    assert [number for number, line in enumerate(lines, 1) if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("name", template()["Parameters"])
+def test_every_parameter_says_what_it_means_and_what_empty_means(name: str) -> None:
+    parameter = template()["Parameters"][name]
+
+    assert parameter["Description"].endswith(".")
+    assert parameter["Default"] != "" or "Empty means" in parameter["Description"]
+
+
+def test_what_two_functions_read_stands_once_for_all_of_them() -> None:
+    readers = {name: {field.upper() for field in settings_of(name).model_fields} for name in FUNCTIONS}
+    common = set(template()["Globals"]["Function"]["Environment"]["Variables"])
+    for variable in common - NOT_SETTINGS:
+        assert sum(variable in fields for fields in readers.values()) > 1, variable
+    for name in FUNCTIONS:
+        others = set().union(*(fields for other, fields in readers.items() if other != name))
+        assert (set(variables(name)) - common) & others == set(), name
+
+
+def test_what_sam_hands_to_cloudformation_has_no_anchors() -> None:
+    """CloudFormation takes neither aliases nor merge keys ("CloudFormation template format", YAML)."""
+    events = list(yaml.parse(yaml_dump(template())))
+
+    assert len(events) > 1000
+    assert [event for event in events if getattr(event, "anchor", None)] == []
+
+
+def test_api_and_package_have_one_version() -> None:
+    assert RESOURCES["Api"]["Properties"]["DefinitionBody"]["info"]["version"] == __version__
+
+
 def statements() -> list[tuple[str, dict[str, Any]]]:
     """Every policy statement of the functions and the state machine."""
     found = []
@@ -121,6 +165,14 @@ def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
     (statement,) = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_map_run_may_write_its_results_for_as_long_as_an_execution_runs() -> None:
+    """ResultWriter's multipart uploads stay unfinished while the batch runs."""
+    (rule,) = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
+    assert days * 86400 > template()["Parameters"]["ExecutionTimeoutSeconds"]["Default"]
+    assert days == 7
 
 
 def test_jobs_expire_after_a_configurable_number_of_days() -> None:

@@ -17,6 +17,8 @@ ECHO = """
 import json
 
 def handler(event, context):
+    if event["path"] == "/open" and event["httpMethod"] == "PUT":
+        raise ValueError("broken")
     seen = {name: event[name] for name in ("path", "httpMethod", "headers", "queryStringParameters")}
     return {"statusCode": 200, "headers": {"x-answer": "yes"}, "body": json.dumps(seen)}
 """
@@ -44,6 +46,7 @@ def api(aws: Aws) -> str:
         "components": {"securitySchemes": {"api_key": {"type": "apiKey", "name": "x-api-key", "in": "header"}}},
         "x-amazon-apigateway-gateway-responses": {
             "DEFAULT_4XX": DETAIL,
+            "DEFAULT_5XX": {**DETAIL, "statusCode": 503},
             "REQUEST_TOO_LARGE": {**DETAIL, "statusCode": 413},
         },
     }
@@ -74,6 +77,12 @@ def test_a_missing_api_key_is_a_gateway_response_in_the_documents_form(api: str)
 
     assert (refused.status_code, refused.json()) == (403, {"detail": "Forbidden"})
     assert httpx2.options(f"{api}/jobs/1").status_code == 200
+
+
+def test_a_function_that_fails_is_a_gateway_response_that_tells_nothing_of_the_failure(api: str) -> None:
+    answer = httpx2.put(f"{api}/open")
+
+    assert (answer.status_code, answer.json()) == (503, {"detail": "Internal server error"})
 
 
 @pytest.mark.parametrize(("size", "status"), [(5_500_000, 200), (6_500_000, 413), (11_000_000, 413)])

@@ -1,14 +1,17 @@
 """The rules that the rendered definition keeps."""
 
 import inspect
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imagejobs import errors
-from statemachine.render import definition
+from tools.render import definition, substitutions, template
 
+SOURCE = (Path(__file__).parents[3] / "statemachine" / "image_job.asl.json").read_text()
 DEFINITION = definition()
 ERROR_CLASSES = dict(inspect.getmembers(errors, inspect.isclass))
 
@@ -72,6 +75,25 @@ def test_a_throttled_account_is_waited_out() -> None:
         assert sum(delays) / (2 if "JitterStrategy" in first else 1) > 15 * 60, name
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("EditImage", "EditOneImage"), ("ListImages", "SummarizeBatch")], ids=["edits", "fan-out"]
+)
+def test_tasks_of_one_function_are_tried_again_alike(one: str, other: str) -> None:
+    assert TASKS[one]["Retry"] == TASKS[other]["Retry"]
+    assert TASKS[one]["TimeoutSeconds"] == TASKS[other]["TimeoutSeconds"]
+
+
+def test_every_count_of_retries_stands_in_the_template() -> None:
+    counts = set(re.findall(r'"MaxAttempts": (\$\{\w+\}|\d+)', SOURCE))
+
+    # 0 is a decision, not a count: what can never succeed is not tried again.
+    assert counts - {"0"} == {f"${{{name}}}" for name in substitutions() if name.endswith("Retries")}
+
+
+def test_the_template_fills_each_placeholder_and_no_other() -> None:
+    assert set(re.findall(r"\$\{(\w+)\}", SOURCE)) == set(substitutions())
+
+
 def test_every_way_ends_in_a_delivery() -> None:
     """From every state of a job but the delivery's own, whatever goes wrong leads to DeliverCallback."""
     top = DEFINITION["States"]
@@ -106,10 +128,12 @@ def test_a_receiver_down_for_twelve_hours_still_gets_its_payload() -> None:
     assert sum(delays) < DEFINITION["TimeoutSeconds"]
 
 
-def test_attempts_are_the_parameters() -> None:
-    retrier = definition(CallbackMaxRetries=3)["States"]["DeliverCallback"]["Retry"][-1]
-    assert retrier["MaxAttempts"] == 2
-    assert definition(CallbackMaxRetries=1)["States"]["DeliverCallback"]["Retry"][-1]["MaxAttempts"] == 0
+def test_retries_are_one_less_than_the_attempts_of_the_parameter() -> None:
+    attempts = template()["Parameters"]["CallbackMaxRetries"]["AllowedValues"]
+    assert attempts == list(range(1, 41))
+    for number in attempts:
+        retrier = definition(CallbackMaxRetries=number)["States"]["DeliverCallback"]["Retry"][-1]
+        assert retrier["MaxAttempts"] == number - 1
 
 
 def test_only_ids_keys_and_counts_travel_through_the_states() -> None:
