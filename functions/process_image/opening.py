@@ -9,9 +9,9 @@ from io import BytesIO
 from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from functions.process_image import scan, structure
+from functions.process_image import scan
 from functions.process_image.colours import keyed, uncovered_is_transparent
-from functions.process_image.structure import png, tiff
+from functions.process_image.structure import by_type, png, tiff
 from functions.process_image.structure.findings import Findings
 from imagejobs.errors import ImageTooLargeError, JobError, UnsupportedImageError
 from imagejobs.image_types import HEAD_BYTES, refusal, sniffed_type
@@ -74,7 +74,7 @@ def opened(body: bytes, max_pixels: int) -> Iterator[OpenedFile]:
     if media_type is None:
         raise UnsupportedImageError(refusal(body))
     try:
-        findings = structure.read(body, media_type)
+        findings = by_type.read(body, media_type)
         _check_size(findings.largest, max_pixels)
         with _open(body, media_type, findings) as image:
             _check_size(image.size, max_pixels)
