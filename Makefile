@@ -11,6 +11,13 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/common
 # `sam build` looks for python3.13 on the PATH, wherever PYTHON is.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate
+# $(call PIN,folder,groups of pyproject.toml). uv takes versions and hashes from the file that it is to bring up to date:
+# a copy of the lock. A wheel only, since building a source distribution runs its code.
+PIN = cp requirements.lock $(1)/requirements.txt && $(COMPILE) --python-platform linux --only-binary :all: \
+	--emit-build-options $(addprefix --group ,$(2)) --custom-compile-command "make requirements$(if $(HEIC), HEIC=$(HEIC))" \
+	-o $(1)/requirements.txt
+
 .PHONY: help
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -27,12 +34,16 @@ $(VENV)/.installed: requirements.lock
 	@touch $@
 
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock anew
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --group dev pyproject.toml \
-		--custom-compile-command "make lock" -o requirements.lock
+lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock anew, and what is deployed from it
+	@$(COMPILE) --universal --group dev --custom-compile-command "make lock" -o requirements.lock
+	@cd wxo && ../$(COMPILE) --universal --python-version 3.13 --custom-compile-command "make lock" adk.in -o adk.lock
+	@$(MAKE) --no-print-directory requirements
 
-	@cd wxo && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
-		--no-annotate --custom-compile-command "make lock" adk.in -o adk.lock
+.PHONY: requirements
+requirements: $(VENV)/.installed ## Write what layers and functions pin from requirements.lock (HEIC=0: without HEIC, whose decoder is GPL)
+	@$(call PIN,layers/common,common)
+	@$(call PIN,layers/pillow,pillow $(if $(filter 0,$(HEIC)),,heic))
+	@$(call PIN,functions/process_image,process_image)
 
 .PHONY: format
 format: setup ## Format the code
