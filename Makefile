@@ -45,6 +45,10 @@ requirements: $(VENV)/.installed ## Write what layers and functions pin from req
 	@$(call PIN,layers/pillow,pillow $(if $(filter 0,$(HEIC)),,heic))
 	@$(call PIN,functions/process_image,process_image)
 
+.PHONY: sbom
+sbom: setup ## Write what is deployed to .local/sbom, a CycloneDX bill of materials for each layer and function
+	@$(BIN)/python -m tools.sbom .local/sbom
+
 .PHONY: format
 format: setup ## Format the code
 	@$(BIN)/ruff format .
@@ -88,7 +92,7 @@ bench: setup ## Measure imports, the fallback and the service; one JSON line a f
 
 .PHONY: deploy
 deploy: setup ## Deploy to AWS, with the credentials and region of the environment
-	@$(BIN)/sam build
+	@env $$($(BIN)/python -m tools.wheels arm64) true && $(BIN)/sam build
 	@$(BIN)/sam deploy $(DEPLOY_ARGUMENTS)
 
 .PHONY: redeliver
