@@ -6,17 +6,17 @@ PYTHON ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate
+LOCK = $(COMPILE) --universal --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+# $(call PIN,folder,groups of pyproject.toml). uv takes versions and hashes from the file that it is to bring up to date:
+# a copy of the lock. Wheels only, since building a source distribution runs its code.
+PIN = cp requirements.lock $(1)/requirements.txt && $(COMPILE) --python-platform linux --only-binary :all: \
+	--emit-build-options $(addprefix --group ,$(2)) -o $(1)/requirements.txt \
+	--custom-compile-command "make requirements$(if $(HEIC), HEIC=$(HEIC))"
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/common
 # `sam build` looks for python3.13 on the PATH, wherever PYTHON is.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-
-COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate
-# $(call PIN,folder,groups of pyproject.toml). uv takes versions and hashes from the file that it is to bring up to date:
-# a copy of the lock. A wheel only, since building a source distribution runs its code.
-PIN = cp requirements.lock $(1)/requirements.txt && $(COMPILE) --python-platform linux --only-binary :all: \
-	--emit-build-options $(addprefix --group ,$(2)) --custom-compile-command "make requirements$(if $(HEIC), HEIC=$(HEIC))" \
-	-o $(1)/requirements.txt
 
 .PHONY: help
 help: ## List the commands
@@ -34,20 +34,29 @@ $(VENV)/.installed: requirements.lock
 	@touch $@
 
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock anew, and what is deployed from it
-	@$(COMPILE) --universal --group dev --custom-compile-command "make lock" -o requirements.lock
-	@cd wxo && ../$(COMPILE) --universal --python-version 3.13 --custom-compile-command "make lock" adk.in -o adk.lock
+lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock (UPGRADE=1: all packages at their newest)
+	@$(LOCK) --group dev -o requirements.lock
+	@cd wxo && ../$(LOCK) --python-version 3.13 adk.in -o adk.lock
 	@$(MAKE) --no-print-directory requirements
 
 .PHONY: requirements
-requirements: $(VENV)/.installed ## Write what layers and functions pin from requirements.lock (HEIC=0: without HEIC, whose decoder is GPL)
+requirements: $(VENV)/.installed ## Write what is deployed from the lock (HEIC=0: without HEIC, whose decoder is GPL)
 	@$(call PIN,layers/common,common)
 	@$(call PIN,layers/pillow,pillow $(if $(filter 0,$(HEIC)),,heic))
 	@$(call PIN,functions/process_image,process_image)
 
 .PHONY: sbom
-sbom: setup ## Write what is deployed to .local/sbom, a CycloneDX bill of materials for each layer and function
+sbom: setup ## Write what is deployed to .local/sbom: a CycloneDX bill of materials for each layer and function
 	@$(BIN)/python -m tools.sbom .local/sbom
+
+.PHONY: docs
+docs: setup ## Write the parts of docs/ that come from the code and the template
+	@$(BIN)/python -m tools.configuration_page write
+	@$(BIN)/python -m tools.document write
+
+.PHONY: hooks
+hooks: setup ## Check every commit by pre-commit
+	@$(BIN)/pre-commit install
 
 .PHONY: format
 format: setup ## Format the code
@@ -68,7 +77,7 @@ adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, 
 
 .PHONY: test
 test: setup ## Run all tests: unit, integration (moto), end to end (embedded AWS)
-	@$(BIN)/pytest --durations=10
+	@$(BIN)/pytest --cov --durations=10
 
 .PHONY: test-sam-local
 test-sam-local: setup ## Run every function by `sam local invoke`, where Docker runs (INVOKE_IMAGE=image)
@@ -92,7 +101,7 @@ bench: setup ## Measure imports, the fallback and the service; one JSON line a f
 
 .PHONY: deploy
 deploy: setup ## Deploy to AWS, with the credentials and region of the environment
-	@env $$($(BIN)/python -m tools.wheels arm64) true && $(BIN)/sam build
+	@eval "$$($(BIN)/python -m tools.wheels arm64)" && $(BIN)/sam build
 	@$(BIN)/sam deploy $(DEPLOY_ARGUMENTS)
 
 .PHONY: redeliver

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
+from cyclonedx.contrib.hash.factories import HashTypeFactory
 from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import ExternalReference, ExternalReferenceType, HashType, XsUri
+from cyclonedx.model import ExternalReference, ExternalReferenceType, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -22,7 +23,7 @@ from packaging.requirements import Requirement
 from imagejobs import __version__
 
 ROOT = Path(__file__).parents[1]
-_PINNED = re.compile(r"^(\w\S*)((?: \\\n +--hash=\S+)+)", re.MULTILINE)
+_PINNED = re.compile(r"^(\w\S*)(?: ; [^\\]+)?((?: \\\n +--hash=\S+)+)", re.MULTILINE)
 _BUNDLED = re.compile(r"^Name: (?P<name>.+)\nLicense: (?P<license>.+)\nFiles: (?P<stem>[^.\n]+)", re.MULTILINE)
 
 
@@ -59,7 +60,7 @@ def _component(package: Requirement, hashes: list[str]) -> Component:
     wheels = ExternalReference(
         type=ExternalReferenceType.DISTRIBUTION,
         url=page,
-        hashes=[HashType.from_composite_str(f"sha256:{digest}") for digest in hashes],
+        hashes=[HashTypeFactory().from_composite_str(f"sha256:{digest}") for digest in hashes],
     )
     return Component(
         name=package.name,

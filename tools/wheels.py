@@ -1,10 +1,11 @@
-"""Has pip take Lambda's wheels by their hashes, whatever machine builds: `env $(python -m tools.wheels arm64) sam build`.
+"""Has pip take the wheels for Lambda's processor by their hashes: `eval "$(python -m tools.wheels arm64)"; sam build`.
 
-`sam build` downloads twice: first what requirements.txt names, by its hashes, for the machine that builds; then, by name
-and version alone, the wheels that Lambda's processor needs instead (aws_lambda_builders, workflows/python_pip/packager.py).
+`sam build` downloads twice: what requirements.txt names, by its hashes, for the machine that builds; then the wheels
+that Lambda's processor needs instead, by name and version alone (aws_lambda_builders, workflows/python_pip/packager.py).
 With these variables the first download is for Lambda's processor already, and there is no second one.
 """
 
+import shlex
 import sys
 
 MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -21,4 +22,4 @@ def pip_variables(architecture: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     for name, value in pip_variables(*sys.argv[1:]).items():
-        sys.stdout.write(f"{name}='{value}'\n")
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")

@@ -18,7 +18,7 @@ def make_logger(function: str) -> Logger:
 
 def make_metrics(function: str) -> Metrics:
     """EMF metrics in the namespace ImageJobs, with the function as their only dimension unless one is added."""
-    # A call that has nothing to count is no mistake.
+    # A call may have nothing to count.
     warnings.filterwarnings("ignore", "No application metrics to publish")
     return Metrics(namespace=NAMESPACE, service=function)
 
