@@ -1,7 +1,7 @@
 """Has pip take the wheels for Lambda's processor by their hashes: `eval "$(python -m tools.wheels arm64)"; sam build`.
 
 `sam build` downloads twice: what requirements.txt names, by its hashes, for the machine that builds; then the wheels
-that Lambda's processor needs instead, by name and version alone (aws_lambda_builders, workflows/python_pip/packager.py).
+that Lambda's processor needs instead, by name and version alone (aws_lambda_builders' python_pip/packager.py).
 With these variables the first download is for Lambda's processor already, and there is no second one.
 """
 
