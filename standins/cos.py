@@ -1,6 +1,6 @@
 """A stand-in for IBM Cloud Object Storage: a second S3 endpoint, moto's, with HMAC keys and buckets of its own.
 
-`python -m local.cos --port 8083` runs it in the foreground.
+`python -m standins.cos --port 8083` runs it in the foreground.
 """
 
 import threading
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from moto.server import ThreadedMotoServer
 
-from local.http_server import HOST
+from standins.server import HOST
 
 ACCESS_KEY_ID = "cos-local-access-key"
 SECRET_ACCESS_KEY = "cos-local-secret-key"

@@ -7,18 +7,17 @@ a callback with an undeclared, missing or mistyped field is answered 400.
 
 import json
 import queue
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
 import httpx2
 from jsonschema import Draft4Validator
+from werkzeug import Request, Response
+
+from standins.server import Server, json_response
 
 type Json = dict[str, Any]
-_MAX_CALLBACK_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -100,25 +99,21 @@ class _Waiting:
     arrived: "queue.Queue[tuple[dict[str, str], Json | ValueError]]" = field(default_factory=queue.Queue)
 
 
-class WxoStandin:
+class WxoStandIn:
     """Calls tools and receives their callbacks on a port of 127.0.0.1; a context manager."""
 
     def __init__(self, document: Json, api_key: str | None = None) -> None:
         self.tools = import_tools(document)
         self._api_key = api_key
         self._waiting: dict[str, _Waiting] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._server = Server(0, self._receive)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._server.__enter__()
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(timeout=10)
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
 
     def call(self, name: str, timeout: float = 60, **arguments: Any) -> Result:
         """Call a tool with an agent's arguments and wait for its callback.
@@ -131,7 +126,7 @@ class WxoStandin:
         _check(arguments, tool.request, f"the arguments of {name}")
         path = f"/callbacks/{uuid4()}"
         waiting = self._waiting[path] = _Waiting(tool)
-        headers = {"callbackUrl": f"http://127.0.0.1:{self._server.server_port}{path}"}
+        headers = {"callbackUrl": f"{self._server.url}{path}"}
         if tool.key_header and self._api_key:
             headers[tool.key_header] = self._api_key
         answer = httpx2.request(tool.method, tool.url, json=arguments, headers=headers, timeout=30)
@@ -147,42 +142,22 @@ class WxoStandin:
             raise callback
         return Result(acknowledgement, callback, callback_headers)
 
-    def _receive(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
-        """Take a callback; the code and body of the answer."""
-        waiting = self._waiting.get(path)
+    def _receive(self, request: Request) -> Response:
+        """Take a callback."""
+        waiting = self._waiting.get(request.path)
         if waiting is None:
-            return 404, "nobody waits here"
+            return Response("nobody waits here", 404)
+        headers = {name.lower(): value for name, value in request.headers.items()}
         try:
-            if headers.get("content-type", "").split(";")[0] != "application/json":
-                raise ValueError(f"the callback is {headers.get('content-type')}, not application/json")
-            callback = json.loads(body)
+            if request.mimetype != "application/json":
+                raise ValueError(f"the callback is {request.mimetype}, not application/json")
+            callback = json.loads(request.get_data())
             _check(callback, waiting.tool.callback, f"the callback of {waiting.tool.name}")
         except ValueError as error:
             waiting.arrived.put((headers, error))
-            return 400, str(error)
+            return Response(str(error), 400)
         waiting.arrived.put((headers, callback))
-        return waiting.tool.callback_success, "{}"
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        standin = self
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 30
-
-            def do_POST(self) -> None:
-                size = min(int(self.headers.get("Content-Length", 0)), _MAX_CALLBACK_BYTES)
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                status, text = standin._receive(self.path, headers, self.rfile.read(size))
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(text.encode())))
-                self.end_headers()
-                self.wfile.write(text.encode())
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
-                """Quiet."""
-
-        return Handler
+        return json_response({}, waiting.tool.callback_success)
 
 
 def _check(value: Any, schema: Json, what: str) -> None:

@@ -15,7 +15,7 @@ _MAX_CAPTION = 60
 
 
 @lru_cache(maxsize=64)
-def edited(picture: bytes, prompt: str, output_format: str) -> bytes:
+def tinted(picture: bytes, prompt: str, output_format: str) -> bytes:
     """Tint a picture in a colour that comes from the prompt, and write the prompt's beginning below it.
 
     The result is in `output_format` (a key of FORMATS), at most 640 pixels on its longer side.

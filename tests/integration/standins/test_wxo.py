@@ -2,23 +2,23 @@
 
 import json
 import queue
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
 import pytest
+from werkzeug import Request, Response
 
 from functions.accept.http.openapi import wxo_document
 from functions.accept.http.routes import ROUTES
-from tests.e2e.wxo_standin import WxoStandin, import_tools
+from standins.server import Server, json_response
+from standins.wxo import WxoStandIn, import_tools
 
 GOOD = {"status": "completed", "job_id": "1", "result_image_base64": "eA==", "result_mime_type": "image/png"}
 
 
 class Service:
-    """Answers 202 and at once posts `callback` to the caller; keeps what the caller sent and how it answered."""
+    """Answers 202 and then posts `callback` to the caller; keeps what the caller sent and how it answered."""
 
     def __init__(self) -> None:
         self.callback: Any = GOOD
@@ -26,52 +26,37 @@ class Service:
         self.acknowledgement: Any = {"accepted": True, "job_id": "1"}
         self.seen: dict[str, str] = {}
         self.answers: queue.Queue[int] = queue.Queue()
-        service = self
+        self.server = Server(0, self.answer)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                service.seen = dict(self.headers.items())
-                body = json.dumps(service.acknowledgement).encode()
-                self.send_response(202)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                service.deliver(self.headers["callbackUrl"])
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def answer(self, request: Request) -> Response:
+        self.seen = {name.lower(): value for name, value in request.headers.items()}
+        response = json_response(self.acknowledgement, 202)
+        response.call_on_close(lambda: self.deliver(self.seen["callbackurl"]))
+        return response
 
     def deliver(self, url: str) -> None:
         headers = {"Content-Type": self.content_type}
-        self.answers.put(httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=5).status_code)
+        self.answers.put(httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=30).status_code)
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     made = Service()
-    thread = threading.Thread(target=made.server.serve_forever, args=(0.02,))
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join(timeout=10)
-
-
-@pytest.fixture
-def standin(service: Service) -> Iterator[WxoStandin]:
-    url = f"http://127.0.0.1:{service.server.server_port}"
-    with WxoStandin(wxo_document(ROUTES, url, api_key=True), api_key="the-key") as made:
+    with made.server:
         yield made
 
 
-def edit(standin: WxoStandin) -> Any:
-    return standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=5)
+@pytest.fixture
+def standin(service: Service) -> Iterator[WxoStandIn]:
+    with WxoStandIn(wxo_document(ROUTES, service.server.url, api_key=True), api_key="the-key") as made:
+        yield made
 
 
-def test_a_good_callback_is_taken(standin: WxoStandin, service: Service) -> None:
+def edit(standin: WxoStandIn) -> Any:
+    return standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=30)
+
+
+def test_a_good_callback_is_taken(standin: WxoStandIn, service: Service) -> None:
     result = edit(standin)
 
     assert result.callback == GOOD
@@ -90,37 +75,37 @@ def test_a_good_callback_is_taken(standin: WxoStandin, service: Service) -> None
         pytest.param([], id="no object"),
     ],
 )
-def test_a_bad_callback_is_refused(standin: WxoStandin, service: Service, callback: Any) -> None:
+def test_a_bad_callback_is_refused(standin: WxoStandIn, service: Service, callback: Any) -> None:
     service.callback = callback
 
     with pytest.raises(ValueError, match="the callback of processImageAsyncToBase64"):
         edit(standin)
 
-    assert service.answers.get(timeout=5) == 400
+    assert service.answers.get(timeout=30) == 400
 
 
-def test_a_callback_that_is_not_json_is_refused(standin: WxoStandin, service: Service) -> None:
+def test_a_callback_that_is_not_json_is_refused(standin: WxoStandIn, service: Service) -> None:
     service.content_type = "text/plain"
 
     with pytest.raises(ValueError, match="not application/json"):
         edit(standin)
 
 
-def test_a_bad_acknowledgement_is_refused(standin: WxoStandin, service: Service) -> None:
+def test_a_bad_acknowledgement_is_refused(standin: WxoStandIn, service: Service) -> None:
     service.acknowledgement = {"job_id": "1"}
 
     with pytest.raises(ValueError, match="the acknowledgement"):
         edit(standin)
 
 
-def test_an_argument_that_the_schema_refuses_is_not_sent(standin: WxoStandin, service: Service) -> None:
+def test_an_argument_that_the_schema_refuses_is_not_sent(standin: WxoStandIn, service: Service) -> None:
     with pytest.raises(ValueError, match="the arguments"):
         standin.call("processImageAsyncToBase64", image_base64="eA==")
 
     assert service.seen == {}
 
 
-def test_a_callback_that_never_comes_is_said(standin: WxoStandin, service: Service) -> None:
+def test_a_callback_that_never_comes_is_said(standin: WxoStandIn, service: Service) -> None:
     service.deliver = lambda url: None  # type: ignore[method-assign]
 
     with pytest.raises(TimeoutError, match="would hang"):

@@ -1,4 +1,4 @@
-"""What the demo makes by itself: its pictures, its jobs and its contact sheet."""
+"""What the demo brings along and makes: its pictures, its jobs and its contact sheet."""
 
 from io import BytesIO
 from pathlib import Path
@@ -6,15 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from local import contact_sheet, demo, pictures
-from local.contact_sheet import Entry
-from local.demo import DemoError
-from local.edits import edited
-
-
-@pytest.fixture(scope="module")
-def drawn() -> list[pictures.Picture]:
-    return pictures.photographs()
+from demo import contact_sheet, run
+from demo.contact_sheet import Entry
+from demo.run import AT_THE_BILLING_LIMIT, DemoError
+from standins.edits import tinted
 
 
 def png(colour: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> bytes:
@@ -23,20 +18,27 @@ def png(colour: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> bytes
     return out.getvalue()
 
 
-def test_the_pictures_are_varied_images_of_the_formats_they_claim(drawn: list[pictures.Picture]) -> None:
-    for picture in drawn:
+def test_the_demos_pictures_are_varied_images_of_three_formats() -> None:
+    single, link, batch = run._jobs(None, with_billing_limit=False)
+    pictures = [*single.pictures, *link.pictures, *batch.pictures[:-1]]
+
+    formats = set()
+    for picture in pictures:
         with Image.open(BytesIO(picture.content)) as image:
-            assert f"image/{(image.format or '').lower()}" == picture.content_type
+            formats.add(image.format)
             assert len(image.convert("RGB").resize((96, 64)).getcolors(9999) or []) > 1000, picture.name
-    assert len({picture.content_type for picture in drawn}) == 3
-    assert len({picture.name for picture in drawn}) == len(drawn) == 8
+    assert formats == {"JPEG", "PNG", "WEBP"}
+    assert len({picture.name for picture in pictures}) == 8
 
 
-def test_one_picture_asks_the_stand_in_for_its_billing_limit_and_one_file_is_no_image() -> None:
-    with Image.open(BytesIO(pictures.at_the_billing_limit().content)) as image:
+def test_one_picture_asks_the_stand_in_for_its_billing_limit_and_one_file_is_not_an_image() -> None:
+    limit, list_of_things = run._jobs(None, with_billing_limit=True)[-1].pictures[-2:]
+
+    assert limit.name == AT_THE_BILLING_LIMIT
+    with Image.open(BytesIO(limit.content)) as image:
         assert image.info["fault"] == "billing_hard_limit"
     with pytest.raises(OSError, match="cannot identify"):
-        Image.open(BytesIO(pictures.no_image().content))
+        Image.open(BytesIO(list_of_things.content))
 
 
 @pytest.mark.parametrize("with_limit", [True, False])
@@ -46,7 +48,7 @@ def test_the_jobs_of_a_folder(tmp_path: Path, with_limit: bool) -> None:
     (tmp_path / ".hidden").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("not a picture")
 
-    single, link, batch = demo._jobs(tmp_path, with_billing_limit=with_limit)
+    single, link, batch = run._jobs(tmp_path, with_billing_limit=with_limit)
 
     assert [job.pictures[0].name for job in (single, link)] == ["sub/a.png", "sub/a.png"]
     expected = ["notes.txt", "sub/a.png", *(["balloons.png"] if with_limit else []), "shopping-list.png"]
@@ -54,20 +56,20 @@ def test_the_jobs_of_a_folder(tmp_path: Path, with_limit: bool) -> None:
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="is no folder"):
-        demo._jobs(tmp_path / "missing", with_billing_limit=True)
+    with pytest.raises(DemoError, match="is not a folder"):
+        run._jobs(tmp_path / "missing", with_billing_limit=True)
     with pytest.raises(DemoError, match="holds no files"):
-        demo._jobs(tmp_path, with_billing_limit=True)
+        run._jobs(tmp_path, with_billing_limit=True)
     (tmp_path / "notes.txt").write_text("not a picture")
     with pytest.raises(DemoError, match="holds no picture below 4,000,000 bytes"):
-        demo._jobs(tmp_path, with_billing_limit=True)
+        run._jobs(tmp_path, with_billing_limit=True)
 
 
 def test_the_contact_sheet_shows_each_picture_before_and_after() -> None:
     red, blue = (200, 10, 10), (10, 10, 200)
     entries = [
         Entry("a.png", "batch", "edited", "0.5 s", png(red), png(blue, (40, 60))),
-        Entry("b.png", "batch", "failed", "", "This file is no image.", "UnsupportedImageError: plain text"),
+        Entry("b.png", "batch", "failed", "", "This file is not an image.", "UnsupportedImageError: plain text"),
         Entry("c.png", "batch", "fallback", "0.1 s", png(red), png(blue)),
     ]
 
@@ -81,7 +83,7 @@ def test_the_contact_sheet_shows_each_picture_before_and_after() -> None:
 
 def test_an_edit_takes_its_colour_from_the_prompt() -> None:
     def mean(prompt: str) -> tuple[int, ...]:
-        with Image.open(BytesIO(edited(png((128, 128, 128), (300, 200)), prompt, "png"))) as image:
+        with Image.open(BytesIO(tinted(png((128, 128, 128), (300, 200)), prompt, "png"))) as image:
             return tuple(image.crop((0, 0, 300, 150)).resize((1, 1)).tobytes())
 
     red, green, blue = mean("paint it blue")

@@ -14,14 +14,18 @@ from rich.json import JSON
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from local import pictures
+from demo.outcomes import TITLES, Job, Picture, is_image, outcomes_of, sheet_of, table_of
 from local.deployment import ROOT
-from local.outcomes import TITLES, Job, is_image, outcomes_of, sheet_of, table_of
-from local.pictures import Picture
-from local.receiver import Receiver
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
+from standins.receiver import Receiver
 
 FOLDER = ROOT / ".local" / "demo"
+# Landscapes, each in a format of its own.
+PICTURES = Path(__file__).parent / "pictures"
+# A file that has the name of an image and is not one, and a picture for which the OpenAI stand-in answers that the
+# billing limit is reached.
+TROUBLE = Path(__file__).parent / "trouble"
+AT_THE_BILLING_LIMIT = "balloons.png"
 OPENAI_URL = "https://api.openai.com/v1"
 PROMPT = "Repaint this as a golden autumn watercolour"
 _SINGLE_MAX_BYTES = 4_000_000  # what a base64 job may hold, below Lambda's 6 MB
@@ -79,40 +83,29 @@ def _notice(options: Options) -> Panel:
     return Panel(f"[bold]{editor} these edits[/], at {options.openai_base_url}", style="black on green")
 
 
-def _jobs(folder: Path | None, *, with_billing_limit: bool) -> list[Job]:
-    """The three jobs, with pictures that are drawn or a folder's.
+def _jobs(images: Path | None, *, with_billing_limit: bool) -> list[Job]:
+    """The three jobs, with the demo's pictures or a folder's.
 
-    Among the batch are one that meets the billing limit and one that is no image. OpenAI itself cannot be made to
+    Among the batch are one that meets the billing limit and one that is not an image. OpenAI itself cannot be made to
     refuse for its billing limit, so the former comes with the stand-in alone.
     """
-    if folder is None:
-        first, second, *batch = pictures.photographs()
-    else:
-        batch = _files(folder)
-        postable = [one for one in batch if len(one.content) <= _SINGLE_MAX_BYTES and is_image(one.content)]
-        if not postable:
-            raise DemoError(f"IMAGES={folder} holds no picture below {_SINGLE_MAX_BYTES:,} bytes for a job of its own")
-        first, second = postable[0], postable[-1]
-    if with_billing_limit:
-        batch.append(pictures.at_the_billing_limit())
-    batch.append(pictures.no_image())
-    return [Job("base64", [first]), Job("url", [second]), Job("batch", batch)]
+    files = _files(images or PICTURES)
+    postable = [one for one in files if len(one.content) <= _SINGLE_MAX_BYTES and is_image(one.content)]
+    if not postable:
+        raise DemoError(f"IMAGES={images} holds no picture below {_SINGLE_MAX_BYTES:,} bytes for a job of its own")
+    singles = [postable[0], postable[-1]]
+    batch = [one for one in files if images or one not in singles]
+    batch += [one for one in _files(TROUBLE) if with_billing_limit or one.name != AT_THE_BILLING_LIMIT]
+    return [Job("base64", singles[:1]), Job("url", singles[1:]), Job("batch", batch)]
 
 
 def _files(folder: Path) -> list[Picture]:
     if not folder.is_dir():
-        raise DemoError(f"IMAGES={folder} is no folder: name one that holds pictures")
+        raise DemoError(f"IMAGES={folder} is not a folder: name one that holds pictures")
     found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     if not found:
         raise DemoError(f"IMAGES={folder} holds no files: name a folder that holds pictures")
-    return [
-        Picture(
-            path.relative_to(folder).as_posix(),
-            path.read_bytes(),
-            mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-        )
-        for path in found
-    ]
+    return [Picture(path.relative_to(folder).as_posix(), path.read_bytes()) for path in found]
 
 
 def _progress(console: Console) -> Progress:
@@ -129,9 +122,8 @@ def _run_jobs(info: StackInfo, receiver: Receiver, jobs: list[Job], progress: Pr
     """Submit the jobs and wait for their callbacks."""
     bucket = info.images_client()
     for picture in jobs[-1].pictures:
-        bucket.put_object(
-            Bucket=info.input_bucket, Key=picture.name, Body=picture.content, ContentType=picture.content_type
-        )
+        kind = mimetypes.guess_type(picture.name)[0] or "application/octet-stream"
+        bucket.put_object(Bucket=info.input_bucket, Key=picture.name, Body=picture.content, ContentType=kind)
     bars: dict[str, TaskID] = {}
     with httpx2.Client(base_url=info.api_url, timeout=30) as api:
         for job in jobs:

@@ -11,13 +11,20 @@ from PIL import Image, UnidentifiedImageError
 from rich.markup import escape
 from rich.table import Table
 
-from local import contact_sheet
-from local.contact_sheet import Entry
-from local.pictures import Picture
-from local.receiver import Received
+from demo import contact_sheet
+from demo.contact_sheet import Entry
 from local.stack import StackInfo
+from standins.receiver import Received
 
 TITLES = {"base64": "base64 job", "url": "URL job", "batch": "batch"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file for a job."""
+
+    name: str
+    content: bytes
 
 
 @dataclass
@@ -168,7 +175,7 @@ def sheet_of(outcomes: list[Outcome], subtitle: str) -> Image.Image:
             one.job,
             one.kind,
             _details(one),
-            one.before or "This file is no image.",
+            one.before or "This file is not an image.",
             one.after or one.note or "There is no result.",
         )
         for one in outcomes

@@ -1,6 +1,6 @@
 """A receiver of callbacks that records all it gets and answers as it was told to.
 
-`python -m local.receiver --port 8082` runs it by itself; tests and the demo run it in their own process.
+`python -m standins.receiver --port 8082` runs it by itself; tests and the demo run it in their own process.
 
 Control: `GET /_control/requests[?path=/hook]`, `PUT /_control/scripts/<path>` with a JSON list of steps, and
 `POST /_control/reset`.
@@ -9,15 +9,14 @@ Control: `GET /_control/requests[?path=/hook]`, `PUT /_control/scripts/<path>` w
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Self, cast
-from urllib.parse import parse_qs, urlsplit
+from typing import Annotated, Any, Self
 
 import typer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from werkzeug import Request, Response
 
-from local.http_server import Handler, Server
+from standins.server import CONTROL, Server, json_response
 
-_CONTROL = "/_control/"
 _MAX_KEPT = 5_000
 
 
@@ -28,7 +27,7 @@ class Step(BaseModel):
 
     status: Annotated[int, Field(ge=100, le=599)] = 200
     headers: dict[str, str] = {}
-    body: str = ""
+    body: str | bytes = ""
     delay: Annotated[float, Field(ge=0)] = 0
     drop: bool = False
     hang: Annotated[float, Field(ge=0)] = 0
@@ -74,7 +73,7 @@ class Receiver:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
-        self._server = Server(self.port, _ReceiverHandler, self)
+        self._server = Server(self.port, self._serve)
 
     @property
     def base_url(self) -> str:
@@ -127,41 +126,31 @@ class Receiver:
             script = self._scripts.get(request.path)
             return script.next() if script else Step()
 
-
-class _ReceiverHandler(Handler):
-    @property
-    def receiver(self) -> Receiver:
-        return cast(Receiver, self.server.owner)
-
-    def _serve(self) -> None:
-        parts, body = urlsplit(self.path), self.body()
-        if parts.path.startswith(_CONTROL):
-            self._control(parts.path.removeprefix(_CONTROL), parse_qs(parts.query), body)
-            return
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        step = self.receiver.record(Received(self.command, parts.path, parts.query, headers, body, time.time()))
-        self.server.closing.wait(step.delay)
+    def _serve(self, request: Request) -> Response:
+        body = request.get_data()
+        if request.path.startswith(CONTROL):
+            return self._control(request, request.path.removeprefix(CONTROL), body)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        query = request.query_string.decode()
+        step = self.record(Received(request.method, request.path, query, headers, body, time.time()))
         if step.hang:
-            self.hang(step.hang)
-        elif step.drop:
-            self.drop()
-        else:
-            self.reply(step.status, step.body.encode(), step.headers)
+            return self._server.drop(after=step.delay + step.hang)
+        self._server.closing.wait(step.delay)
+        if step.drop:
+            return self._server.drop()
+        return Response(step.body, step.status, step.headers)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the base class's names
-
-    def _control(self, action: str, query: dict[str, list[str]], body: bytes) -> None:
+    def _control(self, request: Request, action: str, body: bytes) -> Response:
         if action == "requests":
-            found = self.receiver.received(query.get("path", [None])[0])
-            self.reply_json(200, [{**vars(one), "body": one.body.decode(errors="replace")} for one in found])
-        elif action == "reset":
-            self.receiver.reset()
-            self.reply(204)
+            found = self.received(request.args.get("path"))
+            return json_response([{**vars(one), "body": one.body.decode(errors="replace")} for one in found])
+        if action == "reset":
+            self.reset()
         elif action.startswith("scripts/"):
-            self.receiver.script("/" + action.removeprefix("scripts/"), *_STEPS.validate_json(body))
-            self.reply(204)
+            self.script("/" + action.removeprefix("scripts/"), *_STEPS.validate_json(body))
         else:
-            self.reply_json(404, {"detail": f"no control named {action!r}: requests, scripts/<path>, reset"})
+            return json_response({"detail": f"no control named {action!r}: requests, scripts/<path>, reset"}, 404)
+        return Response(status=204)
 
 
 def main(port: Annotated[int, typer.Option(help="The port to listen on.")] = 8082) -> None:
