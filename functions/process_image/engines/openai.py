@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import httpx2
 import openai
-from openai.types import ImagesResponse, ModerationCreateResponse
+from openai.types import ImagesResponse, ModerationCreateResponse, ModerationMultiModalInputParam
 
 from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
 from functions.process_image.pictures import Picture, check, prepare
@@ -127,11 +127,12 @@ async def _edit(
 
 
 async def _moderate(client: openai.AsyncOpenAI, picture: Picture, prompt: str) -> list[str]:
-    image_url = f"data:{picture.media_type};base64,{b64encode(picture.body).decode()}"
-    answer = await client.moderations.with_raw_response.create(
-        model=_MODERATION_MODEL,
-        input=[{"type": "text", "text": prompt}, {"type": "image_url", "image_url": {"url": image_url}}],
-    )
+    url = f"data:{picture.media_type};base64,{b64encode(picture.body).decode()}"
+    asked: list[ModerationMultiModalInputParam] = [
+        {"type": "text", "text": prompt},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    answer = await client.moderations.with_raw_response.create(model=_MODERATION_MODEL, input=asked)
     try:
         parsed: ModerationCreateResponse = answer.parse()
         (result,) = parsed.results
