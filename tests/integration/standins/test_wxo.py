@@ -11,6 +11,7 @@ from werkzeug import Request, Response
 
 from functions.accept.http.openapi import wxo_document
 from functions.accept.http.routes import ROUTES
+from functions.accept.settings import AccessControl
 from standins.server import Server, json_response
 from standins.wxo import WxoStandIn, import_tools
 
@@ -48,7 +49,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def standin(service: Service) -> Iterator[WxoStandIn]:
-    with WxoStandIn(wxo_document(ROUTES, service.server.url, api_key=True), api_key="the-key") as made:
+    with WxoStandIn(wxo_document(ROUTES, service.server.url, access=AccessControl.API_KEY), api_key="the-key") as made:
         yield made
 
 
@@ -126,7 +127,7 @@ def test_a_callback_that_never_comes_is_said(standin: WxoStandIn, service: Servi
     ],
 )
 def test_a_document_that_wxo_would_take_wrongly_is_refused(hurt: Any, message: str) -> None:
-    document = json.loads(json.dumps(wxo_document(ROUTES, "https://api.example/v1", api_key=False)))
+    document = json.loads(json.dumps(wxo_document(ROUTES, "https://api.example/v1", access=AccessControl.OPEN)))
     hurt(document, document["paths"]["/batch-process-images"]["post"])
 
     with pytest.raises(ValueError, match=message):
