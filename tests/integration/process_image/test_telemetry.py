@@ -50,11 +50,11 @@ def test_an_edit(accept: Accept, lines: Lines) -> None:
 
     log, metrics = lines()
     assert log["message"] == "image edited"
-    assert (log["job_id"], log["correlation_id"]) == (JOB_ID, "c-1")
+    assert (log["job_id"], log["correlation_id"]) == (JOB_ID, "correlation-1")
     assert log["ms"] == result["ms"]
     counts = counted(metrics)
     assert 0 < counts.pop("OpenAILatency") < 5000
-    assert counts == {"Retries": 0, "ImagesProcessed": 1, "InputTokens": 50, "OutputTokens": 200}
+    assert counts == {"Retries": 0, "ImagesProcessed": 1, "InputTokens": 323, "OutputTokens": 1056}
 
 
 def test_an_edit_that_is_found_is_not_counted_again(accept: Accept, lines: Lines) -> None:

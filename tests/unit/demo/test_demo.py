@@ -37,6 +37,7 @@ def test_one_picture_asks_the_stand_in_for_its_billing_limit_and_one_file_is_not
     assert limit.name == AT_THE_BILLING_LIMIT
     with Image.open(BytesIO(limit.content)) as image:
         assert image.info["fault"] == "billing_hard_limit"
+        assert image.mode == "RGB"  # one with a palette is converted on its way to OpenAI, and loses its text
     with pytest.raises(OSError, match="cannot identify"):
         Image.open(BytesIO(list_of_things.content))
 
