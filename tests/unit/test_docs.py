@@ -89,6 +89,15 @@ def test_every_decision_has_its_date_and_what_would_change_it() -> None:
         assert "*Would change it:*" in " ".join(entry.split()), entry[:60]
 
 
+def test_the_security_page_names_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", (ROOT / "docs" / "security.md").read_text())
+
+    assert len(named) > 20
+    for path, test in named:
+        assert (ROOT / path).exists(), path
+        assert not test or re.search(rf"^ *def {test}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{test}"
+
+
 def test_the_licence_is_the_one_that_the_project_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
