@@ -30,7 +30,8 @@ def observed(edit_request: EditRequest) -> Iterator[Record]:
     except Exception as error:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
-        _count("ImagesFlagged", int(isinstance(error, ContentFlaggedError)))
+        if isinstance(error, ContentFlaggedError):
+            _count("ImagesFlagged")
         # Its message goes to the caller through the state machine; the log has its name alone.
         logger.warning("image not edited", error=type(error).__name__)
         raise
