@@ -136,8 +136,14 @@ def _formats(media_type: str) -> list[str]:
     """Pillow's names of a type; its decoders tell HEIC and AVIF apart, which share a container."""
     if media_type not in ("image/heic", "image/avif"):
         return [media_type.removeprefix("image/").upper()]
-    from pillow_heif import register_heif_opener  # here, since it costs other types their start-up time
-
+    try:
+        from pillow_heif import register_heif_opener  # here, since it costs other types their start-up time
+    except ModuleNotFoundError:  # `make requirements HEIC=0` left it out
+        if media_type == "image/heic":
+            raise UnsupportedImageError(
+                "the file is a HEIC image, which this service was set up without: send it as JPEG or PNG"
+            ) from None
+        return ["AVIF"]
     register_heif_opener()
     return ["AVIF", "HEIF"]
 
