@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from imagejobs.secrets import EditSecrets
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
 
 
@@ -32,3 +33,9 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     def origins(self) -> list[str]:
         """The origins that browsers may call from."""
         return self.cors_allow_origins.replace(",", " ").split()
+
+
+class AcceptSecrets(EditSecrets):
+    """What accept needs of the owner's secret."""
+
+    workshop_token: SecretStr = SecretStr("")

@@ -11,7 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 
 from functions.callback.attempt import Attempt, attempt
 from functions.callback.payload import PayloadBuilder
-from functions.callback.settings import CallbackSettings
+from functions.callback.settings import CallbackSettings, SigningSecrets
 from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError
 from imagejobs.executions import ExecutionName
@@ -19,6 +19,7 @@ from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
 from imagejobs.observability import loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
+from imagejobs.secrets import read_secrets
 from imagejobs.workflow import Outcome
 
 
@@ -112,6 +113,11 @@ class DeliveryService:
     def _builder(self) -> PayloadBuilder:
         return PayloadBuilder(self.resources, self.logger)
 
+    @property
+    def _signing_keys(self) -> str:
+        secrets = read_secrets(self.resources.clients.secrets, self.settings.signing_secret_arn, SigningSecrets)
+        return secrets.callback_signing_key.get_secret_value()
+
     def _request(self, job_id: str) -> JobRequest:
         request = self.store.get_request(job_id)
         self._mark_log(request)
@@ -127,9 +133,7 @@ class DeliveryService:
 
     def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
         try:
-            headers = signed_headers(
-                self.resources.secrets.callback_signing_key.get_secret_value(), request.job_id, body
-            )
+            headers = signed_headers(self._signing_keys, request.job_id, body)
         except ConfigurationError as error:
             return Attempt(milliseconds=0, error=error)
         return attempt(

@@ -139,8 +139,8 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for name, resource in RESOURCES.items():
         for policy in resource.get("Properties", {}).get("Policies", []) or []:
-            chosen = policy.get("Fn::If", [None, policy])[1]
-            found += [(name, statement) for statement in chosen["Statement"]]
+            for chosen in policy.get("Fn::If", [None, policy])[1:]:
+                found += [(name, statement) for statement in chosen.get("Statement", [])]
     return found
 
 
@@ -195,6 +195,52 @@ def test_no_secret_stands_in_template_or_environment() -> None:
         assert not {"OPENAI_API_KEY", "COS_SECRET_ACCESS_KEY", "WORKSHOP_TOKEN", "CALLBACK_SIGNING_KEY"} & set(
             variables(function)
         )
+
+
+def test_cloudformation_never_writes_the_owners_secret_anew() -> None:
+    """It writes what SecretString says whenever that text changes: no member may ever be added here."""
+    secret = RESOURCES["OwnerSecret"]
+
+    assert secret["Properties"] == {
+        "Description": "The owner's keys and tokens for wxo-image-jobs. "
+        "Fill in the empty members after the first deployment.",
+        "SecretString": '{"OPENAI_API_KEY": "", "COS_ACCESS_KEY_ID": "", "COS_SECRET_ACCESS_KEY": "", '
+        '"WORKSHOP_TOKEN": ""}',
+    }
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_cloudformation_never_makes_the_signing_key_anew() -> None:
+    """Any change within GenerateSecretString would, and every receiver would refuse the next callback."""
+    assert RESOURCES["SigningSecret"]["Properties"] == {
+        "Description": "The key by which wxo-image-jobs signs callbacks, made by the stack",
+        "GenerateSecretString": {
+            "SecretStringTemplate": "{}",
+            "GenerateStringKey": "CALLBACK_SIGNING_KEY",
+            "PasswordLength": 44,
+            "ExcludePunctuation": True,
+        },
+    }
+
+
+def test_each_function_may_read_only_the_secret_that_it_needs() -> None:
+    def readers(condition: int) -> dict[str, list[str]]:
+        """Who may read which secret, with the stack's own buckets (1) or with COS (2)."""
+        found: dict[str, list[str]] = {}
+        for name, resource in RESOURCES.items():
+            for policy in resource.get("Properties", {}).get("Policies", []) or []:
+                chosen = policy.get("Fn::If", [None, policy, policy])[condition]
+                for statement in chosen.get("Statement", []):
+                    if statement["Action"] == "secretsmanager:GetSecretValue":
+                        found.setdefault(statement["Resource"]["Ref"], []).append(name)
+        return found
+
+    editing = ["AcceptFunction", "ProcessImageFunction"]
+    assert readers(1) == {"OwnerSecret": editing, "SigningSecret": ["CallbackFunction"]}
+    assert readers(2) == {
+        "OwnerSecret": [*editing, "BatchFanoutFunction", "CallbackFunction"],
+        "SigningSecret": ["CallbackFunction"],
+    }
 
 
 def test_browsers_may_read_from_both_buckets_that_links_lead_to() -> None:

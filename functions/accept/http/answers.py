@@ -9,7 +9,7 @@ from imagejobs.workflow import Operation
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
 
 
 class Accepted(_Answer):

@@ -18,8 +18,7 @@ from functions.accept.http.headers import CORRELATION_ID, CORRELATION_ID_PATTERN
 from functions.accept.http.problems import InvalidRequestError, UnauthorizedError
 from functions.accept.http.requests import OpenRequest
 from functions.accept.resources import AcceptResources
-from functions.accept.settings import AcceptSettings
-from imagejobs.secrets import Secrets
+from functions.accept.settings import AcceptSecrets, AcceptSettings
 
 type Answer = Response[str]
 
@@ -81,7 +80,7 @@ def correlation_id_of(event: APIGatewayProxyEvent) -> str:
     return given if given and re.fullmatch(CORRELATION_ID_PATTERN, given) else str(uuid4())
 
 
-def require_token(event: APIGatewayProxyEvent, secrets: Secrets) -> None:
+def require_token(event: APIGatewayProxyEvent, secrets: AcceptSecrets) -> None:
     """Refuse a caller without the workshop token, where one is set."""
     expected = secrets.workshop_token.get_secret_value()
     given = event.headers.get(WORKSHOP_TOKEN)

@@ -23,6 +23,7 @@ from functions.accept.http.headers import CORRELATION_ID
 from functions.accept.http.problems import (
     InvalidRequestError,
     MethodNotAllowedError,
+    NotConfiguredError,
     NotFoundError,
     ProblemError,
     UnavailableError,
@@ -30,7 +31,7 @@ from functions.accept.http.problems import (
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources
-from imagejobs.errors import StorageUnavailableError
+from imagejobs.errors import ConfigurationError, RetryableError
 
 
 def build_api(resources: AcceptResources) -> APIGatewayRestResolver:
@@ -99,7 +100,9 @@ def _guarded(handle: Callable[[], Answer]) -> Answer:
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, ValidationProblem(detail=list(error.fields)))
     except ProblemError as problem:
         return _refuse(problem)
-    except (StorageUnavailableError, ClientError, BotoCoreError) as error:
+    except ConfigurationError as error:
+        return _refuse(NotConfiguredError(str(error)))
+    except (RetryableError, ClientError, BotoCoreError) as error:
         return _unavailable(error)
     except Exception as error:  # noqa: BLE001 - the caller gets an answer in JSON whatever went wrong
         return _unexpected(error)

@@ -13,7 +13,7 @@ from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobRequest, JobStore
-from imagejobs.secrets import Secrets
+from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
 
 # Between the record of a job and the start of its execution lie moments; clocks may differ by this much.
@@ -47,7 +47,7 @@ class Submission:
 
 
 def submit(
-    submission: Submission, jobs: JobStore, executions: Executions, settings: AcceptSettings, secrets: Secrets
+    submission: Submission, jobs: JobStore, executions: Executions, settings: AcceptSettings, secrets: EditSecrets
 ) -> str:
     """Record the job and start its execution; answers its id.
 
@@ -72,7 +72,7 @@ def submit(
     return request.job_id
 
 
-def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: Secrets) -> None:
+def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: EditSecrets) -> None:
     if missing := settings.missing(operation, secrets):
         raise NotConfiguredError(
             f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the stack's secret, "

@@ -59,7 +59,7 @@ class Delivery(BaseModel):
     """
 
     # Objects that an earlier version wrote have one field more, updated_at.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     status: Literal["pending", "delivered", "dead_lettered"] = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
-from imagejobs.secrets import Secrets, read_secrets
+from imagejobs.secrets import CosSecrets, Secrets, read_secrets
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 
@@ -54,7 +54,7 @@ class Clients:
 
     @cached_property
     def secrets(self) -> "SecretsProvider":
-        """For the stack's secret, with a cache of its own."""
+        """For the stack's secrets, with a cache of its own."""
         import boto3
         from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
@@ -85,10 +85,9 @@ class Resources[S: StorageSettings]:
         self.settings = settings
         self.clients = clients or Clients()
 
-    @property
-    def secrets(self) -> Secrets:
-        """The stack's secret, at most `secrets.MAX_AGE_SECONDS` old; raises SecretsUnavailableError."""
-        return read_secrets(self.clients.secrets, self.settings.secret_arn)
+    def owner_secrets[M: Secrets](self, model: type[M]) -> M:
+        """What the owner filled in, at most `secrets.MAX_AGE_SECONDS` old; raises the errors of `read_secrets`."""
+        return read_secrets(self.clients.secrets, self.settings.secret_arn, model)
 
     @cached_property
     def jobs(self) -> JobStore:
@@ -115,7 +114,7 @@ class Resources[S: StorageSettings]:
         """COS with the secret's present keys when an endpoint is set, else the account's S3."""
         if not self.settings.cos_endpoint:
             return self.clients.s3
-        secrets = self.secrets
+        secrets = self.owner_secrets(CosSecrets)
         return self.clients.cos(
             self.settings.cos_endpoint,
             self.settings.cos_region,

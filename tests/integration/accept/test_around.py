@@ -152,3 +152,23 @@ class TestAround:
         assert "accepted" in logged
         assert "secret wish" not in logged
         assert "s3cret" not in logged
+
+
+class TestABrokenSecret:
+    def test_its_member_and_type_are_told_and_nothing_of_what_it_holds(
+        self, stack: dict[str, str], image_body: dict[str, str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": ["sk-s3cret"]})
+        )
+
+        answered = Api(stack).post("/process-image-async", image_body)
+
+        assert answered.status == 500
+        assert answered.body == {"detail": "the secret's member OPENAI_API_KEY has another type: expected a string"}
+        assert "s3cret" not in caplog.text
+
+    def test_one_that_cannot_be_read_asks_to_come_back(self, stack: dict[str, str], image_body: dict[str, str]) -> None:
+        answered = Api(stack | {"SECRET_ARN": "nothing"}).post("/process-image-async", image_body)
+
+        assert (answered.status, answered.headers["Retry-After"]) == (503, "5")

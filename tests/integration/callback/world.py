@@ -45,7 +45,7 @@ class World:
         self.monkeypatch = monkeypatch
         self.configure(
             JOBS_BUCKET="jobs",
-            SECRET_ARN=self.secret({"CALLBACK_SIGNING_KEY": " ".join(KEYS)}),
+            SIGNING_SECRET_ARN=self.secret({"CALLBACK_SIGNING_KEY": " ".join(KEYS)}),
             COS_OUTPUT_BUCKET="output",
             DEAD_LETTER_QUEUE_URL=self.queue_url,
             STATE_MACHINE_ARN=machine["stateMachineArn"],
