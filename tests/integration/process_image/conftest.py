@@ -74,7 +74,6 @@ def job_request(operation: str, **fields: Any) -> JobRequest:
         "callback_url": "https://receiver.example/done",
         "correlation_id": "c-1",
         "created_at": datetime.now(UTC),
-        "fingerprint": "f",
     }
     return JobRequest.model_validate(values | fields)
 
