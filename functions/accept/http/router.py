@@ -13,8 +13,8 @@ from functions.accept.http.call import (
     Call,
     answer,
     base_url_of,
-    caller_of,
     correlation_id_of,
+    owner_of,
     read_request,
     require_token,
 )
@@ -67,7 +67,7 @@ def _answered_by(route: Route[Any], api: APIGatewayRestResolver, resources: Acce
             sent=read_request(route.request, event, route.path_parameters(event.path) or {}, resources.settings),
             resources=resources,
             correlation_id=api.context["correlation_id"],
-            caller=caller_of(event),
+            owner=owner_of(event),
             base_url=base_url_of(event),
         )
         return route.handler(call)

@@ -48,11 +48,16 @@ def event(method: str, path: str, body: object | None, headers: dict[str, str]) 
             "path": f"/v1{path}",
             "stage": "v1",
             "requestId": "request",
-            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key")},
+            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key"), "apiKeyId": _key_id(headers)},
         },
         "body": body if body is None or isinstance(body, str) else json.dumps(body),
         "isBase64Encoded": False,
     }
+
+
+def _key_id(headers: dict[str, str]) -> str | None:
+    """The id of the key that API Gateway has checked."""
+    return f"id-of-{headers['x-api-key']}" if "x-api-key" in headers else None
 
 
 class Api:

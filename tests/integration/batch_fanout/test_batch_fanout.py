@@ -43,7 +43,6 @@ def record(store: JobStore, **choices: Any) -> None:
             callback_url="https://receiver.example/",
             correlation_id="trace",
             created_at=datetime.now(UTC),
-            fingerprint="f",
             **choices,
         )
     )
