@@ -201,17 +201,39 @@ def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def rules(bucket: str) -> dict[str, Any]:
+    """The lifecycle rules of a bucket, by their ids."""
+    return {rule["Id"]: rule for rule in RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]}
+
+
 def test_a_map_run_may_write_its_results_for_as_long_as_an_execution_runs() -> None:
     """ResultWriter's multipart uploads stay unfinished while the batch runs."""
-    (rule,) = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    rule = rules("JobsBucket")["ExpireJobs"]
     days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
     assert days * 86400 > template()["Parameters"]["ExecutionTimeoutSeconds"]["Default"]
     assert days == 7
 
 
 def test_jobs_expire_after_a_configurable_number_of_days() -> None:
-    (rule,) = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    assert rule["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
+    assert rules("JobsBucket")["ExpireJobs"]["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
+
+
+def test_uploads_are_gone_after_a_day() -> None:
+    rule = rules("JobsBucket")["ExpireUploads"]
+
+    assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "uploads/", 1)
+
+
+def test_outputs_expire_only_when_the_owner_says_so() -> None:
+    lifecycle = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]
+
+    assert lifecycle["Fn::If"][0] == "ExpireOutputs"
+    assert lifecycle["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    (rule,) = lifecycle["Fn::If"][1]["Rules"]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "OutputExpirationDays"})
+    assert template()["Parameters"]["OutputExpirationDays"]["Default"] == 0
+    expected = {"Fn::Not": [{"Fn::Equals": [{"Ref": "OutputExpirationDays"}, 0]}]}
+    assert template()["Conditions"]["ExpireOutputs"] == expected
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values())

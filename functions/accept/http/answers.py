@@ -91,7 +91,7 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
-type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled"]
+type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
 class Job(_Answer):
@@ -106,6 +106,7 @@ class Job(_Answer):
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None
     delivery: DeliveryState
     error: Optionally[str] = None
+    erased_at: Optionally[AwareDatetime] = None
 
 
 class JobAction(_Answer):

@@ -58,6 +58,8 @@ def submit(
         jobs.create(_request(submission, first.job_id))
         if image is not None:
             jobs.put_input(first.job_id, *image)
+        elif isinstance(submission.body, ImageRequest) and submission.body.image_key is not None:
+            jobs.copy_input(first.job_id, submission.body.image_key)
         executions.start(ExecutionName(first.job_id), submission.operation)
     return first.job_id
 
@@ -77,9 +79,15 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
     if body.image_base64 is not None:
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
-    if body.image_key is not None:
+    if body.image_key is not None and not _is_claimed(submission, jobs):
         check_upload(body.image_key, submission.owner, jobs.bucket)
     return None
+
+
+def _is_claimed(submission: Submission, jobs: JobStore) -> bool:
+    """Tell whether an earlier post had this Idempotency-Key: its upload may be deleted by now."""
+    key = submission.idempotency_key
+    return key is not None and jobs.find_claim(submission.owner, key) is not None
 
 
 def _first_claim(claim: IdempotencyClaim, submission: Submission, jobs: JobStore) -> IdempotencyClaim:

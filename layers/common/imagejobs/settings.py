@@ -56,6 +56,11 @@ class StorageSettings(Settings):
         """The output bucket, which the legacy setting COS_BUCKET names when COS_OUTPUT_BUCKET does not."""
         return self.cos_output_bucket or self.cos_bucket
 
+    @staticmethod
+    def url_output_prefix(job_id: str) -> str:
+        """The prefix of a URL job's result."""
+        return f"results/{job_id}/"
+
     def batch_output_prefix(self, job_id: str, segment: str | None = None) -> str:
         """The prefix of a batch's results: `{COS_OUTPUT_PREFIX}/{job_id}/`, below the `segment` that the job chose."""
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]

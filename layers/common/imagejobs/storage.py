@@ -10,8 +10,18 @@ from imagejobs.errors import JobError, StorageRejectedError, StorageUnavailableE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-_TRANSIENT_CODES = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
+_TRANSIENT_CODES = {
+    "SlowDown",
+    "Throttling",
+    "RequestTimeout",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "InternalError",
+}
+# Amazon S3 API reference, "DeleteObjects".
+MAX_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -112,12 +122,24 @@ class Bucket:
         except BotoCoreError as error:
             raise self._translated(error, "") from error
 
-    def delete(self, key: str) -> None:
-        """Delete an object, whether it is there or not."""
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within the bucket, with its content type."""
         try:
-            self.client.delete_object(Bucket=self.name, Key=key)
+            self.client.copy_object(Bucket=self.name, Key=target, CopySource={"Bucket": self.name, "Key": source})
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, source) from error
+
+    def delete_all(self, keys: list[str]) -> None:
+        """Delete up to MAX_DELETED_AT_ONCE objects, whether they are there or not."""
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        try:
+            answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, keys[0]) from error
+        for refused in answer.get("Errors", []):
+            code = refused.get("Code", "")
+            text = f"{code}: {refused.get('Message', '')} (bucket {self.name!r}, key {refused.get('Key', '')!r})"
+            raise (StorageUnavailableError if code in _TRANSIENT_CODES else StorageRejectedError)(text)
 
     def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time."""

@@ -26,6 +26,19 @@ class TestUploads:
 
         assert job.status == 202
         assert store.get_request(job.body["job_id"]).image_key == image_key
+        # A copy of its own: the upload is deleted after a day.
+        kept = store.bucket.get(store.key(job.body["job_id"], "input"))
+        assert (kept.body, kept.content_type) == (b"x" * 12, "image/png")
+
+    def test_a_repeated_post_gives_its_job_when_the_upload_is_gone(self, api: Api, store: JobStore) -> None:
+        image_key = api("POST", "/uploads", self.BODY).body["image_key"]
+        store.bucket.put(image_key, b"x" * 12, "image/png")
+        body = {"prompt": "p", "image_key": image_key}
+        first = api.post("/process-image-async", body, Idempotency_Key="order-7")
+        store.bucket.delete_all([image_key])
+
+        assert api.post("/process-image-async", body, Idempotency_Key="order-7").body == first.body
+        assert api.post("/process-image-async", body, Idempotency_Key="order-8").status == 422
 
     def test_policy_binds_size_and_type(self, api: Api) -> None:
         import base64
