@@ -16,7 +16,7 @@ from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
-from imagejobs.observability import loggable_url
+from imagejobs.observability import loggable_error, loggable_failure, loggable_stack, loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
 from imagejobs.secrets import read_secrets
@@ -73,7 +73,7 @@ class DeliveryService:
             QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message)
         )
         self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
-        self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
+        self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": loggable_failure(error)})
         return self._record(job_id, delivery, "dead_lettered", error)
 
     def last_word(self, name: ExecutionName, error: str) -> None:
@@ -95,7 +95,7 @@ class DeliveryService:
             return  # delivered or given up already, or a later round has taken over
         if name.kind == "job":
             self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
-            self.logger.info("a further execution delivers", extra={"error": error})
+            self.logger.info("a further execution delivers", extra={"error": loggable_failure(error)})
         else:
             self.dead_letter(job_id, error)
 
@@ -157,7 +157,7 @@ class DeliveryService:
                 "status": result.status,
                 "ms": result.milliseconds,
                 "receiver": loggable_url(request.callback_url),
-                "error": f"{type(result.error).__name__}: {result.error}" if result.error else None,
+                "error": loggable_error(result.error) if result.error else None,
             },
         )
 
@@ -180,6 +180,7 @@ class DeliveryService:
 
         try:
             return self.store.update_delivery(job_id, change, before)
-        except JobError:
-            self.logger.exception("the record of the delivery could not be written")
+        except JobError as failed:
+            extra = {"error": loggable_error(failed), "stack": loggable_stack(failed)}
+            self.logger.error("the record of the delivery could not be written", extra=extra)
             return before.model_copy(update={"status": status, "last_error": text})

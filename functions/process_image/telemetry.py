@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.process_image.engines.openai import Edit
 from imagejobs.errors import ContentFlaggedError, JobDecidedError, RetryableError
-from imagejobs.observability import make_logger, make_metrics
+from imagejobs.observability import loggable_error, make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 logger = make_logger("process_image")
@@ -23,7 +23,9 @@ def observed(edit_request: EditRequest) -> Iterator[Record]:
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
     flags counts as ImagesFlagged besides.
     """
-    logger.append_keys(**edit_request.model_dump(exclude_none=True))
+    logger.append_keys(**edit_request.model_dump(exclude_none=True, exclude={"key"}))
+    if edit_request.key:
+        logger.debug("image", key=edit_request.key)
     _count("Retries", int(edit_request.attempt > 1))
     try:
         yield _record
@@ -32,8 +34,8 @@ def observed(edit_request: EditRequest) -> Iterator[Record]:
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")
-        # Its message goes to the caller through the state machine; the log has its name alone.
-        logger.warning("image not edited", error=type(error).__name__)
+        # Its message goes to the caller through the state machine.
+        logger.warning("image not edited", error=loggable_error(error))
         raise
     finally:
         metrics.flush_metrics()
@@ -45,7 +47,10 @@ def _record(result: EditedImage | RateLimited, edit: Edit | None) -> None:
         _count("RateLimits")
         logger.info("rate limited", wait_seconds=result.wait_seconds)
         return
-    logger.info("image edited", new=edit is not None, **result.model_dump(exclude_none=True, exclude={"key"}))
+    logger.info(
+        "image edited", new=edit is not None, **result.model_dump(exclude_none=True, exclude={"key", "output_key"})
+    )
+    logger.debug("result", output_key=result.output_key)
     if edit is None:  # counted by the attempt that made it
         return
     _count("ImagesProcessed")

@@ -1,5 +1,6 @@
 """What the template promises: configuration that arrives, policies that name things, buckets that are shut."""
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -300,6 +301,32 @@ def test_each_function_may_read_only_the_secret_that_it_needs() -> None:
         "OwnerSecret": [*editing, "BatchFanoutFunction", "CallbackFunction"],
         "SigningSecret": ["CallbackFunction"],
     }
+
+
+def test_the_access_log_tells_who_called_which_route_and_no_address_path_or_query() -> None:
+    setting = RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Fn::If"]
+    told = json.loads(setting[1]["Format"])
+
+    assert setting[0] == "UseAccessLog"
+    assert {"apiKeyId", "principalId", "method", "route", "status", "ms"} <= set(told)
+    assert {told["route"], told["apiKeyId"], told["principalId"]} == {
+        "$context.resourcePath",
+        "$context.identity.apiKeyId",
+        "$context.authorizer.principalId",
+    }
+    for personal in ("sourceIp", "userAgent", "$context.path", "querystring", "claims"):
+        assert personal not in setting[1]["Format"]
+    assert RESOURCES["ApiLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_stage_waits_for_the_role_that_its_access_log_needs() -> None:
+    destination = RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Fn::If"][1]["DestinationArn"]["Fn::If"]
+
+    assert destination[0] == RESOURCES["ApiGatewayAccount"]["Condition"] == "SetLogRole"
+    assert {"Ref": "ApiGatewayAccount"} in destination[1]["Fn::Select"][1]
+    # The account's other APIs write their logs by it too.
+    for name in ("ApiGatewayAccount", "ApiGatewayLogRole"):
+        assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
 def test_browsers_may_read_from_both_buckets_that_links_lead_to() -> None:

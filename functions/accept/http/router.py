@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.answers import Problem, ValidationProblem
@@ -32,6 +33,9 @@ from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources
 from imagejobs.errors import ConfigurationError, RetryableError
+from imagejobs.observability import loggable_error, loggable_stack
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 def build_api(resources: AcceptResources) -> APIGatewayRestResolver:
@@ -81,8 +85,10 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
     def middleware(api: APIGatewayRestResolver, next_middleware: Callable[..., Answer]) -> Answer:
         correlation_id = correlation_id_of(api.current_event)
         api.append_context(correlation_id=correlation_id)  # type: ignore[no-untyped-call]
-        with logger.append_context_keys(correlation_id=correlation_id):
+        caller, route = owner_of(api.current_event), _route_of(api.current_event)
+        with logger.append_context_keys(correlation_id=correlation_id, caller=caller, route=route):
             answered = _guarded(lambda: next_middleware(api))
+            logger.info("answered", extra={"status": int(answered.status_code)})
         answered.headers |= {CORRELATION_ID: correlation_id, "X-Content-Type-Options": "nosniff"}
         if depends_on_origin:
             answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
@@ -91,6 +97,12 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
         return answered
 
     return middleware
+
+
+def _route_of(event: APIGatewayProxyEvent) -> str:
+    """Method and path of the route table for the log; what a stranger made up is in no log."""
+    path = next((route.path for route in ROUTES if route.path_parameters(event.path) is not None), "(no route)")
+    return f"{event.http_method} {path}" if event.http_method in _METHODS else path
 
 
 def _guarded(handle: Callable[[], Answer]) -> Answer:
@@ -124,12 +136,12 @@ def _refuse(problem: ProblemError) -> Answer:
 
 
 def _unavailable(error: Exception) -> Answer:
-    logger.warning("a service behind the API failed", extra={"error": f"{type(error).__name__}: {error}"})
+    logger.warning("a service behind the API failed", extra={"error": loggable_error(error)})
     detail = "the service cannot record or read jobs at the moment; nothing was lost. Try again in some seconds"
     return _refuse(UnavailableError(detail, {"Retry-After": "5"}))
 
 
 def _unexpected(error: Exception) -> Answer:
-    logger.exception("unexpected error", exc_info=error)
+    logger.error("unexpected error", extra={"error": loggable_error(error), "stack": loggable_stack(error)})
     detail = "an unexpected error; the log has the details under this answer's x-correlation-id"
     return answer(HTTPStatus.INTERNAL_SERVER_ERROR, Problem(detail=detail))

@@ -58,7 +58,7 @@ class JobRequest(BaseModel):
 class IdempotencyClaim(BaseModel):
     """Which job an Idempotency-Key belongs to, and a digest of the request that the key was first sent with."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     job_id: str
     fingerprint: str

@@ -85,7 +85,7 @@ def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     with pytest.raises(OpenAIRetryableError):
         invoke("base64")
     log, metrics = lines()
-    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError")
+    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError, InternalServerError")
     assert counted(metrics) == {"Retries": 0, "AttemptsFailed": 1}
 
     openai.will_answer(refused(400, "moderation_blocked", message=f"not allowed: {PROMPT}"))
