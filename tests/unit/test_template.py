@@ -25,7 +25,7 @@ FUNCTIONS = {
     "callback": "CallbackFunction",
 }
 # Read by libraries or set by Lambda itself, not by a settings model.
-NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL"}
+NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
 # Contract, "Configuration": name -> default, as template parameters.
 CONTRACT = {
     "CosEndpoint": "",
