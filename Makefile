@@ -6,6 +6,8 @@ PYTHON ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/common
 # `sam build` looks for python3.13 on the PATH, wherever PYTHON is.
@@ -27,12 +29,19 @@ $(VENV)/.installed: requirements.lock
 	@touch $@
 
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock anew
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --group dev pyproject.toml \
-		--custom-compile-command "make lock" -o requirements.lock
+lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock (UPGRADE=1: all packages at their newest)
+	@$(COMPILE) --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/python -m tools.pins
+	@cd wxo && ../$(COMPILE) --python-version 3.13 adk.in -o adk.lock
 
-	@cd wxo && ../$(BIN)/uv pip compile --quiet --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
-		--no-annotate --custom-compile-command "make lock" adk.in -o adk.lock
+.PHONY: docs
+docs: setup ## Write the parts of docs/ that come from the code and the template
+	@$(BIN)/python -m tools.configuration_page write
+	@$(BIN)/python -m tools.document write
+
+.PHONY: hooks
+hooks: setup ## Check every commit by pre-commit
+	@$(BIN)/pre-commit install
 
 .PHONY: format
 format: setup ## Format the code
@@ -53,7 +62,7 @@ adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, 
 
 .PHONY: test
 test: setup ## Run all tests: unit, integration (moto), end to end (embedded AWS)
-	@$(BIN)/pytest --durations=10
+	@$(BIN)/pytest --cov --durations=10
 
 .PHONY: test-sam-local
 test-sam-local: setup ## Run every function by `sam local invoke`, where Docker runs (INVOKE_IMAGE=image)

@@ -59,7 +59,7 @@ def _accepted(operation: str) -> Callable[[Outcome], None]:
     def accepted(outcome: Outcome) -> None:
         assert outcome.result["statusCode"] == 202, outcome.result
         job_id = outcome.answer["job_id"]
-        recorded = outcome.jobs.recorded(job_id)
+        recorded = outcome.jobs.get_request(job_id)
         assert (recorded.operation, recorded.correlation_id) == (operation, "events")
         assert (outcome.jobs.bucket.find(f"jobs/{job_id}/input") is not None) is (operation == "base64")
         assert outcome.executions.status(ExecutionName(job_id))
@@ -109,12 +109,12 @@ def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status
 def _given_up(outcome: Outcome) -> None:
     (letter,) = outcome.dead_letters
     assert letter["job_id"] == JOB_ID
-    assert outcome.jobs.delivery(JOB_ID)[0].status == "dead_lettered"
+    assert outcome.jobs.get_delivery(JOB_ID).status == "dead_lettered"
 
 
 def _last_word(error: str) -> Callable[[Outcome], None]:
     def spoken(outcome: Outcome) -> None:
-        decided = outcome.jobs.decided(JOB_ID)
+        decided = outcome.jobs.find_payload(JOB_ID)
         assert decided is not None
         callback = Base64Callback.model_validate_json(decided.body)
         assert callback.status == "failed"

@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import boto3
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from functions.accept.http.problems import ProblemError
+from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from imagejobs.redelivery import Redelivery, redeliver
-from imagejobs.storage import Bucket
+from imagejobs.resources import Clients, Resources
+from imagejobs.settings import StorageSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -78,7 +80,7 @@ class Redeliverer:
         return list(self.letters.values())
 
     def _new_letters(self) -> list[Letter]:
-        """Receive letters of jobs that this run has not tried: not those that it brought forth by trying."""
+        """Receive letters of jobs that this run has not tried: not those that came from trying."""
         batch = []
         for letter in self._receive(AT_ONCE):
             # A message that names no job is told by its handle.
@@ -125,15 +127,18 @@ class Redeliverer:
     def _start(self, letter: Letter) -> None:
         if not letter.job_id:
             letter.fate, letter.note = Fate.NOT_POSSIBLE, "the message names no job"
-        elif self.store.delivery(letter.job_id)[0].status == "delivered":
+        elif self.store.get_delivery(letter.job_id).status == "delivered":
             letter.fate, letter.note = Fate.DELIVERED, "before, by another redelivery"
         else:
-            outcome = redeliver(self.store, self.executions, letter.job_id)
-            if outcome not in (Redelivery.STARTED, Redelivery.UNDER_WAY):
-                letter.fate, letter.note = Fate.NOT_POSSIBLE, outcome.value
+            try:
+                redeliver(letter.job_id, self.store, self.executions)
+            except DeliveryUnderWayError:
+                pass  # its end is waited for like that of one that began here
+            except ProblemError as problem:
+                letter.fate, letter.note = Fate.NOT_POSSIBLE, problem.detail
 
     def _fate(self, letter: Letter) -> Fate | None:
-        delivery, _ = self.store.delivery(letter.job_id)
+        delivery = self.store.get_delivery(letter.job_id)
         letter.note = delivery.last_error or ""
         match delivery.status:
             case "delivered":
@@ -161,27 +166,21 @@ def _outputs(stack_name: str) -> dict[str, str]:
 
 
 def _redeliverer(stack_name: str, stack_file: Path | None, patience: float) -> Redeliverer:
-    options: dict[str, Any] = {}
     if stack_file:
         stack = json.loads(stack_file.read_text())
-        options = {
-            "endpoint_url": stack["s3_endpoint"],
-            "region_name": stack["region"],
-            "aws_access_key_id": stack["access_key"],
-            "aws_secret_access_key": stack["secret_key"],
-        }
         queue_url, bucket, machine = stack["dead_letter_queue_url"], stack["jobs_bucket"], stack["state_machine_arn"]
+        clients = Clients(
+            endpoint_url=stack["s3_endpoint"],
+            region_name=stack["region"],
+            aws_access_key_id=stack["access_key"],
+            aws_secret_access_key=stack["secret_key"],
+        )
     else:
         outputs = _outputs(stack_name)
         queue_url, bucket = outputs["DeadLetterQueueUrl"], outputs["JobsBucketName"]
-        machine = outputs["StateMachineArn"]
-    return Redeliverer(
-        queue=boto3.client("sqs", **options),
-        queue_url=queue_url,
-        store=JobStore(Bucket(boto3.client("s3", **options), bucket)),
-        executions=Executions(boto3.client("stepfunctions", **options), machine),
-        patience=patience,
-    )
+        machine, clients = outputs["StateMachineArn"], Clients()
+    resources = Resources(StorageSettings(jobs_bucket=bucket, state_machine_arn=machine), clients)
+    return Redeliverer(clients.sqs, queue_url, resources.jobs, resources.executions, patience)
 
 
 def main(

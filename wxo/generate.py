@@ -10,7 +10,8 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from imagejobs.openapi import wxo_document
+from functions.accept.http.openapi import wxo_document
+from functions.accept.http.routes import ROUTES
 
 ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "wxo" / "openapi.json"
@@ -20,11 +21,11 @@ def checked_url(url: str) -> str:
     """The server URL as WXO takes it: absolute, without variables, query or slash at the end.
 
     Raises:
-        ValueError: it is no such URL.
+        ValueError: it is another kind of URL.
     """
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "{" in url:
-        raise ValueError(f"{url!r} is no API URL: expected something like https://abc123.execute-api.…/v1")
+        raise ValueError(f"{url!r} is not the URL of an API: expected something like https://abc123.execute-api.…/v1")
     return url.strip().rstrip("/")
 
 
@@ -32,7 +33,7 @@ def deployed_api(config: Path) -> tuple[str, bool]:
     """The API URL of the stack that samconfig.toml names, and whether it asks for API keys; read from CloudFormation.
 
     Raises:
-        LookupError: the stack cannot be read, or is none of this service's.
+        LookupError: the stack cannot be read, or is not a stack of this service.
     """
     defaults: dict[str, Any] = tomllib.loads(config.read_text())["default"]
     name = defaults["global"]["parameters"]["stack_name"]
@@ -62,7 +63,7 @@ def main(
         typer.echo(f"wxo-tools: {error}", err=True)
         raise typer.Exit(1) from error
     with_key = asks_for_key if api_key is None else api_key
-    output.write_text(json.dumps(wxo_document(url, with_key), indent=2) + "\n")
+    output.write_text(json.dumps(wxo_document(ROUTES, url, api_key=with_key), indent=2) + "\n")
     typer.echo(f"{output}: three tools at {url}, {'with' if with_key else 'without'} API key")
     if urlsplit(url).scheme == "http":
         typer.echo("The URL is plain http: only WXO Developer Edition on this machine or network can call it.")

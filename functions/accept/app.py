@@ -6,15 +6,22 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.accept.routes import build_api
-from functions.accept.settings import get_settings
+from functions.accept.http.router import build_api
+from functions.accept.resources import AcceptResources
+from functions.accept.settings import AcceptSettings
 
 
 @lru_cache
-def _api() -> APIGatewayRestResolver:
-    return build_api(get_settings().origins)
+def resources() -> AcceptResources:
+    """What this process works with."""
+    return AcceptResources(AcceptSettings.from_environment())
+
+
+@lru_cache
+def _api(of: AcceptResources) -> APIGatewayRestResolver:
+    return build_api(of)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one API Gateway request (Lambda proxy integration)."""
-    return _api().resolve(event, context)
+    return _api(resources()).resolve(event, context)

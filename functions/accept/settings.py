@@ -1,6 +1,5 @@
 """Settings of accept."""
 
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -11,7 +10,6 @@ from imagejobs.settings import CallbackUrlSettings, StorageSettings
 class AcceptSettings(StorageSettings, CallbackUrlSettings):
     """What the API checks, promises and tells of."""
 
-    state_machine_arn: str = ""
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
@@ -25,9 +23,3 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     def origins(self) -> list[str]:
         """The origins that browsers may call from."""
         return self.cors_allow_origins.replace(",", " ").split()
-
-
-@lru_cache
-def get_settings() -> AcceptSettings:
-    """The settings, read from the environment once."""
-    return AcceptSettings.from_environment()

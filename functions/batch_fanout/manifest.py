@@ -19,8 +19,8 @@ def list_images(
         StorageRejectedError: the input or the output bucket is missing; no edit is paid for that could not be kept.
     """
     target.require()
-    images = islice(_images(request, source, settings), request.max_files)
-    lines = [f"{image.model_dump_json(ensure_ascii=True)}\n" for image in images]
+    listed = islice(_listed(request, source, settings), request.max_files)
+    lines = [f"{line.model_dump_json(ensure_ascii=True)}\n" for line in listed]
     manifest_key = store.key(request.job_id, "manifest.jsonl")
     store.bucket.put(manifest_key, "".join(lines).encode(), "application/jsonl")
     return Manifest(
@@ -30,8 +30,8 @@ def list_images(
     )
 
 
-def _images(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
-    """Every object under the job's prefix that is no folder; whether it is an image, the worker tells by content."""
+def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
+    """Every object under the job's prefix that is not a folder; the worker tells by content whether it is an image."""
     folder = f"{request.prefix.strip('/')}/" if request.prefix else ""
     # A bucket that serves for input and output alike holds the results of earlier jobs too.
     own = re.escape(settings.cos_output_prefix.strip("/"))

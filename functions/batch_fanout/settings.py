@@ -1,11 +1,7 @@
-"""Settings of batch_fanout: the storage's, and nothing of its own."""
-
-from functools import lru_cache
+"""What `batch_fanout` reads from its environment."""
 
 from imagejobs.settings import StorageSettings
 
 
-@lru_cache
-def get_settings() -> StorageSettings:
-    """The settings, read from the environment once."""
-    return StorageSettings.from_environment()
+class BatchFanoutSettings(StorageSettings):
+    """Settings of batch_fanout: the storage's, and nothing of its own."""

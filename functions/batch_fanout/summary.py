@@ -52,8 +52,8 @@ def summarize_batch(
     """Add up the map run's results, image by image of the manifest, and write the report to the output bucket."""
     found = {report.key: report for report in _reports(task.results, store.bucket)} if task.results else {}
     manifest = store.bucket.get(task.manifest_key).body.splitlines()
-    images = (ManifestLine.model_validate_json(line) for line in manifest)
-    reports = [_sized(found.get(image.key) or _without_result(image.key), image.size) for image in images]
+    listed = (ManifestLine.model_validate_json(line) for line in manifest)
+    reports = [_sized(found.get(line.key) or _without_result(line.key), line.size) for line in listed]
 
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
     lines = "".join(report.model_dump_json(exclude_none=True, ensure_ascii=True) + "\n" for report in reports)
@@ -66,7 +66,7 @@ def summarize_batch(
         processed=len(reports) - len(failed),
         failed=len(failed),
         fallback_local=len(fallbacks),
-        # Failures first, lest a spent budget's many fallbacks crowd them out.
+        # Failures first: the many fallbacks of a spent budget must not take their room.
         errors=[_error_line(report) for report in (failed + fallbacks)[:MAX_ERRORS]],
         report_key=report_key,
     )
@@ -93,8 +93,8 @@ def _report(child: dict[str, Any]) -> ImageReport:
     key = json.loads(child["Input"])["key"]
     if child["Status"] != "SUCCEEDED":
         return _failed(key, child)
-    image = EditedImage.model_validate_json(child["Output"])
-    return ImageReport(key=key, status="completed", **image.model_dump(exclude={"key", "status", "content_type"}))
+    edited = EditedImage.model_validate_json(child["Output"])
+    return ImageReport(key=key, status="completed", **edited.model_dump(exclude={"key", "status", "content_type"}))
 
 
 def _failed(key: str, child: dict[str, Any]) -> ImageReport:
@@ -103,7 +103,7 @@ def _failed(key: str, child: dict[str, Any]) -> ImageReport:
         failure = ImageFailure.model_validate_json(cause)
         cause, attempts = failure.cause, failure.attempt
     except ValidationError:
-        pass  # Step Functions' own words: the child was ended from outside, or could not run
+        pass  # Step Functions' own text: the child was ended from outside, or could not run
     return ImageReport(
         key=key,
         status="failed",

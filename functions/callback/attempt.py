@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 
 from imagejobs.errors import CallbackFailedError, CallbackGoneError, CallbackRefusedError, JobError
-from imagejobs.outbound.connection import ExchangeFailedError, Network, post
+from imagejobs.outbound.connection import post
+from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError
 
 USER_AGENT = "wxo-image-jobs (callback)"

@@ -4,9 +4,8 @@ Retries are the state machine's. What is recorded in `delivery.json` keeps a rep
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
 
@@ -14,27 +13,20 @@ from functions.callback.attempt import Attempt, attempt
 from functions.callback.payload import PayloadBuilder
 from functions.callback.settings import CallbackSettings
 from functions.callback.signing import signed_headers
-from imagejobs.errors import ConfigurationError, JobError, StorageRejectedError
-from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.errors import ConfigurationError, JobError
+from imagejobs.executions import ExecutionName
+from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
 from imagejobs.observability import loggable_url
-from imagejobs.outbound.connection import NETWORK, Network
-from imagejobs.secrets import Secrets
+from imagejobs.outbound.network import NETWORK, Network
+from imagejobs.resources import Resources
 from imagejobs.workflow import Outcome
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
 
 
 @dataclass(frozen=True)
 class DeliveryService:
-    """Delivers payloads. `secrets` and `queue` are asked when needed: they take a call, or a client."""
+    """Delivers payloads."""
 
-    settings: CallbackSettings
-    store: JobStore
-    secrets: Callable[[], Secrets]
-    queue: "Callable[[], SQSClient]"
-    executions: Callable[[], Executions]
+    resources: Resources[CallbackSettings]
     logger: Logger
     metrics: Metrics
     network: Network = NETWORK
@@ -43,18 +35,18 @@ class DeliveryService:
         """Make one attempt to deliver; nothing is sent when this round of delivery has ended already.
 
         Raises:
-            CallbackGoneError, CallbackRefusedError: further attempts are of no use.
+            CallbackGoneError, CallbackRefusedError: further attempts would not help.
             JobError: any other, for the state machine to try again.
         """
         request = self._request(job_id)
-        known = delivery, _ = self.store.delivery(job_id)
+        delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending":
             # The state machine asks again when it lost our answer, too.
             self.logger.info("nothing to deliver", extra={"delivery": delivery.status})
             return delivery
-        result = self._attempt(request, self._decided(request, outcome))
+        result = self._attempt(request, self._payload(request, outcome).body)
         self._report(request, result, retries)
-        recorded = self._record(job_id, known, "pending" if result.error else "delivered", result.error)
+        recorded = self._record(job_id, delivery, "pending" if result.error else "delivered", result.error)
         if result.error:
             raise result.error
         return recorded
@@ -62,11 +54,11 @@ class DeliveryService:
     def dead_letter(self, job_id: str, error: str) -> Delivery:
         """Give a delivery up: one message to the dead-letter queue, unless this round of delivery has ended already."""
         request = self._request(job_id)
-        known = delivery, _ = self.store.delivery(job_id)
+        delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending":
             self.logger.info("no dead letter", extra={"delivery": delivery.status})
             return delivery
-        if not self.store.is_decided(job_id):
+        if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.failed(request, error))
         message = {
             "job_id": job_id,
@@ -76,10 +68,12 @@ class DeliveryService:
             "payload": {"bucket": self.store.bucket.name, "key": self.store.key(job_id, "callback.json")},
             "correlation_id": request.correlation_id,
         }
-        self.queue().send_message(QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message))
+        self.resources.clients.sqs.send_message(
+            QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message)
+        )
         self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
         self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
-        return self._record(job_id, known, "dead_lettered", error)
+        return self._record(job_id, delivery, "dead_lettered", error)
 
     def last_word(self, name: ExecutionName, error: str) -> None:
         """See to the delivery of a job whose execution ended without doing so; `error` says how it ended.
@@ -88,46 +82,54 @@ class DeliveryService:
         delivery is given up, so that nothing goes round in circles.
         """
         job_id = name.job_id
-        request = self._find(job_id)
+        request = self.store.find_request(job_id)
         if request is None:
-            self.logger.warning("an execution of no known job ended", extra={"execution": str(name)})
+            self.logger.warning("an execution of an unknown job ended", extra={"execution": str(name)})
             return
-        if not self.store.is_decided(job_id):
+        self._mark_log(request)
+        if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.failed(request, error))
-        delivery, _ = self.store.delivery(job_id)
+        delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending" or delivery.round != name.round:
             return  # delivered or given up already, or a later round has taken over
         if name.kind == "job":
-            self.executions().start(ExecutionName(job_id, "last-word"), "deliver")
+            self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
             self.logger.info("a further execution delivers", extra={"error": error})
         else:
             self.dead_letter(job_id, error)
 
     @property
-    def _builder(self) -> PayloadBuilder:
-        return PayloadBuilder(self.store, self.settings, self.secrets, self.logger)
+    def store(self) -> JobStore:
+        """The records of the jobs."""
+        return self.resources.jobs
 
-    def _find(self, job_id: str) -> JobRequest | None:
-        request = self.store.request(job_id)
-        if request:
-            self.logger.append_keys(job_id=job_id, correlation_id=request.correlation_id)
-        return request
+    @property
+    def settings(self) -> CallbackSettings:
+        """The function's settings."""
+        return self.resources.settings
+
+    @property
+    def _builder(self) -> PayloadBuilder:
+        return PayloadBuilder(self.resources, self.logger)
 
     def _request(self, job_id: str) -> JobRequest:
-        request = self._find(job_id)
-        if request is None:
-            raise StorageRejectedError(f"there is no record of job {job_id}: it has expired or never was")
+        request = self.store.get_request(job_id)
+        self._mark_log(request)
         return request
 
-    def _decided(self, request: JobRequest, outcome: Outcome) -> bytes:
-        decided = self.store.decided(request.job_id)
-        if decided is None:
-            decided = self.store.decide(request.job_id, self._builder.build(request, outcome))
-        return decided.body
+    def _mark_log(self, request: JobRequest) -> None:
+        self.logger.append_keys(job_id=request.job_id, correlation_id=request.correlation_id)
+
+    def _payload(self, request: JobRequest, outcome: Outcome) -> Payload:
+        """The payload that was decided, by this call or before it."""
+        found = self.store.find_payload(request.job_id)
+        return found or self.store.decide(request.job_id, self._builder.build(request, outcome))
 
     def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
         try:
-            headers = signed_headers(self.secrets().callback_signing_key.get_secret_value(), request.job_id, body)
+            headers = signed_headers(
+                self.resources.secrets.callback_signing_key.get_secret_value(), request.job_id, body
+            )
         except ConfigurationError as error:
             return Attempt(milliseconds=0, error=error)
         return attempt(
@@ -158,12 +160,11 @@ class DeliveryService:
     def _record(
         self,
         job_id: str,
-        known: tuple[Delivery, str | None],
+        before: Delivery,
         status: Literal["pending", "delivered", "dead_lettered"],
         error: JobError | str | None,
     ) -> Delivery:
         """Record how an attempt or the delivery ended. What was sent stays sent if that cannot be written."""
-        before, _ = known
         text = f"{type(error).__name__}: {error}" if isinstance(error, JobError) else error
         tried = 0 if status == "dead_lettered" else 1
 
@@ -171,10 +172,10 @@ class DeliveryService:
             if now.round != before.round or now.status == "delivered":
                 return None
             ended = now.status if status == "pending" else status
-            return Delivery(status=ended, attempts=now.attempts + tried, last_error=text, round=now.round)
+            return now.model_copy(update={"status": ended, "attempts": now.attempts + tried, "last_error": text})
 
         try:
-            return self.store.update_delivery(job_id, change, known)
+            return self.store.update_delivery(job_id, change, before)
         except JobError:
             self.logger.exception("the record of the delivery could not be written")
             return before.model_copy(update={"status": status, "last_error": text})

@@ -1,4 +1,4 @@
-"""EventBridge's "Step Functions Execution Status Change", as far as the last word needs it."""
+"""EventBridge's "Step Functions Execution Status Change": the fields that the last word needs."""
 
 from typing import Literal
 
@@ -22,11 +22,11 @@ class ExecutionEnded(BaseModel):
 
     @property
     def execution(self) -> ExecutionName | None:
-        """The name taken apart; None when it is none of this service's."""
+        """The name taken apart; None when it belongs to something else."""
         return ExecutionName.parse(self.name)
 
     @property
-    def words(self) -> str:
+    def reason(self) -> str:
         """How the execution ended, for the caller."""
         match self.status:
             case "TIMED_OUT":

@@ -1,18 +1,15 @@
 """The payload of a finished job, built once and then kept: every attempt and every redelivery sends the same bytes."""
 
 import binascii
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger
 
 from functions.callback.settings import CallbackSettings
-from imagejobs import payloads
-from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback
+from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
-from imagejobs.job_store import JobRequest, JobStore
-from imagejobs.secrets import Secrets
-from imagejobs.storage import Bucket, image_client
+from imagejobs.job_store import JobRequest
+from imagejobs.resources import Resources
 from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 
 
@@ -20,9 +17,7 @@ from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 class PayloadBuilder:
     """Builds payloads with what they take: the job's record, and the storage that presigned URLs lead to."""
 
-    store: JobStore
-    settings: CallbackSettings
-    secrets: Callable[[], Secrets]
+    resources: Resources[CallbackSettings]
     logger: Logger
 
     def build(self, request: JobRequest, outcome: Outcome) -> bytes:
@@ -39,13 +34,13 @@ class PayloadBuilder:
             raise
         except JobError as error:
             return self.failed(request, f"{type(error).__name__}: {error}")
-        except ValueError as error:  # a model's refusal among them, whose words may hold a presigned URL
+        except ValueError as error:  # a model's refusal, for example, whose message may hold a presigned URL
             self.logger.exception("the payload could not be built")
             return self.failed(request, f"{type(error).__name__}: the result could not be put into a callback")
 
     def failed(self, request: JobRequest, error: str) -> bytes:
         """Build the payload that says that the job failed."""
-        return payloads.failed(request, error, self.settings)
+        return failed_callback(request, error, self.resources.settings)
 
     def _completed(self, request: JobRequest, outcome: Outcome) -> bytes:
         if request.operation == "batch" and outcome.summary:
@@ -56,7 +51,7 @@ class PayloadBuilder:
             return self._url(request, outcome.image)
         raise StorageRejectedError("the job ended without a result in its record")
 
-    def _base64(self, request: JobRequest, image: EditedImage) -> bytes:
+    def _base64(self, request: JobRequest, edited: EditedImage) -> bytes:
         """Put the payload together around the base64, which a model would copy several times over.
 
         The model makes everything else: its JSON, with a mark in the image's place.
@@ -67,23 +62,22 @@ class PayloadBuilder:
             job_id=request.job_id,
             filename=request.filename,
             result_image_base64=mark,
-            result_mime_type=image.content_type,
+            result_mime_type=edited.content_type,
         )
         before, after = callback.to_json().split(f'"result_image_base64":"{mark}"'.encode(), 1)
-        result = self.store.bucket.get(image.output_key).body
+        result = self.resources.jobs.bucket.get(edited.output_key).body
         encoded = binascii.b2a_base64(result, newline=False)
         del result
         return b"".join([before, b'"result_image_base64":"', encoded, b'"', after])
 
-    def _url(self, request: JobRequest, image: EditedImage) -> bytes:
-        output = Bucket(image_client(self.settings, self.secrets()), self.settings.output_bucket)
-        expires_in = self.settings.cos_presign_expires
+    def _url(self, request: JobRequest, edited: EditedImage) -> bytes:
+        expires_in = self.resources.settings.cos_presign_expires
         return UrlCallback(
             status="completed",
             job_id=request.job_id,
             filename=request.filename,
-            object_key=image.output_key,
-            result_url=output.presigned_url(image.output_key, expires_in),
+            object_key=edited.output_key,
+            result_url=self.resources.outputs.presigned_url(edited.output_key, expires_in),
             expires_in=expires_in,
         ).to_json()
 
@@ -96,8 +90,8 @@ class PayloadBuilder:
             failed=summary.failed,
             fallback_local=summary.fallback_local,
             total_files_processed=summary.processed,
-            duration_seconds=payloads.seconds_since(request.created_at),
-            output_bucket=self.settings.output_bucket,
-            output_prefix=self.settings.batch_output_prefix(request.job_id, request.output_prefix),
+            duration_seconds=seconds_since(request.created_at),
+            output_bucket=self.resources.settings.output_bucket,
+            output_prefix=self.resources.settings.batch_output_prefix(request.job_id, request.output_prefix),
             errors=summary.errors[:MAX_ERRORS],
         ).to_json()

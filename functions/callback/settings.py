@@ -1,6 +1,5 @@
 """What `callback` reads from its environment."""
 
-from functools import lru_cache
 from typing import Annotated
 
 from pydantic import Field
@@ -16,10 +15,3 @@ class CallbackSettings(CallbackUrlSettings, StorageSettings):
     # Total attempts that the state machine makes; here for the log lines alone.
     callback_max_retries: int = 21
     dead_letter_queue_url: str = ""
-    state_machine_arn: str = ""
-
-
-@lru_cache
-def get_settings() -> CallbackSettings:
-    """The settings of this process."""
-    return CallbackSettings.from_environment()

@@ -7,7 +7,7 @@ from standardwebhooks import Webhook
 
 from imagejobs.errors import ConfigurationError
 
-# Stricter than the library, which drops what is no base64: others would make another key of it, or none.
+# Stricter than the library, which drops what is not base64: other libraries would make another key of it, or fail.
 _KEY = re.compile(r"(whsec_)?([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(==)?)")
 
 
@@ -36,5 +36,7 @@ def _webhooks(signing_keys: str) -> list[Webhook]:
     if not keys:
         raise ConfigurationError("the secret has no CALLBACK_SIGNING_KEY: expected whsec_ and base64")
     if not all(_KEY.fullmatch(key) for key in keys):
-        raise ConfigurationError("the secret's CALLBACK_SIGNING_KEY is no base64, with or without whsec_ before it")
+        raise ConfigurationError(
+            "the secret's CALLBACK_SIGNING_KEY is not base64: expected base64, with or without whsec_ before it"
+        )
     return [Webhook(key) for key in keys]

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from time import monotonic
 
-from functions.process_image import fallback, openai_edit
-from functions.process_image.openai_edit import BillingLimitError, Edit, RateLimitedError
+from functions.process_image import fallback
+from functions.process_image.engines import openai
+from functions.process_image.engines.openai import BillingLimitError, Edit, RateLimitedError
 from functions.process_image.pictures import Picture, prepare
 from functions.process_image.places import Places, output_key
 from functions.process_image.settings import ProcessImageSettings
@@ -30,7 +31,7 @@ class Engine:
         """
         timeout = max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
         try:
-            return openai_edit.edit(picture, prompt, self.api_key, self.settings, timeout)
+            return openai.edit(picture, prompt, self.api_key, self.settings, timeout)
         except BillingLimitError as error:
             if not may_fall_back:
                 raise OpenAIRejectedError(str(error)) from error
@@ -39,7 +40,7 @@ class Engine:
 
 
 def edit_image(
-    image: EditRequest, job: JobRequest, places: Places, engine: Engine
+    edit_request: EditRequest, job: JobRequest, places: Places, engine: Engine
 ) -> tuple[EditedImage | RateLimited, Edit | None]:
     """Edit one image and keep the edit, or find the one that an earlier attempt kept; with the edit if it is new.
 
@@ -48,31 +49,31 @@ def edit_image(
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
-    if places.jobs.is_decided(image.job_id):
-        raise JobDecidedError(f"job {image.job_id} has its result already: no more work is done for it")
-    if earlier := _earlier(image, job, places, settings):
+    if places.jobs.has_payload(edit_request.job_id):
+        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
+    if earlier := _earlier(edit_request, job, places, settings):
         return earlier, None
 
-    source = places.read_input(image, job, settings.max_image_bytes)
+    source = places.read_input(edit_request, job)
     picture = prepare(source, settings.max_image_pixels)
-    may_fall_back = image.operation == "batch" or settings.enable_fallback_single
+    may_fall_back = edit_request.operation == "batch" or settings.enable_fallback_single
     try:
         edit = engine.edit(picture, job.prompt, may_fall_back=may_fall_back)
     except RateLimitedError as error:
-        return _waiting(image, error, settings), None
+        return _waiting(edit_request, error, settings), None
     edited = EditedImage(
-        key=image.key,
-        output_key=output_key(image, job, settings, edit.media_type),
+        key=edit_request.key,
+        output_key=output_key(edit_request, job, settings, edit.media_type),
         content_type=edit.media_type,
         engine=edit.engine,
-        attempts=image.attempt,
+        attempts=edit_request.attempt,
         bytes_in=len(source),
         bytes_out=len(edit.body),
         ms=round((monotonic() - started) * 1000),
         note=picture.note,
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
-    places.output_bucket(image).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
+    places.output_bucket(edit_request).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
     return edited, edit
 
 
@@ -82,19 +83,21 @@ def _metadata(edited: EditedImage) -> dict[str, str]:
     return kept | ({"note": edited.note} if edited.note else {})
 
 
-def _earlier(image: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings) -> EditedImage | None:
+def _earlier(
+    edit_request: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings
+) -> EditedImage | None:
     """Find the edit that an earlier attempt kept: OpenAI's under the configured type, the fallback's under its own."""
     types = (f"image/{settings.openai_image_output_format}", fallback.MEDIA_TYPE)
-    for key in dict.fromkeys(output_key(image, job, settings, media_type) for media_type in types):
-        found = places.output_bucket(image).find(key)
+    for key in dict.fromkeys(output_key(edit_request, job, settings, media_type) for media_type in types):
+        found = places.output_bucket(edit_request).find(key)
         if found and "engine" in found.metadata:
             return EditedImage.model_validate(
                 {
-                    "key": image.key,
+                    "key": edit_request.key,
                     "output_key": key,
                     "content_type": found.content_type,
                     "engine": found.metadata["engine"],
-                    "attempts": image.attempt,
+                    "attempts": edit_request.attempt,
                     "bytes_in": found.metadata["bytes-in"],
                     "bytes_out": found.size,
                     "ms": found.metadata["ms"],
@@ -104,11 +107,13 @@ def _earlier(image: EditRequest, job: JobRequest, places: Places, settings: Proc
     return None
 
 
-def _waiting(image: EditRequest, error: RateLimitedError, settings: ProcessImageSettings) -> RateLimited:
+def _waiting(edit_request: EditRequest, error: RateLimitedError, settings: ProcessImageSettings) -> RateLimited:
     """Ask the state machine to wait, unless it waited often enough, or would wait too long."""
     if (
-        image.rate_limited >= settings.openai_max_rate_limit_waits
+        edit_request.rate_limited >= settings.openai_max_rate_limit_waits
         or error.seconds > settings.openai_max_rate_limit_wait_seconds
     ):
         raise OpenAIRejectedError(str(error)) from error
-    return RateLimited(wait_seconds=error.seconds, rate_limited=image.rate_limited + 1, attempts=image.attempt)
+    return RateLimited(
+        wait_seconds=error.seconds, rate_limited=edit_request.rate_limited + 1, attempts=edit_request.attempt
+    )

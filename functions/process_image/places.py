@@ -1,65 +1,58 @@
 """Where an image comes from and where its edit goes."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
 
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.resources import Clients, Resources
 from imagejobs.storage import Bucket
 from imagejobs.workflow import EditRequest
 
-# url, max_bytes -> the file behind the URL. Raises SourceUnavailableError or SourceRefusedError.
-type Fetch = Callable[[str, int], bytes]
-
+# What an image may have in bytes as it comes: above what OpenAI takes, since a large BMP or TIFF becomes a small PNG.
+MAX_IMAGE_BYTES = 100_000_000
+# Seconds for the file behind an `image_url`, from resolving the name to the last byte.
+IMAGE_URL_SECONDS = 30.0
 _DEFAULT_STEM = "image"
 _MAX_STEM = 100
 _MAX_KEY_BYTES = 1024  # S3 user guide, "Naming Amazon S3 objects"
 
 
-@lru_cache(maxsize=128)
-def _recorded(bucket: Bucket, job_id: str) -> JobRequest:
-    """Read a job's request, once for all the images of a batch that this process edits: it never changes."""
-    return JobStore(bucket).recorded(job_id)
+class Places(Resources[ProcessImageSettings]):
+    """What the function works with: the buckets that it reads from and writes to, and the way to other servers."""
 
+    def __init__(self, settings: ProcessImageSettings, clients: Clients | None = None) -> None:
+        super().__init__(settings, clients)
+        # A request never changes, and all the images of a batch have one.
+        self.get_request = lru_cache(maxsize=128)(self.jobs.get_request)
+        # Once for a bucket is enough.
+        self._require = lru_cache(maxsize=1)(Bucket.require)
 
-@lru_cache(maxsize=16)
-def _required(bucket: Bucket) -> Bucket:
-    """Make sure, once a process, that a bucket is there before anything is paid for that goes into it."""
-    bucket.require()
-    return bucket
-
-
-@dataclass(frozen=True)
-class Places:
-    """The buckets that the function reads from and writes to, and the way to other servers."""
-
-    jobs: JobStore
-    inputs: Bucket
-    outputs: Bucket
-    fetch: Fetch
-
-    def request(self, job_id: str) -> JobRequest:
-        """Read what was asked for."""
-        return _recorded(self.jobs.bucket, job_id)
-
-    def read_input(self, image: EditRequest, job: JobRequest, max_bytes: int) -> bytes:
-        """Read the image that is to be edited, of at most `max_bytes`."""
-        if image.operation == "batch":
-            return self.inputs.get(image.key or "", max_bytes).body
+    def read_input(self, edit_request: EditRequest, job: JobRequest) -> bytes:
+        """Read the image that is to be edited, of at most MAX_IMAGE_BYTES."""
+        if edit_request.operation == "batch":
+            return self.inputs.get(edit_request.key or "", MAX_IMAGE_BYTES).body
         if job.image_url:
-            return self.fetch(job.image_url, max_bytes)
-        return self.jobs.bucket.get(job.image_key or self.jobs.key(job.job_id, "input"), max_bytes).body
+            # Here, since only jobs with an image_url need it.
+            from imagejobs.outbound.connection import fetch
 
-    def output_bucket(self, image: EditRequest) -> Bucket:
-        """The bucket that the edit goes to."""
-        return self.jobs.bucket if image.operation == "base64" else _required(self.outputs)
+            return fetch(
+                job.image_url, self.settings.source_policy, max_bytes=MAX_IMAGE_BYTES, timeout=IMAGE_URL_SECONDS
+            )
+        return self.jobs.bucket.get(job.image_key or self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
+
+    def output_bucket(self, edit_request: EditRequest) -> Bucket:
+        """The bucket that the edit goes to, which is there: nothing is paid for that could not be kept."""
+        if edit_request.operation == "base64":
+            return self.jobs.bucket
+        outputs = self.outputs
+        self._require(outputs)
+        return outputs
 
 
-def output_key(image: EditRequest, job: JobRequest, settings: ProcessImageSettings, media_type: str) -> str:
+def output_key(edit_request: EditRequest, job: JobRequest, settings: ProcessImageSettings, media_type: str) -> str:
     """The key of an image's edit: a function of job, image and media type, so that it is found again.
 
     A batch keeps the folder below the input prefix and the whole name of the input: `sub/a.jpg` becomes
@@ -69,11 +62,11 @@ def output_key(image: EditRequest, job: JobRequest, settings: ProcessImageSettin
         StorageRejectedError: the key is longer than object storages take.
     """
     extension = media_type.removeprefix("image/").replace("jpeg", "jpg")
-    if image.operation == "base64":
+    if edit_request.operation == "base64":
         return JobStore.key(job.job_id, "result")
-    if image.operation == "url":
+    if edit_request.operation == "url":
         return f"results/{job.job_id}/{_stem(job.filename)}_modified.{extension}"
-    relative = (image.key or "").removeprefix(settings.input_prefix)
+    relative = (edit_request.key or "").removeprefix(settings.input_prefix)
     key = f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
     if (size := len(key.encode())) > _MAX_KEY_BYTES:
         raise StorageRejectedError(

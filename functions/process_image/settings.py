@@ -1,6 +1,5 @@
-"""Settings of process_image."""
+"""What `process_image` reads from its environment."""
 
-from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -34,16 +33,8 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
     max_image_pixels: Annotated[int, Field(ge=1)] = 50_000_000
-    max_image_bytes: Annotated[int, Field(ge=1)] = 100_000_000
-    image_url_timeout_seconds: Annotated[float, Field(gt=0)] = 30
 
     @property
     def billing_limit_codes(self) -> frozenset[str]:
         """The error codes by which OpenAI says that its billing hard limit is reached."""
         return frozenset(self.openai_billing_limit_codes.replace(",", " ").split())
-
-
-@lru_cache
-def get_settings() -> ProcessImageSettings:
-    """The settings, read from the environment once."""
-    return ProcessImageSettings.from_environment()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.process_image.openai_edit import Edit
+from functions.process_image.engines.openai import Edit
 from imagejobs.errors import JobDecidedError, RetryableError
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
@@ -17,19 +17,19 @@ type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
 
 
 @contextmanager
-def observed(image: EditRequest) -> Iterator[Record]:
+def observed(edit_request: EditRequest) -> Iterator[Record]:
     """Log and count one attempt at an image: the result that is given to what this yields, or the error it ends with.
 
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not.
     """
-    logger.append_keys(**image.model_dump(exclude_none=True))
-    _count("Retries", int(image.attempt > 1))
+    logger.append_keys(**edit_request.model_dump(exclude_none=True))
+    _count("Retries", int(edit_request.attempt > 1))
     try:
         yield _record
     except Exception as error:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
-        # Its words go to the caller by way of the state machine; the log has its name.
+        # Its message goes to the caller through the state machine; the log has its name alone.
         logger.warning("image not edited", error=type(error).__name__)
         raise
     finally:

@@ -7,7 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from imagejobs.openapi import full_document, wxo_document
+from functions.accept.http.openapi import full_document, wxo_document
+from functions.accept.http.routes import ROUTES
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
 
 
@@ -51,5 +52,5 @@ def test_health_stays_open(stack_with_keys: StackInfo) -> None:
 def test_the_published_document_asks_for_the_key(stack_with_keys: StackInfo) -> None:
     published = httpx2.get(f"{stack_with_keys.api_url}/openapi.json", timeout=30).json()
 
-    assert published == full_document(stack_with_keys.api_url, api_key=True)
-    assert published["security"] == wxo_document(stack_with_keys.api_url, api_key=True)["security"]
+    assert published == full_document(ROUTES, stack_with_keys.api_url, api_key=True)
+    assert published["security"] == wxo_document(ROUTES, stack_with_keys.api_url, api_key=True)["security"]

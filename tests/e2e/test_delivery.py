@@ -110,7 +110,7 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
 
     def settled() -> bool:
         time.sleep(0.5)
-        pending.difference_update([job for job in pending if store.delivery(job)[0].status != "pending"])
+        pending.difference_update([job for job in pending if store.get_delivery(job).status != "pending"])
         return not pending
 
     wait_for(settled, 240, "every job delivered or dead-lettered")
@@ -132,7 +132,7 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
     assert not any("hidden" in json.dumps(letter) for letter in letters)
     for job, path in jobs.items():
         requests = receiver.received(path)
-        assert {request.body for request in requests} == {store.decided(job).body}
+        assert {request.body for request in requests} == {store.find_payload(job).body}
         assert {request.headers["webhook-id"] for request in requests} == {job}
         assert webhook.verify(requests[-1].body, requests[-1].headers)["job_id"] == job
 
@@ -142,9 +142,9 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
     redeliverer = Redeliverer(stack.client("sqs"), stack.dead_letter_queue_url, store, executions, patience=60)
     assert {letter.job_id: letter.fate for letter in redeliverer.run()} == dict.fromkeys(dead, Fate.DELIVERED)
     assert letters_on(stack) == []
-    assert {store.delivery(job)[0].status for job in jobs} == {"delivered"}
+    assert {store.get_delivery(job).status for job in jobs} == {"delivered"}
     for job in dead:
-        assert {request.body for request in receiver.received(jobs[job])} == {store.decided(job).body}
+        assert {request.body for request in receiver.received(jobs[job])} == {store.find_payload(job).body}
 
 
 def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(
@@ -157,8 +157,8 @@ def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt
     requests = service.receiver.wait(3, path="/thrice", timeout=60)
     assert len({request.body for request in requests}) == 1
     assert webhook.verify(requests[2].body, requests[2].headers)["job_id"] == job
-    wait_for(lambda: store.delivery(job)[0].status == "delivered", 10, "recorded as delivered")
-    assert store.delivery(job)[0].attempts == 3
+    wait_for(lambda: store.get_delivery(job).status == "delivered", 10, "recorded as delivered")
+    assert store.get_delivery(job).attempts == 3
 
 
 def last_word(service: Service, job: str) -> str:

@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from imagejobs.openapi import SUBMISSIONS
+from functions.accept.http.routes import ROUTES
 from tests.pictures import picture
 
 CHECKED: list[Any] = [
@@ -90,7 +90,7 @@ def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode
     assert answered.total() >= wanted
 
 
-@pytest.mark.parametrize("path", [one.path for one in SUBMISSIONS])
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.callback])
 def test_answers_to_an_accepted_job_are_as_documented(schema: Any, path: str) -> None:
     # An empty folder, in the case of a batch.
     body = {"prompt": "a red sky"} | (

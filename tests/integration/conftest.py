@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from moto import mock_aws
 
-from imagejobs.executions import Executions, step_functions_client
+from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
-from imagejobs.storage import Bucket, s3_client
+from imagejobs.storage import Bucket
 
 REGION = "us-east-1"
 SECRETS = {
@@ -21,14 +20,6 @@ SECRETS = {
     "CALLBACK_SIGNING_KEY": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
 _PASS = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
-
-
-@pytest.fixture(autouse=True)
-def _fresh_clients() -> None:
-    """What a process keeps between invocations belongs to one test's account alone."""
-    parameters.clear_caches()
-    s3_client.cache_clear()
-    step_functions_client.cache_clear()
 
 
 @pytest.fixture

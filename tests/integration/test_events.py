@@ -8,41 +8,25 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
-import functions.accept.services as accept_services
-import functions.accept.settings as accept_settings
-import functions.batch_fanout.settings as batch_fanout_settings
-import functions.callback.app as callback_app
-import functions.callback.settings as callback_settings
-import functions.process_image.settings as process_image_settings
-from imagejobs.executions import Executions, step_functions_client
+from functions.accept import app as accept
+from functions.accept.resources import AcceptResources
+from functions.accept.settings import AcceptSettings
+from functions.batch_fanout import app as batch_fanout
+from functions.batch_fanout.settings import BatchFanoutSettings
+from functions.callback import app as callback
+from functions.callback.settings import CallbackSettings
+from functions.process_image import app as process_image
+from functions.process_image.places import Places
+from functions.process_image.settings import ProcessImageSettings
+from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
-from imagejobs.storage import Bucket, s3_client
+from imagejobs.resources import Resources
+from imagejobs.storage import Bucket
 from local import event_jobs
 from local.openai_standin import OpenAIStandIn
 from local.receiver import Receiver
 from tests.event_outcomes import CHECKS, EVENTS, NAMES, Outcome, check
-
-_CACHED: list[Any] = [
-    accept_settings.get_settings,
-    accept_services.store,
-    accept_services.executions,
-    accept_services.job_reader,
-    batch_fanout_settings.get_settings,
-    callback_app.service,
-    callback_app._sqs_client,
-    callback_settings.get_settings,
-    process_image_settings.get_settings,
-    s3_client,
-    step_functions_client,
-]
-
-
-def _forget() -> None:
-    for cached in _CACHED:
-        cached.cache_clear()
-    parameters.clear_caches()
 
 
 @pytest.fixture
@@ -58,13 +42,17 @@ def openai() -> Iterator[OpenAIStandIn]:
 
 
 @pytest.fixture(autouse=True)
-def _environment(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("CALLBACK_ALLOW_HTTP", "CALLBACK_ALLOW_PRIVATE"):
-        monkeypatch.setenv(name, "true")
-    monkeypatch.setenv("OPENAI_BASE_URL", openai.base_url)
-    _forget()
-    yield
-    _forget()
+def _resources(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What each function works with, made for this test's stack."""
+    local = {"CALLBACK_ALLOW_HTTP": "true", "CALLBACK_ALLOW_PRIVATE": "true", "OPENAI_BASE_URL": openai.base_url}
+    made: dict[Any, Resources[Any]] = {
+        accept: AcceptResources(AcceptSettings.from_environment(stack | local)),
+        batch_fanout: Resources(BatchFanoutSettings.from_environment(stack | local)),
+        callback: Resources(CallbackSettings.from_environment(stack | local)),
+        process_image: Places(ProcessImageSettings.from_environment(stack | local)),
+    }
+    for module, resources in made.items():
+        monkeypatch.setattr(module, "resources", lambda resources=resources: resources)
 
 
 def invoke(function: str, event: dict[str, Any]) -> Any:

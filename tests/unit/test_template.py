@@ -26,7 +26,7 @@ FUNCTIONS = {
 }
 # Read by libraries or set by Lambda itself, not by a settings model.
 NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
-# Contract, "Configuration": name -> default, as template parameters.
+# The contract (docs/api.md, "Configuration"): name -> default, as template parameters.
 CONTRACT = {
     "CosEndpoint": "",
     "CosRegion": "eu-geo",
@@ -56,7 +56,11 @@ def variables(function: str) -> dict[str, Any]:
 def settings_of(function: str) -> type[Settings]:
     """The settings model of a function."""
     module = import_module(f"functions.{function}.settings")
-    kind: type[Settings] = module.get_settings.__wrapped__.__annotations__["return"]
+    (kind,) = (
+        member
+        for member in vars(module).values()
+        if isinstance(member, type) and issubclass(member, Settings) and member.__module__ == module.__name__
+    )
     return kind
 
 

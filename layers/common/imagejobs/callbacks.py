@@ -4,12 +4,18 @@ watsonx Orchestrate rejects a callback with an undeclared, mistyped or missing f
 fields, and an optional field without a value is absent from the JSON, never null: see `to_json`.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
+from imagejobs.job_store import JobRequest
+from imagejobs.settings import StorageSettings
+
 MAX_ERRORS = 20
+# The error of a job that its caller cancelled.
+CANCELLED = "cancelled"
 
 
 def without_null_defaults(schema: dict[str, Any]) -> None:
@@ -124,3 +130,35 @@ class BatchCallback(_Callback):
 
 
 type Callback = Base64Callback | UrlCallback | BatchCallback
+
+
+def failed_callback(request: JobRequest, error: str, settings: StorageSettings) -> bytes:
+    """Make the payload of a job that came to nothing, for any operation; `error` is a message for the caller.
+
+    Decided by `callback` when an error ended the job, by `accept` when its caller cancelled it.
+    """
+    callback: Callback
+    if request.operation == "batch":
+        callback = BatchCallback(
+            status="failed",
+            job_id=request.job_id,
+            total_files=0,
+            processed=0,
+            failed=0,
+            fallback_local=0,
+            total_files_processed=0,
+            duration_seconds=seconds_since(request.created_at),
+            output_bucket=settings.output_bucket,
+            output_prefix=settings.batch_output_prefix(request.job_id, request.output_prefix),
+            errors=[],
+            error=error,
+        )
+    else:
+        model = Base64Callback if request.operation == "base64" else UrlCallback
+        callback = model(status="failed", job_id=request.job_id, filename=request.filename, error=error)
+    return callback.to_json()
+
+
+def seconds_since(moment: datetime) -> float:
+    """Seconds from `moment` until now, to the millisecond, never negative."""
+    return round(max(0.0, (datetime.now(UTC) - moment).total_seconds()), 3)

@@ -28,11 +28,11 @@ class SecretsUnavailableError(RetryableError):
 
 
 class OpenAIRetryableError(RetryableError):
-    """OpenAI failed in a way that passes: 5xx, a time-out, a lost connection. Message: `{SDK class}: {its words}`."""
+    """OpenAI failed in a way that passes: 5xx, a time-out, a lost connection. Message: `{SDK class}: {its message}`."""
 
 
 class OpenAIRejectedError(PermanentError):
-    """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its words}`."""
+    """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its message}`."""
 
 
 class StorageUnavailableError(RetryableError):
@@ -44,7 +44,7 @@ class StorageRejectedError(PermanentError):
 
 
 class UnsupportedImageError(PermanentError):
-    """The bytes are no image, a damaged one, or one of a type that is not taken."""
+    """The file is not an image, or a damaged one, or one of a type that is not taken."""
 
 
 class ImageTooLargeError(PermanentError):
@@ -75,12 +75,12 @@ class CallbackRefusedError(PermanentError):
     """The callback URL is one that policy forbids to call."""
 
 
-# Wrappers whose message already begins with the name of the error they stand for.
-_SPEAK_FOR_ANOTHER = {OpenAIRetryableError.__name__, OpenAIRejectedError.__name__}
+# Errors whose message already begins with the name of the SDK error that they stand for.
+_NAMED_IN_MESSAGE = {OpenAIRetryableError.__name__, OpenAIRejectedError.__name__}
 
 
 def failure_text(error: str, cause: str) -> str:
-    """Put a caught state error into words: `{Type}: {message}`.
+    """Describe a caught state error for the caller: `{Type}: {message}`.
 
     `error` and `cause` are the `Error` and `Cause` of a Catch. For a failed Lambda task, `Cause` is a JSON string
     with `errorMessage` and `errorType`; for an error of Step Functions itself (States.Timeout …) it is plain text.
@@ -93,6 +93,6 @@ def failure_text(error: str, cause: str) -> str:
     else:
         if isinstance(details, dict):
             message = str(details.get("errorMessage") or "")
-    if error in _SPEAK_FOR_ANOTHER:
+    if error in _NAMED_IN_MESSAGE:
         return message or error
     return f"{error}: {message}" if message else error

@@ -3,22 +3,14 @@
 import json
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
+JOB_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-(?P<round>[0-9]+))?")
-
-
-@lru_cache
-def step_functions_client() -> "SFNClient":
-    """The client for Step Functions."""
-    import boto3
-
-    return boto3.client("stepfunctions")
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,7 @@ class ExecutionName:
 
     @classmethod
     def parse(cls, name: str) -> "ExecutionName | None":
-        """Read a name; None when it is none of this service's."""
+        """Read a name; None when this service did not give it."""
         found = _NAME.fullmatch(name)
         if not found:
             return None
@@ -69,14 +61,14 @@ class Executions:
         return True
 
     def describe(self, name: ExecutionName) -> "DescribeExecutionOutputTypeDef | None":
-        """Read an execution; None when there is none of that name."""
+        """Read an execution; None when no execution has that name."""
         try:
             return self.client.describe_execution(executionArn=self.arn(name))
         except self.client.exceptions.ExecutionDoesNotExist:
             return None
 
     def status(self, name: ExecutionName) -> str | None:
-        """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when there is none of that name."""
+        """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when no execution has that name."""
         execution = self.describe(name)
         return execution["status"] if execution else None
 

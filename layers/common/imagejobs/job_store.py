@@ -1,5 +1,5 @@
 """A job's record in the jobs bucket, under `jobs/{job_id}/`. Objects here are the service's only memory of a job,
-beside the Step Functions execution that bears its id.
+beside the Step Functions execution of the same name.
 
 | object           | written                                            | by            |
 |------------------|----------------------------------------------------|---------------|
@@ -50,28 +50,33 @@ class JobRequest(BaseModel):
 
 
 class Delivery(BaseModel):
-    """How the delivery of the callback stands. `round` counts redeliveries; `attempts` counts over all rounds."""
+    """How the delivery of the callback stands. `round` counts redeliveries; `attempts` counts over all rounds.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    `etag` is that of the stored object, None for one that is not stored yet: `put_delivery` takes a changed copy only
+    when nobody else changed the object meanwhile. It is not part of the JSON.
+    """
+
+    # Objects that an earlier version wrote have one field more, updated_at.
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
     status: Literal["pending", "delivered", "dead_lettered"] = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0
     last_error: str | None = None
     round: Annotated[int, Field(ge=0)] = 0
-    updated_at: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    etag: Annotated[str | None, Field(exclude=True)] = None
 
 
 @dataclass(frozen=True)
-class Decided:
-    """A job's decided payload: the bytes that every delivery sends."""
+class Payload:
+    """A job's payload, which is decided once: the bytes that every delivery sends."""
 
     body: bytes
     decided_at: datetime
 
 
 @dataclass(frozen=True)
-class Decision:
-    """That a job is decided: its payload's size in bytes, and when."""
+class PayloadInfo:
+    """A payload's size in bytes, and when it was decided."""
 
     size: int
     decided_at: datetime
@@ -93,16 +98,18 @@ class JobStore:
         body = request.model_dump_json(exclude_none=True).encode()
         return self.bucket.put(self.key(request.job_id, "request.json"), body, _JSON, if_absent=True)
 
-    def request(self, job_id: str) -> JobRequest | None:
+    def find_request(self, job_id: str) -> JobRequest | None:
         """Read a job's request; None for an unknown job."""
-        found = self.bucket.read(self.key(job_id, "request.json"))
+        found = self.bucket.find_with_body(self.key(job_id, "request.json"))
         return JobRequest.model_validate_json(found.body) if found else None
 
-    def recorded(self, job_id: str) -> JobRequest:
+    def get_request(self, job_id: str) -> JobRequest:
         """Read the request of a job that must be known; a StorageRejectedError when its record has expired."""
-        request = self.request(job_id)
+        request = self.find_request(job_id)
         if request is None:
-            raise StorageRejectedError(f"no record of job {job_id} in bucket {self.bucket.name!r}: it may have expired")
+            raise StorageRejectedError(
+                f"there is no record of job {job_id} in bucket {self.bucket.name!r}: it may have expired"
+            )
         return request
 
     def forget(self, job_id: str) -> None:
@@ -113,61 +120,61 @@ class JobStore:
         """Keep the posted image."""
         self.bucket.put(self.key(job_id, "input"), image, content_type)
 
-    def decide(self, job_id: str, payload: bytes) -> Decided:
-        """Decide the job's payload, unless it is decided already: the first decision is the one that is returned."""
+    def decide(self, job_id: str, body: bytes) -> Payload:
+        """Decide the job's payload, unless it is decided already; returns the one that was decided first."""
         decided_at = datetime.now(UTC)
         metadata = {"decided-at": decided_at.isoformat()}
-        if self.bucket.put(self.key(job_id, "callback.json"), payload, _JSON, metadata=metadata, if_absent=True):
-            return Decided(payload, decided_at)
-        earlier = self.decided(job_id)
+        if self.bucket.put(self.key(job_id, "callback.json"), body, _JSON, metadata=metadata, if_absent=True):
+            return Payload(body, decided_at)
+        earlier = self.find_payload(job_id)
         if earlier is None:
             raise StorageRejectedError(f"the decided payload of job {job_id} is gone from bucket {self.bucket.name!r}")
         return earlier
 
-    def decided(self, job_id: str) -> Decided | None:
-        """Read the decided payload; None while the job has no result."""
-        found = self.bucket.read(self.key(job_id, "callback.json"))
-        return Decided(found.body, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
+    def find_payload(self, job_id: str) -> Payload | None:
+        """Read the payload; None while the job has no result."""
+        found = self.bucket.find_with_body(self.key(job_id, "callback.json"))
+        return Payload(found.body, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
 
-    def decision(self, job_id: str) -> Decision | None:
-        """Look at the decided payload without reading it, since a base64 job's holds the image."""
+    def find_payload_info(self, job_id: str) -> PayloadInfo | None:
+        """Look at the payload without reading it, since a base64 job's holds the image; None as for `find_payload`."""
         found = self.bucket.find(self.key(job_id, "callback.json"))
-        return Decision(found.size, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
+        return PayloadInfo(found.size, datetime.fromisoformat(found.metadata["decided-at"])) if found else None
 
-    def is_decided(self, job_id: str) -> bool:
+    def has_payload(self, job_id: str) -> bool:
         """Tell whether the job has its result."""
-        return self.decision(job_id) is not None
+        return self.find_payload_info(job_id) is not None
 
-    def delivery(self, job_id: str) -> tuple[Delivery, str | None]:
-        """Read how the delivery stands, with the ETag that `put_delivery` takes; a fresh one when none was tried."""
-        found = self.bucket.read(self.key(job_id, "delivery.json"))
-        return (Delivery.model_validate_json(found.body), found.etag) if found else (Delivery(), None)
+    def get_delivery(self, job_id: str) -> Delivery:
+        """Read how the delivery stands; a fresh one when none was tried."""
+        found = self.bucket.find_with_body(self.key(job_id, "delivery.json"))
+        if not found:
+            return Delivery()
+        return Delivery.model_validate_json(found.body).model_copy(update={"etag": found.etag})
 
-    def put_delivery(self, job_id: str, delivery: Delivery, *, if_etag: str | None) -> bool:
-        """Write how the delivery stands; False when it changed since `delivery` gave `if_etag` (None: since absent)."""
+    def put_delivery(self, job_id: str, delivery: Delivery) -> bool:
+        """Write how the delivery stands; False when the stored object is another than `delivery.etag` says."""
         body = delivery.model_dump_json(exclude_none=True).encode()
         key = self.key(job_id, "delivery.json")
-        return self.bucket.put(key, body, _JSON, if_etag=if_etag, if_absent=if_etag is None)
+        return self.bucket.put(key, body, _JSON, if_etag=delivery.etag, if_absent=delivery.etag is None)
 
     def update_delivery(
-        self,
-        job_id: str,
-        change: Callable[[Delivery], Delivery | None],
-        known: tuple[Delivery, str | None] | None = None,
+        self, job_id: str, change: Callable[[Delivery], Delivery | None], known: Delivery | None = None
     ) -> Delivery:
-        """Change how the delivery stands, whoever else does so meanwhile; `change` gives None to leave it as it is.
+        """Change how the delivery stands, whoever else does so meanwhile.
 
-        `known` is what `delivery` gave a moment ago, and saves reading it once more.
+        `change` gives a changed copy, or None to leave the delivery as it is. `known` is what `get_delivery` gave a
+        moment ago, and saves reading it once more.
 
         Raises:
             StorageUnavailableError: others kept changing it.
         """
         for _ in range(5):
-            delivery, etag = known or self.delivery(job_id)
+            delivery = known or self.get_delivery(job_id)
             known = None
             changed = change(delivery)
             if changed is None:
                 return delivery
-            if self.put_delivery(job_id, changed, if_etag=etag):
+            if self.put_delivery(job_id, changed):
                 return changed
         raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")

@@ -21,7 +21,7 @@ def make_metrics(function: str) -> Metrics:
 
     Powertools reads the stack's own namespace from POWERTOOLS_METRICS_NAMESPACE.
     """
-    # A call that has nothing to count is no mistake.
+    # A call may have nothing to count.
     warnings.filterwarnings("ignore", "No application metrics to publish")
     metrics = Metrics(service=function)
     metrics.namespace = metrics.namespace or NAMESPACE

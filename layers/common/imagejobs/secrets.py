@@ -1,10 +1,13 @@
 """The stack's one secret: a JSON object in AWS Secrets Manager."""
 
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from imagejobs.errors import SecretsUnavailableError
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
 # How long a function keeps what it read, in seconds: a rotated key is in use everywhere after this.
 MAX_AGE_SECONDS = 300
@@ -23,18 +26,17 @@ class Secrets(BaseModel):
     callback_signing_key: SecretStr = SecretStr("")
 
 
-def load_secrets(secret_arn: str) -> Secrets:
-    """Read the secret, at most once every MAX_AGE_SECONDS.
+def read_secrets(provider: "SecretsProvider", secret_arn: str) -> Secrets:
+    """Read the secret, at most once every MAX_AGE_SECONDS with one provider.
 
     Raises:
-        SecretsUnavailableError: Secrets Manager could not be reached or refused, or the secret is no JSON object.
+        SecretsUnavailableError: Secrets Manager could not be reached or refused, or the secret is not a JSON object.
     """
-    # This brings the SDK along, which takes half a second: not to be spent when a module is imported.
-    from aws_lambda_powertools.utilities import parameters
+    # Here, since it brings the SDK along.
     from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 
     try:
-        value = parameters.get_secret(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
+        value = provider.get(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
     except (GetParameterError, TransformParameterError) as error:
         raise SecretsUnavailableError(f"the secret could not be read: {type(error).__name__}") from error
-    return Secrets.model_validate(cast(dict[str, Any], value))
+    return Secrets.model_validate(value)

@@ -1,15 +1,18 @@
 """Settings that several functions share, and the one place that reads the environment.
 
-Each function has its own subclass in its own folder (`functions/<name>/settings.py`), behind a cached getter.
+Each function has its own subclass in its own folder (`functions/<name>/settings.py`).
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
+from imagejobs.secrets import Secrets
+from imagejobs.workflow import Operation
 
 
 class Settings(BaseModel):
@@ -19,11 +22,12 @@ class Settings(BaseModel):
 
     jobs_bucket: str = ""
     secret_arn: str = ""
+    state_machine_arn: str = ""
 
     @classmethod
-    def from_environment(cls) -> Self:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the process's environment; an empty variable counts as absent, so that its default holds."""
-        return cls.model_validate({name: value for name, value in os.environ.items() if value.strip()})
+        return cls.model_validate({name: value for name, value in environment.items() if value.strip()})
 
 
 class StorageSettings(Settings):
@@ -53,6 +57,21 @@ class StorageSettings(Settings):
         """The prefix of a batch's results: `{COS_OUTPUT_PREFIX}/{job_id}/`, below the `segment` that the job chose."""
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
+
+    def missing(self, operation: Operation, secrets: Secrets) -> list[str]:
+        """Name every setting and secret that an operation needs and that is not there, in alphabetical order.
+
+        Asked before a job is recorded, and again before money is spent on it: settings may change in between.
+        """
+        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket, "OPENAI_API_KEY": secrets.openai_api_key}
+        if operation != "base64":
+            needed["COS_OUTPUT_BUCKET"] = self.output_bucket
+            if self.cos_endpoint:
+                needed["COS_ACCESS_KEY_ID"] = secrets.cos_access_key_id
+                needed["COS_SECRET_ACCESS_KEY"] = secrets.cos_secret_access_key
+        if operation == "batch":
+            needed["COS_INPUT_BUCKET"] = self.cos_input_bucket
+        return sorted(name for name, value in needed.items() if not value)
 
 
 class CallbackUrlSettings(Settings):

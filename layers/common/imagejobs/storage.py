@@ -2,77 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from imagejobs.errors import JobError, StorageRejectedError, StorageUnavailableError
-from imagejobs.secrets import Secrets
-from imagejobs.settings import StorageSettings
 
 if TYPE_CHECKING:
-    from botocore.config import Config
     from mypy_boto3_s3.client import S3Client
 
 _TRANSIENT_CODES = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
-
-
-def _config(**options: Any) -> "Config":
-    # The SDK takes half a second to import: that is spent when a client is made, not when a module is imported.
-    from botocore.config import Config
-
-    # The SDK tries storage calls again by itself, unlike OpenAI's: an upload that fails after a paid edit would cost a
-    # second edit if only the state machine tried again.
-    return Config(
-        signature_version="s3v4",
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"total_max_attempts": 3, "mode": "standard"},
-        # The SDK adds a checksum of its own to every transfer unless told otherwise. COS does not know it, and beside
-        # TLS it is work that a batch feels.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        **options,
-    )
-
-
-@lru_cache
-def s3_client() -> "S3Client":
-    """The client for the account's own buckets."""
-    import boto3
-
-    # By default a presigned URL names S3's global host, which answers for a bucket of another region with a redirect
-    # that breaks the signature, or not at all (S3 user guide, "Virtual hosting of general purpose buckets").
-    return boto3.client("s3", config=_config(s3={"addressing_style": "virtual"}))
-
-
-@lru_cache
-def _cos_client(endpoint: str, region: str, access_key_id: str, secret_access_key: str) -> "S3Client":
-    import boto3
-
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret_access_key,
-        config=_config(
-            s3={"addressing_style": "path"},
-        ),
-    )
-
-
-def image_client(settings: StorageSettings, secrets: Secrets) -> "S3Client":
-    """The client for the input and output buckets: COS with its HMAC keys when an endpoint is set, else S3."""
-    if not settings.cos_endpoint:
-        return s3_client()
-    return _cos_client(
-        settings.cos_endpoint,
-        settings.cos_region,
-        secrets.cos_access_key_id.get_secret_value(),
-        secrets.cos_secret_access_key.get_secret_value(),
-    )
 
 
 @dataclass(frozen=True)
@@ -106,8 +45,8 @@ class Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, key) from error
 
-    def read(self, key: str) -> StoredObject | None:
-        """Read an object; None when there is none.
+    def find_with_body(self, key: str) -> StoredObject | None:
+        """Read an object; None when it does not exist.
 
         S3 answers 403 rather than 404 for a missing key unless the caller may list the bucket, so every function
         that reads has s3:ListBucket.
@@ -123,7 +62,7 @@ class Bucket:
             raise self._translated(error, key) from error
 
     def find(self, key: str) -> StoredObject | None:
-        """Look an object up without its body; None when there is none."""
+        """Look an object up without its body; None when it does not exist."""
         try:
             return _stored(key, self.client.head_object(Bucket=self.name, Key=key))
         except ClientError as error:
@@ -167,7 +106,7 @@ class Bucket:
             self.client.head_bucket(Bucket=self.name)
         except ClientError as error:
             if _status(error) == 404:  # the answer to a HEAD has no body to say more
-                raise StorageRejectedError(f"NoSuchBucket: there is no bucket {self.name!r}") from error
+                raise StorageRejectedError(f"NoSuchBucket: the bucket {self.name!r} does not exist") from error
             if _status(error) != 403:  # keys may write into a bucket that they may not look at
                 raise self._translated(error, "") from error
         except BotoCoreError as error:

@@ -127,7 +127,7 @@ class BatchSummary(_Message):
 
 
 class Outcome(_Message):
-    """What a job's states came to: one of the three; none of them where the payload is decided already."""
+    """What a job's states came to: one of the three, or nothing where the payload is decided already."""
 
     image: EditedImage | None = None
     summary: BatchSummary | None = None

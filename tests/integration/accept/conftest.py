@@ -1,17 +1,16 @@
-"""The API as its callers see it: the handler behind events as API Gateway sends them."""
+"""The API as its callers see it, behind events as API Gateway sends them."""
 
 import base64
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
-from functions.accept import app, services
-from functions.accept.settings import get_settings
+from functions.accept.http.router import build_api
+from functions.accept.resources import AcceptResources
+from functions.accept.settings import AcceptSettings
 from tests.pictures import picture
 
 _CONTEXT = SimpleNamespace(
@@ -57,12 +56,16 @@ def event(method: str, path: str, body: object | None, headers: dict[str, str]) 
 
 
 class Api:
-    """Calls the handler."""
+    """The API of a stack, in an execution environment of its own."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.resources = AcceptResources(AcceptSettings.from_environment(environment))
+        self._resolver = build_api(self.resources)
 
     def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = app.handler(event(method, path, body, named), _CONTEXT)  # type: ignore[arg-type]
+        answer = self._resolver.resolve(event(method, path, body, named), _CONTEXT)  # type: ignore[arg-type]
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(
@@ -77,22 +80,9 @@ class Api:
 
 
 @pytest.fixture
-def fresh_services() -> Callable[[], None]:
-    """Forgets what the function made on first use, as a new execution environment has."""
-
-    def forget() -> None:
-        for cached in (get_settings, services.store, services.executions, services.job_reader, app._api):
-            cached.cache_clear()
-        parameters.clear_caches()
-
-    return forget
-
-
-@pytest.fixture
-def api(stack: dict[str, str], fresh_services: Callable[[], None]) -> Api:
+def api(stack: dict[str, str]) -> Api:
     """The API of a stack without any job."""
-    fresh_services()
-    return Api()
+    return Api(stack)
 
 
 @pytest.fixture

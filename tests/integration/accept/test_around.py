@@ -1,13 +1,16 @@
 """The routes around jobs, and what every route has in common."""
 
 import json
+from uuid import uuid4
 
+import boto3
 import pytest
 from botocore.stub import Stubber
 
-from functions.accept import services
+from functions.accept.http.routes import ROUTES
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Api
+from tests.integration.conftest import SECRETS
 
 
 class TestUploads:
@@ -22,7 +25,7 @@ class TestUploads:
         job = api.post("/process-image-async", {"prompt": "p", "image_key": image_key})
 
         assert job.status == 202
-        assert store.recorded(job.body["job_id"]).image_key == image_key
+        assert store.get_request(job.body["job_id"]).image_key == image_key
 
     def test_policy_binds_size_and_type(self, api: Api) -> None:
         import base64
@@ -67,7 +70,7 @@ class TestAround:
         answered = api.post("/process-image-async", image_body, x_correlation_id="trace-7")
 
         assert answered.headers["x-correlation-id"] == "trace-7"
-        assert store.recorded(answered.body["job_id"]).correlation_id == "trace-7"
+        assert store.get_request(answered.body["job_id"]).correlation_id == "trace-7"
         assert len(api("GET", "/health").headers["x-correlation-id"]) == 36
 
     def test_unknown_route_and_method(self, api: Api) -> None:
@@ -75,6 +78,22 @@ class TestAround:
         answered = api("GET", "/uploads")
         assert (answered.status, answered.headers["Allow"]) == (405, "OPTIONS, POST")
         assert set(answered.body) == {"detail"}
+
+    def test_every_route_asks_for_the_token_but_the_open_ones(self, stack: dict[str, str]) -> None:
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
+        )
+        api = Api(stack)
+
+        answered = {
+            (route.path, method): api(method, route.path.format(job_id=uuid4()), "{}").status
+            for route in ROUTES
+            for method in route.methods
+        }
+
+        answering = {path for (path, _), status in answered.items() if status != 401}
+        assert answering == {"/health", "/docs", "/openapi.json"}
+        assert {status for (path, _), status in answered.items() if path in answering} == {200}
 
     def test_head_and_options(self, api: Api) -> None:
         head = api("HEAD", "/health")
@@ -87,12 +106,9 @@ class TestAround:
         assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
         assert api("PUT", "/health/").status == 405
 
-    def test_cors_for_the_configured_origins_only(
-        self, api: Api, monkeypatch: pytest.MonkeyPatch, fresh_services: object
-    ) -> None:
+    def test_cors_for_the_configured_origins_only(self, api: Api, stack: dict[str, str]) -> None:
         assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://app.example").headers
-        monkeypatch.setenv("CORS_ALLOW_ORIGINS", "https://app.example, https://two.example")
-        fresh_services()  # type: ignore[operator]
+        api = Api(stack | {"CORS_ALLOW_ORIGINS": "https://app.example, https://two.example"})
 
         for origin in ("https://app.example", "https://two.example"):
             headers = api("GET", "/health", Origin=origin).headers
@@ -103,8 +119,7 @@ class TestAround:
         assert "callbackUrl" in preflight.headers["Access-Control-Allow-Headers"]
 
     def test_storage_that_fails_is_503_with_retry_after(self, api: Api, job_id: str) -> None:
-        api("GET", "/health")
-        with Stubber(services.store().bucket.client) as s3:
+        with Stubber(api.resources.jobs.bucket.client) as s3:
             s3.add_client_error("get_object", "SlowDown", http_status_code=503)
             answered = api("GET", f"/jobs/{job_id}")
 

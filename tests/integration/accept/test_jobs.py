@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from botocore.stub import Stubber
 
-from functions.accept import services
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
@@ -30,7 +29,7 @@ class TestRead:
         assert answered.headers["Retry-After"] == "2"
 
     def test_recorded_but_not_started_is_queued(self, api: Api, job_id: str, store: JobStore) -> None:
-        other = store.recorded(job_id).model_copy(update={"job_id": UNKNOWN})
+        other = store.get_request(job_id).model_copy(update={"job_id": UNKNOWN})
         store.create(other)
 
         assert api("GET", f"/jobs/{UNKNOWN}").body["status"] == "queued"
@@ -69,7 +68,7 @@ class TestRead:
         store.decide(job_id, payload.to_json())
         store.bucket.put(store.key(job_id, "result"), b"edited", "image/png")
         asked: list[str] = []
-        client = services.store().bucket.client
+        client = api.resources.jobs.bucket.client
         client.meta.events.register(
             "before-call.s3", lambda model, params, **_: asked.append(f"{model.name} {params['url_path']}")
         )
@@ -124,7 +123,7 @@ class TestRead:
         assert (job["status"], job["error"]) == ("failed", "BadRequestError: no")
 
     def test_delivery_is_told(self, api: Api, job_id: str, store: JobStore) -> None:
-        store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3, last_error="503"), if_etag=None)
+        store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3, last_error="503"))
 
         assert api("GET", f"/jobs/{job_id}").body["delivery"] == {
             "status": "dead_lettered",
@@ -141,7 +140,7 @@ class TestRead:
     def test_batch_progress_survives_throttling(self, api: Api) -> None:
         job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
         api("GET", f"/jobs/{job_id}")
-        reader = services.job_reader()
+        reader = api.resources.job_reader
         reader._progress.values.clear()
         with Stubber(reader.executions.client) as step_functions:
             step_functions.add_client_error("list_map_runs", "ThrottlingException", http_status_code=400)
@@ -157,7 +156,7 @@ class TestCancel:
         assert api("DELETE", f"/jobs/{job_id}").status == 202  # idempotent
 
         assert executions.status(ExecutionName(job_id)) == "ABORTED"
-        decided = store.decided(job_id)
+        decided = store.find_payload(job_id)
         assert decided is not None
         assert json.loads(decided.body) == {
             "status": "failed",
@@ -182,7 +181,7 @@ class TestRedeliver:
         self, api: Api, job_id: str, store: JobStore, executions: Executions
     ) -> None:
         store.decide(job_id, Base64Callback(status="failed", job_id=job_id, error="x").to_json())
-        store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3), if_etag=None)
+        store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3))
 
         assert api("POST", f"/jobs/{job_id}/redeliver").status == 202
         execution = executions.describe(ExecutionName(job_id, "redelivery", 1))

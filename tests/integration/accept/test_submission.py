@@ -2,13 +2,12 @@
 
 import base64
 import json
-from collections.abc import Callable
 from datetime import timedelta
 
 import boto3
 import pytest
 
-from functions.accept import submission
+from functions.accept.jobs import submit
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import CALLBACK_URL, Api
@@ -29,7 +28,7 @@ def test_accepted_job_is_recorded_and_started(
     job_id = answered.body["job_id"]
     assert answered.body == {"accepted": True, "job_id": job_id}
     assert answered.headers["Location"] == f"https://api.example/v1/jobs/{job_id}"
-    request = store.recorded(job_id)
+    request = store.get_request(job_id)
     assert (request.operation, request.prompt, request.filename) == ("base64", "make it blue", "cat.png")
     assert request.callback_url == CALLBACK_URL
     posted = store.bucket.get(store.key(job_id, "input"))
@@ -47,7 +46,7 @@ def test_other_operations(
     body = image_body if operation == "url" else {"prompt": "make it blue"}
     job_id = api.post(route, body).body["job_id"]
 
-    assert store.recorded(job_id).operation == operation
+    assert store.get_request(job_id).operation == operation
     execution = executions.describe(ExecutionName(job_id))
     assert execution is not None
     assert json.loads(execution["input"])["operation"] == operation
@@ -55,7 +54,7 @@ def test_other_operations(
 
 def test_batch_choices_are_recorded(api: Api, store: JobStore) -> None:
     choices = {"prompt": "p", "prefix": "cats/young", "max_files": 7, "output_prefix": "run-1"}
-    request = store.recorded(api.post(BATCH_ROUTE, choices).body["job_id"])
+    request = store.get_request(api.post(BATCH_ROUTE, choices).body["job_id"])
 
     assert (request.prefix, request.max_files, request.output_prefix) == ("cats/young", 7, "run-1")
 
@@ -120,14 +119,15 @@ def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
 def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
     answered = api.post(BATCH_ROUTE, {"prompt": "p", "prefix": "", "output_prefix": ""})
 
-    request = store.recorded(answered.body["job_id"])
+    request = store.get_request(answered.body["job_id"])
     assert (request.prefix, request.output_prefix) == (None, None)
 
 
 def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
-    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b")
+    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b", x_correlation_id="a b")
 
     assert [item["loc"] for item in answered.body["detail"]] == [
+        ["header", "x-correlation-id"],
         ["header", "callbackUrl"],
         ["header", "Idempotency-Key"],
         ["body", "prompt"],
@@ -159,15 +159,29 @@ def test_bad_header_is_refused(
     assert list(store.bucket.keys("")) == []
 
 
+def test_empty_optional_headers_are_none(api: Api, image_body: dict[str, str], store: JobStore) -> None:
+    empty = {"Idempotency_Key": "", "x_correlation_id": "", "x_workshop_token": ""}
+    first, second = api.post(BASE64_ROUTE, image_body, **empty), api.post(BASE64_ROUTE, image_body, **empty)
+
+    assert (first.status, second.status) == (202, 202)
+    assert first.body != second.body
+    assert store.get_request(first.body["job_id"]).correlation_id == first.headers["x-correlation-id"] != ""
+
+
+def test_messages_are_told_without_pydantics_prefix(api: Api) -> None:
+    answered = api.post(BASE64_ROUTE, {"prompt": "p", "image_url": "http://e.example/a.png"}, Idempotency_Key="a b")
+
+    assert [item["msg"] for item in answered.body["detail"]] == [
+        "expected 1 to 255 visible ASCII characters, no spaces",
+        "the URL must begin with https://",
+    ]
+
+
 def test_image_over_the_limit(
-    api: Api,
+    stack: dict[str, str],
     image_body: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    fresh_services: Callable[[], None],
 ) -> None:
-    monkeypatch.setenv("MAX_IMAGE_BASE64_CHARS", "100")
-    fresh_services()
-    answered = api.post(BASE64_ROUTE, image_body)
+    answered = Api(stack | {"MAX_IMAGE_BASE64_CHARS": "100"}).post(BASE64_ROUTE, image_body)
 
     assert answered.status == 413
     assert "limit is 100" in answered.body["detail"]
@@ -175,20 +189,14 @@ def test_image_over_the_limit(
 
 
 def test_missing_configuration_is_all_named_before_anything_is_recorded(
-    api: Api,
     stack: dict[str, str],
     store: JobStore,
-    monkeypatch: pytest.MonkeyPatch,
-    fresh_services: Callable[[], None],
 ) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": ""})
     )
-    monkeypatch.setenv("COS_ENDPOINT", "https://cos.example")
-    monkeypatch.delenv("COS_INPUT_BUCKET")
-    monkeypatch.delenv("COS_OUTPUT_BUCKET")
-    fresh_services()
-    answered = api.post(BATCH_ROUTE, {"prompt": "p"})
+    without_buckets = {"COS_ENDPOINT": "https://cos.example", "COS_INPUT_BUCKET": "", "COS_OUTPUT_BUCKET": ""}
+    answered = Api(stack | without_buckets).post(BATCH_ROUTE, {"prompt": "p"})
 
     assert answered.status == 500
     for name in (
@@ -202,22 +210,18 @@ def test_missing_configuration_is_all_named_before_anything_is_recorded(
     assert list(store.bucket.keys("")) == []
 
 
-def test_legacy_bucket_stands_in_for_the_output_bucket(
-    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch, fresh_services: Callable[[], None]
-) -> None:
-    monkeypatch.delenv("COS_OUTPUT_BUCKET")
-    monkeypatch.setenv("COS_BUCKET", "legacy")
-    fresh_services()
+def test_legacy_bucket_stands_in_for_the_output_bucket(stack: dict[str, str], image_body: dict[str, str]) -> None:
+    api = Api(stack | {"COS_OUTPUT_BUCKET": "", "COS_BUCKET": "legacy"})
 
     assert api.post(URL_ROUTE, image_body).status == 202
     assert api("GET", "/cos/config").body["output_bucket"] == "legacy"
 
 
-def test_token(api: Api, image_body: dict[str, str], stack: dict[str, str], fresh_services: Callable[[], None]) -> None:
+def test_token(image_body: dict[str, str], stack: dict[str, str]) -> None:
     boto3.client("secretsmanager").put_secret_value(
         SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"WORKSHOP_TOKEN": "open sesame"})
     )
-    fresh_services()
+    api = Api(stack)
 
     refused = api.post(BASE64_ROUTE, image_body)
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "x-workshop-token")
@@ -278,10 +282,10 @@ class TestIdempotencyKey:
         executions.stop(ExecutionName(job_id), error="over", cause="")
         store.forget(job_id)
         # The record is made a moment after the execution here, not days.
-        monkeypatch.setattr(submission, "_CLOCK_SKEW", timedelta(0))
+        monkeypatch.setattr(submit, "_CLOCK_SKEW", timedelta(0))
 
         answered = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7")
 
         assert answered.status == 409
         assert "new key" in answered.body["detail"]
-        assert store.request(job_id) is None
+        assert store.find_request(job_id) is None

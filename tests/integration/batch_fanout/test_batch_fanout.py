@@ -1,29 +1,37 @@
 """The two tasks around a batch's map run, on real buckets (moto)."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities import parameters
 
 from functions.batch_fanout import app
-from functions.batch_fanout.settings import get_settings
+from functions.batch_fanout.settings import BatchFanoutSettings
 from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
-from imagejobs.storage import s3_client
+from imagejobs.resources import Resources
 
 JOB_ID = "11111111-2222-4333-8444-555555555555"
 MANIFEST_KEY = f"jobs/{JOB_ID}/manifest.jsonl"
 
 
+type Configure = Callable[..., None]
+
+
 @pytest.fixture(autouse=True)
-def _fresh(stack: dict[str, str]) -> None:
-    get_settings.cache_clear()
-    s3_client.cache_clear()
-    parameters.clear_caches()
+def configure(stack: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """The function's environment; a call changes some of it."""
+
+    def configured(**variables: str) -> None:
+        resources = Resources(BatchFanoutSettings.from_environment(stack | variables))
+        monkeypatch.setattr(app, "resources", lambda: resources)
+
+    configured()
+    return configured
 
 
 def record(store: JobStore, **choices: Any) -> None:
@@ -86,16 +94,16 @@ class TestListImages:
 
         assert invoke(action="list_images")["total_files"] == 1050
 
-    def test_choices_narrow_the_configured_prefix(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("COS_INPUT_PREFIX", "/photos")
+    def test_choices_narrow_the_configured_prefix(self, store: JobStore, configure: Configure) -> None:
+        configure(COS_INPUT_PREFIX="/photos")
         record(store, prefix="cats", max_files=2)
         fill("cats/outside.png", "photos/cats/1.png", "photos/cats/2.png", "photos/cats/3.png", "photos/catsup.png")
 
         assert invoke(action="list_images")["total_files"] == 2
         assert listed(store) == ["photos/cats/1.png", "photos/cats/2.png"]
 
-    def test_earlier_results_are_no_images_to_edit(self, store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("COS_OUTPUT_BUCKET", "input")
+    def test_earlier_results_are_no_images_to_edit(self, store: JobStore, configure: Configure) -> None:
+        configure(COS_OUTPUT_BUCKET="input")
         record(store)
         fill("a.png", "results/batch/earlier-job/a.png_modified.png", f"results/{JOB_ID}/a_modified.png")
         invoke(action="list_images")
@@ -103,8 +111,8 @@ class TestListImages:
         assert listed(store) == ["a.png"]
 
     @pytest.mark.parametrize("variable", ["COS_INPUT_BUCKET", "COS_OUTPUT_BUCKET"])
-    def test_missing_bucket_is_named(self, store: JobStore, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-        monkeypatch.setenv(variable, "nowhere")
+    def test_missing_bucket_is_named(self, store: JobStore, configure: Configure, variable: str) -> None:
+        configure(**{variable: "nowhere"})
         record(store)
 
         with pytest.raises(StorageRejectedError, match="nowhere"):

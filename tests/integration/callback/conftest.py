@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from moto import mock_aws
 
-from tests.integration.callback.world import CLIENTS, REGION, World
+from imagejobs.resources import Clients
+from tests.integration.callback.world import REGION, World
 
 type Behaviour = Callable[[socket.socket, bytes], None]
 
@@ -170,20 +171,16 @@ def authority(tmp_path: Path) -> Callable[[str], TestAuthority]:
 
 @pytest.fixture(scope="module")
 def aws():
-    """Clients for all tests of this module: to make one takes a third of a second."""
+    """The tests' clients and the function's, for all tests of this module: to make one takes a third of a second."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "testing")
         monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-        for cached in CLIENTS:
-            cached.cache_clear()
-        yield lru_cache(boto3.client)
-    for cached in CLIENTS:
-        cached.cache_clear()
+        yield lru_cache(boto3.client), Clients()
 
 
 @pytest.fixture
 def world(aws, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with mock_aws():
-        yield World(aws, monkeypatch)
+        yield World(*aws, monkeypatch)

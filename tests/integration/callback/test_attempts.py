@@ -7,7 +7,6 @@ import time
 import pytest
 
 from functions.callback import app
-from imagejobs import storage
 from imagejobs.errors import (
     CallbackFailedError,
     CallbackGoneError,
@@ -17,7 +16,7 @@ from imagejobs.errors import (
 )
 from tests.integration.callback.world import JOB, KEYS, Inbox, World, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
@@ -27,7 +26,7 @@ def test_what_was_decided_first_is_what_every_attempt_sends(world: World, serve)
     for retries in range(2):
         with pytest.raises(CallbackFailedError, match="answered 503"):
             invoke("deliver-url", retries=retries)
-    delivery, _ = world.store.delivery(JOB)
+    delivery = world.store.get_delivery(JOB)
     assert (delivery.status, delivery.attempts) == ("pending", 2)
     assert delivery.last_error == "CallbackFailedError: the receiver answered 503"
 
@@ -37,7 +36,7 @@ def test_what_was_decided_first_is_what_every_attempt_sends(world: World, serve)
     assert len(bodies) == 3
     assert len(set(bodies)) == 1
     assert {headers["webhook-id"] for headers, _ in inbox.requests} == {JOB}
-    delivery, _ = world.store.delivery(JOB)
+    delivery = world.store.get_delivery(JOB)
     assert (delivery.status, delivery.attempts, delivery.last_error) == ("delivered", 3, None)
 
 
@@ -90,7 +89,7 @@ def test_a_url_that_policy_forbids_ends_at_once(world: World):
         CallbackRefusedError, match="the callback URL leads to an address that is not public: link-local"
     ):
         invoke("deliver-url")
-    assert world.store.delivery(JOB)[0].last_error.startswith("CallbackRefusedError: ")
+    assert world.store.get_delivery(JOB).last_error.startswith("CallbackRefusedError: ")
 
 
 def test_what_acceptance_took_is_judged_again_at_delivery(world: World, serve):
@@ -149,14 +148,14 @@ def test_2xx_counts_even_if_it_cannot_be_recorded(world: World, serve, monkeypat
     inbox = Inbox(serve)
     world.job(inbox.url, "url")
     world.store.decide(JOB, b"{}")
-    put_object = storage.s3_client().put_object
+    put_object = world.clients.s3.put_object
 
     def refuse(**arguments):
         if arguments["Key"].endswith("delivery.json"):
             arguments["Bucket"] = "no-such-bucket"
         return put_object(**arguments)
 
-    monkeypatch.setattr(storage.s3_client(), "put_object", refuse)
+    monkeypatch.setattr(world.clients.s3, "put_object", refuse)
 
     assert invoke("deliver-url")["status"] == "delivered"
     assert len(inbox.requests) == 1

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from imagejobs.outbound.connection import MAX_ANSWER_BYTES, ExchangeFailedError, Network, post
+from imagejobs.outbound.connection import MAX_ANSWER_BYTES, post
+from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError
 
 LOCAL = OutboundPolicy(allow_http=True, allow_private=True)
@@ -136,7 +137,7 @@ def test_one_address_that_is_not_public_refuses_the_name(answer: list[str]):
         post("https://receiver.test/", b"{}", {}, STRICT, 5, names.network())
 
     assert names.connected == []
-    assert answer[-1] not in str(refusal.value)  # what a name resolves to inside is nobody's business outside
+    assert answer[-1] not in str(refusal.value)  # nobody outside may learn it
 
 
 def test_the_next_address_is_tried_when_one_refuses(serve, authority):

@@ -11,7 +11,7 @@ from imagejobs.errors import (
 from imagejobs.job_store import Delivery
 from tests.integration.callback.world import CONTEXT, JOB, Inbox, World, event, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
@@ -32,7 +32,7 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
         "payload": {"bucket": "jobs", "key": f"jobs/{JOB}/callback.json"},
         "correlation_id": "correlation-1",
     }
-    assert world.store.is_decided(JOB)
+    assert world.store.has_payload(JOB)
 
 
 def test_a_delivery_that_is_given_up_before_its_payload_was_built_has_a_failed_one(world: World):
@@ -40,7 +40,7 @@ def test_a_delivery_that_is_given_up_before_its_payload_was_built_has_a_failed_o
 
     invoke("dead-letter")
 
-    assert json.loads(world.store.decided(JOB).body)["status"] == "failed"
+    assert json.loads(world.store.find_payload(JOB).body)["status"] == "failed"
 
 
 def test_no_dead_letter_for_what_was_delivered(world: World, serve):
@@ -73,7 +73,7 @@ def test_the_last_word_of_a_decided_job_is_what_was_decided(world: World):
 
     invoke("last-word-aborted")
 
-    assert world.store.decided(JOB).body == b'{"error":"cancelled"}'
+    assert world.store.find_payload(JOB).body == b'{"error":"cancelled"}'
     assert world.started() == {f"{JOB}-last-word"}
 
 
@@ -81,7 +81,7 @@ def test_the_last_word_of_a_decided_job_is_what_was_decided(world: World):
 def test_no_last_word_where_nothing_is_left_to_say(world: World, status: str):
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
-    world.store.put_delivery(JOB, Delivery(status=status), if_etag=None)
+    world.store.put_delivery(JOB, Delivery(status=status))
 
     invoke("last-word-failed")
 
@@ -102,7 +102,7 @@ def test_a_delivery_execution_that_fails_ends_in_a_dead_letter_and_no_circle(wor
 def test_the_end_of_an_earlier_round_leaves_a_redelivery_alone(world: World):
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
-    world.store.put_delivery(JOB, Delivery(round=1), if_etag=None)
+    world.store.put_delivery(JOB, Delivery(round=1))
 
     invoke("last-word-delivery-failed")
     invoke("last-word-failed")

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from tests.integration.callback.world import JOB, KEYS, Inbox, World, event, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
@@ -31,7 +31,7 @@ def test_a_base64_result_arrives_signed_with_its_headers(world: World, serve):
     for key in KEYS:
         Webhook(key).verify(body, headers)
     assert result["status"] == "delivered"
-    assert world.store.delivery(JOB)[0].attempts == 1
+    assert world.store.get_delivery(JOB).attempts == 1
 
 
 def test_a_url_result_is_a_presigned_link_that_expires(world: World, serve):
@@ -72,7 +72,7 @@ def test_a_batch_lists_twenty_errors_at_the_most(world: World, serve):
     assert len(json.loads(inbox.requests[0][1])["errors"]) == 20
 
 
-def test_an_error_becomes_a_failed_callback_in_the_words_of_the_sdk(world: World, serve):
+def test_an_error_becomes_a_failed_callback_with_the_message_of_the_sdk(world: World, serve):
     inbox = Inbox(serve)
     world.job(inbox.url)
 

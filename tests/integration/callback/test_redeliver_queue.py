@@ -51,7 +51,7 @@ def dead_letter(to: Redeliverer, body: str | None = None) -> str:
         )
     )
     to.store.decide(job_id, b"{}")
-    to.store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3), if_etag=None)
+    to.store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3))
     send(to, body or json.dumps({"job_id": job_id}))
     return job_id
 

@@ -4,15 +4,16 @@ import json
 
 import pytest
 
+from functions.accept.http.problems import ConflictError, NotFoundError
+from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
 from imagejobs.errors import (
     CallbackFailedError,
 )
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery
-from imagejobs.redelivery import Redelivery, redeliver
 from tests.integration.callback.world import JOB, Inbox, World, invoke
 
-# As `imagejobs.observability` has it outside of tests: a call that counts nothing is no mistake.
+# As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
@@ -23,12 +24,12 @@ def test_a_redelivery_sends_the_same_bytes_again(world: World, serve):
         invoke("deliver-url")
     invoke("dead-letter")
 
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.STARTED
+    redeliver(JOB, world.store, world.executions)
     assert world.started() == {f"{JOB}-redelivery-1"}
     invoke("deliver-decided")
 
     assert inbox.requests[0][1] == inbox.requests[1][1]
-    delivery, _ = world.store.delivery(JOB)
+    delivery = world.store.get_delivery(JOB)
     assert (delivery.status, delivery.attempts, delivery.round) == ("delivered", 2, 1)
 
 
@@ -37,7 +38,7 @@ def test_a_delivered_callback_can_be_sent_once_more(world: World, serve):
     world.job(inbox.url, "url")
     invoke("deliver-url")
 
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.STARTED
+    redeliver(JOB, world.store, world.executions)
     invoke("deliver-decided")
 
     assert len(inbox.requests) == 2
@@ -46,19 +47,21 @@ def test_a_delivered_callback_can_be_sent_once_more(world: World, serve):
 def test_a_redelivery_under_way_is_not_started_twice(world: World):
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
-    world.store.put_delivery(JOB, Delivery(status="dead_lettered"), if_etag=None)
+    world.store.put_delivery(JOB, Delivery(status="dead_lettered"))
 
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.STARTED
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.UNDER_WAY
+    redeliver(JOB, world.store, world.executions)
+    with pytest.raises(DeliveryUnderWayError):
+        redeliver(JOB, world.store, world.executions)
     assert world.started() == {f"{JOB}-redelivery-1"}
 
 
 def test_a_redelivery_whose_execution_was_never_started_is_started(world: World):
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
-    world.store.put_delivery(JOB, Delivery(round=3), if_etag=None)
+    world.store.put_delivery(JOB, Delivery(round=3))
 
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.UNDER_WAY
+    with pytest.raises(DeliveryUnderWayError):
+        redeliver(JOB, world.store, world.executions)
     assert world.started() == {f"{JOB}-redelivery-3"}
 
 
@@ -66,10 +69,11 @@ def test_a_first_delivery_under_way_is_left_alone_and_one_that_ended_unrecorded_
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
     world.executions.start(ExecutionName(JOB), "base64")
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.UNDER_WAY
+    with pytest.raises(DeliveryUnderWayError):
+        redeliver(JOB, world.store, world.executions)
 
     world.executions.client.stop_execution(executionArn=world.executions.arn(ExecutionName(JOB)))
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.STARTED
+    redeliver(JOB, world.store, world.executions)
 
 
 def test_a_job_that_ended_without_its_last_word_gets_it_by_redelivery(world: World, serve):
@@ -77,14 +81,16 @@ def test_a_job_that_ended_without_its_last_word_gets_it_by_redelivery(world: Wor
     world.job(inbox.url)
     name = ExecutionName(JOB)
     world.executions.start(name, "base64")
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.UNDECIDED
+    with pytest.raises(ConflictError, match="no result yet"):
+        redeliver(JOB, world.store, world.executions)
 
     world.executions.client.stop_execution(executionArn=world.executions.arn(name))
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.STARTED
+    redeliver(JOB, world.store, world.executions)
     invoke("deliver-decided")
 
     assert json.loads(inbox.requests[0][1])["status"] == "failed"
 
 
 def test_an_unknown_job_is_not_redelivered(world: World):
-    assert redeliver(world.store, world.executions, JOB) is Redelivery.UNKNOWN_JOB
+    with pytest.raises(NotFoundError):
+        redeliver(JOB, world.store, world.executions)

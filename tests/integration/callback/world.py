@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from functions.callback import app
-from functions.callback import settings as callback_settings
-from imagejobs import executions, storage
+from functions.callback.settings import CallbackSettings
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.resources import Clients, Resources
 from imagejobs.storage import Bucket
 
 EVENTS = Path(__file__).parents[3] / "events" / "callback"
@@ -21,18 +21,17 @@ EVENTS = Path(__file__).parents[3] / "events" / "callback"
 JOB = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 KEYS = ["whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"a", b"b")]
 REGION = "eu-central-1"
-# What makes clients and keeps them.
-CLIENTS = (storage.s3_client, executions.step_functions_client, app._sqs_client)
 CONTEXT = SimpleNamespace(
     function_name="callback", memory_limit_in_mb=1024, invoked_function_arn="arn", aws_request_id="request"
 )
 
 
 class World:
-    """A stack in moto, with the function's environment set to it."""
+    """A stack in moto, and the function's resources made for it."""
 
-    def __init__(self, aws, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.aws = aws
+    def __init__(self, aws, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.aws, self.clients = aws, clients
+        self.environment: dict[str, str] = {}
         self.s3 = aws("s3")
         for bucket in ("jobs", "output"):
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -62,10 +61,9 @@ class World:
         return created["ARN"]
 
     def configure(self, **environment: str) -> None:
-        for name, value in environment.items():
-            self.monkeypatch.setenv(name, value)
-        for cached in (app.service, callback_settings.get_settings):
-            cached.cache_clear()
+        self.environment |= environment
+        resources = Resources(CallbackSettings.from_environment(self.environment), self.clients)
+        self.monkeypatch.setattr(app, "resources", lambda: resources)
 
     def job(self, url: str, operation: str = "base64", job_id: str = JOB, **more) -> str:
         self.store.create(

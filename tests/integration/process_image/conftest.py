@@ -6,13 +6,12 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.process_image import app
-from functions.process_image.settings import get_settings
+from functions.process_image.places import Places
+from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest, JobStore
-from imagejobs.storage import s3_client
 from tests.integration.process_image.openai_server import OpenAIServer, openai_server
 
 JOB_ID = "0b6f2c1e-0000-4000-8000-000000000001"
@@ -39,23 +38,17 @@ def openai() -> Iterator[OpenAIServer]:
 
 
 @pytest.fixture
-def configure(stack: dict[str, str], openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Configure]:
+def configure(stack: dict[str, str], openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Configure:
     """The function's environment; a call changes some of it."""
+    environment = stack | {"OPENAI_BASE_URL": openai.base_url, "OPENAI_TIMEOUT_SECONDS": "5"}
 
-    def set_environment(**variables: str) -> None:
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        get_settings.cache_clear()
+    def change(**variables: str) -> None:
+        environment.update(variables)
+        resources = Places(ProcessImageSettings.from_environment(environment))
+        monkeypatch.setattr(app, "resources", lambda: resources)
 
-    def forget() -> None:
-        get_settings.cache_clear()
-        s3_client.cache_clear()
-        parameters.clear_caches()  # type: ignore[no-untyped-call]
-
-    forget()
-    set_environment(OPENAI_BASE_URL=openai.base_url, OPENAI_TIMEOUT_SECONDS="5")
-    yield set_environment
-    forget()
+    change()
+    return change
 
 
 @pytest.fixture

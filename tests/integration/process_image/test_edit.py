@@ -121,7 +121,7 @@ def test_an_edit_that_could_not_be_kept_costs_nothing(
     accept(operation, picture())
     image = {"key": "a.png"} if operation == "batch" else {}
 
-    with pytest.raises(StorageRejectedError, match="NoSuchBucket: there is no bucket 'nowhere'"):
+    with pytest.raises(StorageRejectedError, match="NoSuchBucket: the bucket 'nowhere' does not exist"):
         invoke(operation, **image)
     assert openai.calls == 0
 
@@ -228,8 +228,8 @@ def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIServer) -> 
     assert openai.calls == 0
 
 
-def test_an_image_of_too_many_bytes_is_refused_unread(accept: Accept, configure: Configure) -> None:
-    configure(MAX_IMAGE_BYTES="1000")
+def test_an_image_of_too_many_bytes_is_refused_unread(accept: Accept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.process_image.places.MAX_IMAGE_BYTES", 1000)
     accept("base64", bytes(1001))
 
     with pytest.raises(StorageRejectedError, match="1,001 bytes; the limit is 1,000"):

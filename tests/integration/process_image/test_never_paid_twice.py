@@ -14,8 +14,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from functions.process_image import app
 from imagejobs.job_store import JobStore
-from imagejobs.storage import Bucket, s3_client
+from imagejobs.storage import Bucket
 from tests.integration.process_image.conftest import JOB_ID, Accept, invoke, job_request
 from tests.integration.process_image.openai_server import OpenAIServer, edited
 from tests.pictures import picture
@@ -120,7 +121,7 @@ def test_a_worker_killed_while_openai_works_leaves_the_image_to_the_next(
 def test_keeping_the_answer_is_the_first_thing_after_it(accept: Accept, openai: OpenAIServer) -> None:
     accept("url", picture())
     calls: list[str] = []
-    s3_client().meta.events.register(
+    app.resources().clients.s3.meta.events.register(
         "before-call.s3", lambda model, **_: calls.append(f"{model.name} after {openai.calls} paid calls")
     )
 

@@ -7,7 +7,7 @@ from email.utils import formatdate
 import pytest
 
 from functions.process_image.edit import Engine
-from functions.process_image.openai_edit import Edit
+from functions.process_image.engines.openai import Edit
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
@@ -29,7 +29,7 @@ RETRY = {
     "408": (refused(408), "APIStatusError"),
     "409": (refused(409), "ConflictError"),
     "429 without a time to wait": (refused(429, "rate_limit_exceeded", "requests"), "RateLimitError"),
-    "429 with a time that is none": (refused(429, Retry_After="soon"), "RateLimitError"),
+    "429 with a time that cannot be read": (refused(429, Retry_After="soon"), "RateLimitError"),
     "500": (refused(500, message="The server had an error"), "InternalServerError"),
     "502 as a page": (Answer(502, b"<html>Bad Gateway</html>", content_type="text/html"), "InternalServerError"),
     "503": (refused(503), "InternalServerError"),
@@ -85,20 +85,20 @@ def test_the_billing_limit_alone_leads_to_the_fallback(openai: OpenAIServer, ans
     assert ask(openai, answer).engine == "local_fallback"
 
 
-@pytest.mark.parametrize(("answer", "words"), RETRY.values(), ids=RETRY)
-def test_what_passes_is_tried_again_by_the_state_machine(openai: OpenAIServer, answer: Answer, words: str) -> None:
-    assert_fails(openai, answer, OpenAIRetryableError, words)
+@pytest.mark.parametrize(("answer", "message"), RETRY.values(), ids=RETRY)
+def test_what_passes_is_tried_again_by_the_state_machine(openai: OpenAIServer, answer: Answer, message: str) -> None:
+    assert_fails(openai, answer, OpenAIRetryableError, message)
 
 
-@pytest.mark.parametrize(("answer", "words"), REPORT.values(), ids=REPORT)
-def test_the_rest_is_reported_as_it_is(openai: OpenAIServer, answer: Answer, words: str) -> None:
-    assert_fails(openai, answer, OpenAIRejectedError, words)
+@pytest.mark.parametrize(("answer", "message"), REPORT.values(), ids=REPORT)
+def test_the_rest_is_reported_as_it_is(openai: OpenAIServer, answer: Answer, message: str) -> None:
+    assert_fails(openai, answer, OpenAIRejectedError, message)
 
 
-def assert_fails(openai: OpenAIServer, answer: Answer, error: type[JobError], words: str) -> None:
+def assert_fails(openai: OpenAIServer, answer: Answer, error: type[JobError], message: str) -> None:
     started = time.monotonic()
 
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         ask(openai, answer)
 
     assert time.monotonic() - started < SOON

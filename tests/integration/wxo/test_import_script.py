@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from imagejobs.openapi import wxo_document
+from functions.accept.http.openapi import wxo_document
+from functions.accept.http.routes import ROUTES
 
 WXO = Path(__file__).parents[3] / "wxo"
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
@@ -36,7 +37,7 @@ def run(folder: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str
 
 
 def test_connection_tools_flows_agent_in_this_order(folder: Path) -> None:
-    (folder / "openapi.json").write_text(json.dumps(wxo_document(URL, api_key=True)))
+    (folder / "openapi.json").write_text(json.dumps(wxo_document(ROUTES, URL, api_key=True)))
 
     done, calls = run(folder, API_KEY="the-key", ENVIRONMENTS="draft")
 
@@ -56,7 +57,7 @@ def test_connection_tools_flows_agent_in_this_order(folder: Path) -> None:
 
 
 def test_no_connection_without_api_keys(folder: Path) -> None:
-    (folder / "openapi.json").write_text(json.dumps(wxo_document(URL, api_key=False)))
+    (folder / "openapi.json").write_text(json.dumps(wxo_document(ROUTES, URL, api_key=False)))
 
     done, calls = run(folder)
 
@@ -65,7 +66,7 @@ def test_no_connection_without_api_keys(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "message"), [(None, "make wxo-tools"), (wxo_document(URL, api_key=True), "set API_KEY")]
+    ("document", "message"), [(None, "make wxo-tools"), (wxo_document(ROUTES, URL, api_key=True), "set API_KEY")]
 )
 def test_what_is_missing_is_said_before_anything_is_imported(
     folder: Path, document: dict[str, object] | None, message: str

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from functions.callback.events import ExecutionEnded
-from imagejobs import payloads
-from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
+from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback, failed_callback
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import JobRequest
 from imagejobs.settings import StorageSettings
@@ -33,7 +32,7 @@ def request(operation: str, **more) -> JobRequest:
 
 @pytest.mark.parametrize(("operation", "model"), [("base64", Base64Callback), ("url", UrlCallback)])
 def test_a_failed_single_job_has_its_error_and_nothing_of_a_result(operation, model):
-    body = payloads.failed(request(operation, filename="é.png"), "cancelled", SETTINGS)
+    body = failed_callback(request(operation, filename="é.png"), "cancelled", SETTINGS)
 
     model.model_validate_json(body)
     assert json.loads(body) == {"status": "failed", "job_id": JOB, "filename": "é.png", "error": "cancelled"}
@@ -41,7 +40,7 @@ def test_a_failed_single_job_has_its_error_and_nothing_of_a_result(operation, mo
 
 
 def test_a_failed_batch_counts_nothing_and_says_where_its_results_would_be():
-    body = payloads.failed(request("batch", output_prefix="run-1"), "StorageRejectedError: NoSuchBucket", SETTINGS)
+    body = failed_callback(request("batch", output_prefix="run-1"), "StorageRejectedError: NoSuchBucket", SETTINGS)
 
     payload = BatchCallback.model_validate_json(body)
     assert payload.status == "failed"
@@ -71,21 +70,21 @@ def test_a_name_of_something_else_is_none_of_ours(name: str):
 
 
 @pytest.mark.parametrize(
-    ("event", "words"),
+    ("event", "reason"),
     [
         ("last-word-aborted", "aborted: the job's execution was stopped before its end"),
         ("last-word-timed-out", "States.Timeout: the job took longer than it may and was ended"),
         ("last-word-failed", "States.Runtime: An error occurred while executing the state 'EditImage'."),
     ],
 )
-def test_an_ended_execution_is_put_into_words(event: str, words: str):
+def test_an_ended_execution_says_why(event: str, reason: str):
     detail = json.loads((EVENTS / f"{event}.json").read_text())["detail"]
 
-    assert ExecutionEnded.model_validate(detail).words == words
+    assert ExecutionEnded.model_validate(detail).reason == reason
     assert ExecutionEnded.model_validate(detail).execution == ExecutionName(JOB)
 
 
-def test_an_event_without_input_error_or_cause_still_has_words():
+def test_an_event_without_input_error_or_cause_still_has_a_reason():
     ended = ExecutionEnded.model_validate({"name": JOB, "status": "FAILED"})
 
-    assert ended.words == "States.Runtime"
+    assert ended.reason == "States.Runtime"

@@ -3,7 +3,7 @@ import re
 from base64 import b64encode
 from hashlib import sha256
 
-from functions.accept.docs_page import docs_page
+from functions.accept.http.docs_page import docs_page
 
 
 def test_page_reads_the_document_beside_it() -> None:

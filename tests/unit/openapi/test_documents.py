@@ -1,15 +1,20 @@
 import json
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
-from imagejobs import api
+from functions.accept.http.bodies import MAX_PROMPT_CHARACTERS, ImageRequest
+from functions.accept.http.openapi import full_document, wxo_document
+from functions.accept.http.routes import ROUTES
+from imagejobs import __version__
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
-from imagejobs.openapi import SUBMISSIONS, full_document, wxo_document
 
+ROOT = Path(__file__).parents[3]
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
 JOB_ID = "5f0c1d9e-6f3a-4c3b-9b1e-0a4d6c7e8f90"
 BATCH: dict[str, Any] = {
@@ -69,7 +74,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def callback_schema(name: str) -> dict[str, Any]:
-    callback = operations(wxo_document(URL, api_key=False))[name]["callbacks"]["result"][
+    callback = operations(wxo_document(ROUTES, URL, api_key=False))[name]["callbacks"]["result"][
         "{$request.header.callbackUrl}"
     ]
     schema: dict[str, Any] = callback["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -88,13 +93,13 @@ def keywords(part: Any) -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("api_key", [True, False])
 def test_both_documents_are_valid_openapi_3_0(api_key: bool) -> None:
-    for document in (full_document(URL, api_key), wxo_document(URL, api_key)):
+    for document in (full_document(ROUTES, URL, api_key=api_key), wxo_document(ROUTES, URL, api_key=api_key)):
         assert document["openapi"] == "3.0.3"
         validate(json.loads(json.dumps(document)), cls=OpenAPIV30SpecValidator)
 
 
 def test_nothing_of_json_schema_that_3_0_does_not_know() -> None:
-    for document in (full_document(URL, api_key=True), wxo_document(URL, api_key=True)):
+    for document in (full_document(ROUTES, URL, api_key=True), wxo_document(ROUTES, URL, api_key=True)):
         for name, value in keywords(document):
             assert name not in {"const", "$defs", "examples", "prefixItems"}, name
             assert not (name == "type" and isinstance(value, list))
@@ -103,7 +108,7 @@ def test_nothing_of_json_schema_that_3_0_does_not_know() -> None:
 
 
 def test_wxo_gets_the_three_operations_and_one_server() -> None:
-    document = wxo_document(URL, api_key=False)
+    document = wxo_document(ROUTES, URL, api_key=False)
 
     assert document["servers"] == [{"url": URL}]
     assert {path: list(item) for path, item in document["paths"].items()} == {
@@ -117,7 +122,7 @@ def test_wxo_gets_the_three_operations_and_one_server() -> None:
 
 
 def test_wxo_operations_are_as_the_importer_wants_them() -> None:
-    for operation in operations(wxo_document(URL, api_key=False)).values():
+    for operation in operations(wxo_document(ROUTES, URL, api_key=False)).values():
         (parameter,) = operation["parameters"]
         assert (parameter["in"], parameter["name"], parameter["required"]) == ("header", "callbackUrl", True)
         assert list(operation["responses"]) == ["202"]
@@ -129,25 +134,53 @@ def test_wxo_operations_are_as_the_importer_wants_them() -> None:
 
 
 def test_wxo_needs_no_reference_resolved() -> None:
-    assert "$ref" not in dict(keywords(wxo_document(URL, api_key=True)))
+    assert "$ref" not in dict(keywords(wxo_document(ROUTES, URL, api_key=True)))
 
 
 def test_api_key_is_asked_for_when_the_stack_does() -> None:
-    for document in (wxo_document(URL, api_key=True), full_document(URL, api_key=True)):
+    for document in (wxo_document(ROUTES, URL, api_key=True), full_document(ROUTES, URL, api_key=True)):
         assert document["security"] == [{"apiKey": []}]
         scheme = document["components"]["securitySchemes"]["apiKey"]
         assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
 
 
 def test_health_and_documents_stay_open() -> None:
-    document = full_document(URL, api_key=True)
+    document = full_document(ROUTES, URL, api_key=True)
     opened = {path for path, item in document["paths"].items() if item.get("get", {}).get("security") == []}
 
     assert opened == {"/health", "/docs", "/openapi.json"}
 
 
+def test_every_document_has_the_version_of_the_package() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert package == __version__
+    for document in (full_document(ROUTES, URL, api_key=False), wxo_document(ROUTES, URL, api_key=False)):
+        assert document["info"]["version"] == __version__
+
+
+def test_headers_are_the_ones_that_the_requests_models_read() -> None:
+    parameters = operations(full_document(ROUTES, URL, api_key=False))["processImageAsyncToCos"]["parameters"]
+
+    assert [(one["in"], one["name"], one["required"]) for one in parameters] == [
+        ("header", "callbackUrl", True),
+        ("header", "x-correlation-id", False),
+        ("header", "x-workshop-token", False),
+        ("header", "Idempotency-Key", False),
+    ]
+    assert parameters[3]["schema"] == {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"}
+
+
+def test_every_operation_is_described_for_an_agent() -> None:
+    for name, operation in operations(full_document(ROUTES, URL, api_key=False)).items():
+        assert len(operation["description"]) > 50, name
+        assert "\n" not in operation["description"], name
+
+
 def test_every_route_is_documented() -> None:
-    assert {(method, path) for path, item in full_document(URL, api_key=False)["paths"].items() for method in item} == {
+    assert {
+        (method, path) for path, item in full_document(ROUTES, URL, api_key=False)["paths"].items() for method in item
+    } == {
         ("post", "/process-image-async-b64"),
         ("post", "/process-image-async"),
         ("post", "/batch-process-images"),
@@ -191,22 +224,22 @@ def test_the_published_schema_refuses_what_wxo_refuses(
 
 
 def test_request_bodies_keep_what_existing_agents_send() -> None:
-    for one in SUBMISSIONS[:2]:
-        body = operations(wxo_document(URL, api_key=False))[one.operation_id]["requestBody"]
+    for name in ("processImageAsyncToBase64", "processImageAsyncToCos"):
+        body = operations(wxo_document(ROUTES, URL, api_key=False))[name]["requestBody"]
         schema = body["content"]["application/json"]["schema"]
         assert schema["required"] == ["prompt"]
-        assert {name: schema["properties"][name]["type"] for name in ("prompt", "filename", "image_base64")} == {
+        assert {field: schema["properties"][field]["type"] for field in ("prompt", "filename", "image_base64")} == {
             "prompt": "string",
             "filename": "string",
             "image_base64": "string",
         }
-        assert set(schema["properties"]) == set(api.ImageRequest.model_fields)
+        assert set(schema["properties"]) == set(ImageRequest.model_fields)
 
 
 def test_constraints_reach_the_document() -> None:
-    schemas = full_document(URL, api_key=False)["components"]["schemas"]
+    schemas = full_document(ROUTES, URL, api_key=False)["components"]["schemas"]
 
-    assert schemas["Prompt"]["maxLength"] == api.MAX_PROMPT_CHARACTERS
+    assert schemas["Prompt"]["maxLength"] == MAX_PROMPT_CHARACTERS
     assert schemas["BatchRequest"]["properties"]["max_files"]["minimum"] == 1
     assert schemas["BatchRequest"]["properties"]["output_prefix"]["pattern"].startswith("^([A-Za-z0-9_-]")
     assert schemas["Accepted"]["required"] == ["accepted", "job_id"]

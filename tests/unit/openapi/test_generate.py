@@ -26,7 +26,7 @@ def test_url_is_written_without_a_slash_at_its_end(url: str) -> None:
     "url", ["", "abc123.execute-api", "ftp://host/v1", "https://", "https://{stage}.host", f"{URL}?x=1", f"{URL}#x"]
 )
 def test_what_wxo_does_not_take_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="is no API URL"):
+    with pytest.raises(ValueError, match="is not the URL of an API"):
         generate.checked_url(url)
 
 
@@ -50,5 +50,5 @@ def test_a_wrong_url_is_said_and_nothing_written(tmp_path: Path, app: typer.Type
     done = CliRunner().invoke(app, ["--api-url", "nonsense", "--output", str(output)])
 
     assert done.exit_code == 1
-    assert "is no API URL" in done.output
+    assert "is not the URL of an API" in done.output
     assert not output.exists()

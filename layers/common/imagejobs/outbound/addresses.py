@@ -1,8 +1,8 @@
 """Which IP addresses are public, by an explicit table.
 
-`ipaddress.is_global` alone is no guard: Python 3.13.0 calls multicast, NAT64, 6to4 relays and fec0::/10 global. The
-table follows the IANA special-purpose address registries (IPv4: RFC 6890 and updates; IPv6: the same, and of the IPv6
-space only 2000::/3 is allocated as global unicast) and adds what clouds serve to their own machines.
+`ipaddress.is_global` alone does not protect: Python 3.13.0 calls multicast, NAT64, 6to4 relays and fec0::/10 global.
+The table follows the IANA special-purpose address registries (IPv4: RFC 6890 and updates; IPv6: the same, and of the
+IPv6 space only 2000::/3 is allocated as global unicast) and adds what clouds serve to their own machines.
 """
 
 from enum import Enum
@@ -70,7 +70,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def reach_of(address: Address) -> tuple[Reach, str]:
-    """Say who may be behind an address, and what the address is in words.
+    """Say who may be behind an address, and describe the address.
 
     NAT64's well-known prefix (RFC 6052) counts as the IPv4 address inside it, since resolvers of IPv6-only networks
     answer so for any host. The other forms that carry an IPv4 address (mapped, compatible, 6to4, Teredo) are forbidden.

@@ -5,48 +5,18 @@ One deadline bounds everything, so that a server which drips a byte now and then
 """
 
 import contextlib
-import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from imagejobs.errors import RetryableError, SourceRefusedError, SourceUnavailableError
+from imagejobs.errors import SourceRefusedError, SourceUnavailableError
+from imagejobs.outbound.network import NETWORK, ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError, check_url
 
 if TYPE_CHECKING:
     import httpx2
 
 MAX_ANSWER_BYTES = 64 * 1024
-
-
-class ExchangeFailedError(RetryableError):
-    """No complete answer: the name did not resolve, no connection, TLS or HTTP broken, or out of time."""
-
-
-@lru_cache
-def _tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-def _resolve(host: str, port: int) -> list[str]:
-    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-
-
-@dataclass(frozen=True)
-class Network:
-    """What touches the network, so that tests can lead names to where they listen."""
-
-    # host, port -> addresses
-    resolve: Callable[[str, int], list[str]] = _resolve
-    # (address, port), seconds -> a connected socket
-    connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection
-    tls_context: Callable[[], ssl.SSLContext] = _tls_context
-
-
-NETWORK = Network()
 
 
 def post(
@@ -59,7 +29,7 @@ def post(
         ExchangeFailedError: there was no complete answer within `timeout` seconds.
     """
     with _exchange("POST", url, body, headers, policy, timeout, network) as answer:
-        # The status is the receiver's word. What follows is read for politeness, up to a limit, and changes nothing.
+        # The status is the receiver's answer. The body is read for politeness, up to a limit, and changes nothing.
         with contextlib.suppress(ExchangeFailedError):
             _read(answer, MAX_ANSWER_BYTES)
         return answer.status_code

@@ -18,7 +18,7 @@ _URL = re.compile(
 )
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>.*))?", re.DOTALL)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
-# The underscore is no host name's character by RFC 952, yet Docker's names have it.
+# RFC 952 allows no underscore in a host name, yet Docker's names have it.
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 # Names that mean this machine or this network by convention (RFC 6761, RFC 6762, RFC 8375, ICANN's .internal).

@@ -15,7 +15,7 @@ import httpcore2
 import httpx2
 
 from imagejobs.outbound.addresses import parse_address
-from imagejobs.outbound.connection import ExchangeFailedError, Network
+from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, Target, UrlRefusedError, check_address
 
 _CONNECT_SECONDS = 10.0
@@ -48,7 +48,7 @@ class GuardedTransport(httpx2.BaseTransport):
             )
             _check_head(answer)
         except _FAILURES as error:
-            raise ExchangeFailedError(_words(error)) from error
+            raise ExchangeFailedError(_reason(error)) from error
         return httpx2.Response(answer.status, content=_body(answer))
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ class _GuardedBackend(httpcore2.NetworkBackend):
                     raise UrlRefusedError("an address with a zone id")
                 check_address(address, port, self._policy)
             except UrlRefusedError as error:
-                # Which addresses an internal name has is nobody's business outside: the log's alone.
+                # The log alone has the address: nobody outside may learn the addresses of an internal name.
                 raise UrlRefusedError("names a host with an address that is not public") from error
         return list(dict.fromkeys(answers))
 
@@ -141,7 +141,7 @@ def _body(answer: httpcore2.Response) -> Iterator[bytes]:
     try:
         yield from answer.iter_stream()
     except _FAILURES as error:
-        raise ExchangeFailedError(_words(error)) from error
+        raise ExchangeFailedError(_reason(error)) from error
 
 
 def _remaining(deadline: float) -> float:
@@ -166,7 +166,7 @@ def _within[T](seconds: float, call: Callable[[], T]) -> T:
     return outcome.result(timeout=seconds)
 
 
-def _words(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """Say what went wrong without naming an address or repeating what a server sent."""
     match error:
         case socket.gaierror():

@@ -1,0 +1,135 @@
+"""What callers get back: the body of each answer. The OpenAPI documents are made from these models."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from imagejobs.workflow import Operation
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, json_schema_extra=without_null_defaults)
+
+
+class Accepted(_Answer):
+    """The job is recorded; its result will be posted to the callbackUrl."""
+
+    accepted: Literal[True] = True
+    job_id: Annotated[str, Field(description="The job's id, which the callback has too.")]
+
+
+class Upload(_Answer):
+    """Where to POST the image as multipart/form-data: every one of `fields` first, then the file as field `file`."""
+
+    image_key: str
+    url: str
+    fields: dict[str, str]
+    expires_in: Annotated[int, Field(description="Seconds until the form expires.")]
+
+
+class Health(_Answer):
+    """The service's state and the settings that a caller may want to know."""
+
+    ok: bool
+    mode: str
+    callback_rewrite_enabled: bool
+    max_concurrent_jobs: int
+    callback_retries: int
+    fallback_single_enabled: bool
+    workshop_token_enabled: bool
+
+
+class CosConfig(_Answer):
+    """Where images come from and go to; never a credential."""
+
+    endpoint: str
+    region: str
+    input_bucket: str
+    output_bucket: str
+    input_prefix: str
+    output_prefix: str
+    presign_expires: int
+
+
+class Progress(_Answer):
+    """How many images of a batch stand where."""
+
+    total: int
+    succeeded: int
+    failed: int
+    running: int
+    pending: int
+
+
+class DeliveryState(_Answer):
+    """How the delivery of the callback stands."""
+
+    status: Literal["pending", "delivered", "dead_lettered"]
+    attempts: int
+    last_error: Optionally[str] = None
+
+
+class Base64Result(_Answer):
+    """The result of a base64 job, with a presigned URL in place of the bytes; `expires_in` in seconds."""
+
+    status: Literal["completed", "failed"]
+    job_id: str
+    filename: Optionally[str] = None
+    result_url: Optionally[str] = None
+    expires_in: Optionally[int] = None
+    result_mime_type: Optionally[str] = None
+    error: Optionally[str] = None
+
+
+class BatchResult(BatchCallback):
+    """The result of a batch, with a presigned URL of its per-image report (JSONL)."""
+
+    _free: ClassVar[frozenset[str]] = frozenset({"report_url", "expires_in"})
+
+    report_url: Optionally[str] = None
+    expires_in: Optionally[int] = None
+
+
+type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled"]
+
+
+class Job(_Answer):
+    """A job as it stands now."""
+
+    job_id: str
+    operation: Operation
+    status: JobState
+    created_at: AwareDatetime
+    finished_at: Optionally[AwareDatetime] = None
+    progress: Optionally[Progress] = None
+    result: Optionally[Base64Result | UrlCallback | BatchResult] = None
+    delivery: DeliveryState
+    error: Optionally[str] = None
+
+
+class JobAction(_Answer):
+    """What was asked of a job is under way."""
+
+    accepted: Literal[True] = True
+    job_id: str
+
+
+class Problem(_Answer):
+    """Why a request was refused, and what to do about it."""
+
+    detail: str
+
+
+class InvalidField(_Answer):
+    """One invalid part of a request: where it is, what is wrong with it and pydantic's name for that."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class ValidationProblem(_Answer):
+    """Why a body, header or path was refused: every invalid part."""
+
+    detail: list[InvalidField]

@@ -1,0 +1,116 @@
+"""The bodies that callers send."""
+
+import unicodedata
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from functions.accept.http.validators import Fits, allowed
+from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.outbound.policy import MAX_URL_LENGTH
+
+# OpenAI's own limit for the GPT image models.
+MAX_PROMPT_CHARACTERS = 32_000
+# OpenAI takes images under 50 MB; the same holds for what it is sent after an upload.
+MAX_UPLOAD_BYTES = 50 * 1000 * 1000
+UPLOAD_TYPES = (
+    "image/png",
+    "image/jpeg",
+    "image/webp",
+    "image/gif",
+    "image/bmp",
+    "image/tiff",
+    "image/avif",
+    "image/heic",
+)
+
+
+def _without_control_characters(text: str) -> str:
+    """Refuse control characters other than tab and line breaks (Unicode category Cc) and unpaired surrogates."""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
+            raise ValueError(f"control character U+{ord(character):04X} is not allowed: remove it")
+    return text
+
+
+class _Body(BaseModel):
+    # Unknown fields are passed over, as the service that this one replaces did.
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+    )
+
+
+type Prompt = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
+    AfterValidator(_without_control_characters),
+    Field(description="What to do with the image, in plain words. Example: 'replace the sky by a sunset'."),
+]
+
+
+class ImageRequest(_Body):
+    """One image to edit: a prompt and exactly one of `image_base64`, `image_key` and `image_url`."""
+
+    prompt: Prompt
+    filename: Annotated[
+        Optionally[str],
+        Field(max_length=255, description="The image's file name; it comes back in the callback and names the result."),
+    ] = None
+    image_base64: Annotated[
+        Optionally[str], Field(min_length=1, description="The image as strict base64, without a data: prefix.")
+    ] = None
+    image_key: Annotated[
+        Optionally[str],
+        Field(min_length=1, max_length=512, description="The image_key of an earlier POST /uploads, for large images."),
+    ] = None
+    image_url: Annotated[
+        Optionally[str],
+        Field(
+            min_length=1,
+            max_length=MAX_URL_LENGTH,
+            description="An https URL from which the service fetches the image.",
+        ),
+        allowed(lambda settings, url: (url, settings.source_policy)),
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        sources = [name for name in ("image_base64", "image_key", "image_url") if getattr(self, name) is not None]
+        if len(sources) != 1:
+            found = f"got {' and '.join(sources)}" if sources else "got none of them"
+            raise ValueError(f"expected exactly one of image_base64, image_key and image_url; {found}")
+        return self
+
+
+class BatchRequest(_Body):
+    """A prompt for every image under the input bucket's prefix; the choices narrow what is read and where it goes."""
+
+    prompt: Prompt
+    prefix: Annotated[
+        Optionally[str],
+        Field(max_length=512, description="Edit only the images below this folder of the configured input prefix."),
+        Fits(
+            r"^([^/\x00-\x1f][^\x00-\x1f]*)?$",
+            "expected a folder below the configured one: no slash at its start, no control characters",
+        ),
+    ] = None
+    max_files: Annotated[
+        Optionally[int],
+        Field(strict=True, ge=1, le=1_000_000, description="Edit at most this many images, in key order."),
+    ] = None
+    output_prefix: Annotated[
+        Optionally[str],
+        Field(description="One path segment put between the configured output prefix and the job's id."),
+        Fits(
+            r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$",
+            "expected 1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot",
+        ),
+    ] = None
+
+
+class UploadRequest(_Body):
+    """An image that is about to be uploaded; `size` in bytes, exactly."""
+
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
+    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES)]

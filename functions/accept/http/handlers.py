@@ -1,0 +1,134 @@
+"""What answers each route: hands the plain values of a call on, and answers in the form of docs/api.md."""
+
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.accept.http.answers import Accepted, CosConfig, Health, JobAction
+from functions.accept.http.call import Answer, Call, answer
+from functions.accept.http.docs_page import docs_page
+from functions.accept.http.requests import (
+    BatchSubmission,
+    ImageSubmission,
+    JobAddress,
+    OpenRequest,
+    Request,
+    UploadSubmission,
+)
+from functions.accept.jobs import steer, uploads
+from functions.accept.jobs.submit import Submission, submit
+from imagejobs.observability import make_logger
+from imagejobs.workflow import Operation
+
+logger = make_logger("accept")
+
+
+# ---------------------------------------------------------------- jobs
+
+
+def submit_base64(call: Call[ImageSubmission]) -> Answer:
+    """POST /process-image-async-b64."""
+    return _submit(call, "base64")
+
+
+def submit_url(call: Call[ImageSubmission]) -> Answer:
+    """POST /process-image-async."""
+    return _submit(call, "url")
+
+
+def submit_batch(call: Call[BatchSubmission]) -> Answer:
+    """POST /batch-process-images."""
+    return _submit(call, "batch")
+
+
+def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Answer:
+    submission = Submission(
+        operation=operation,
+        body=call.sent.body,
+        callback_url=call.sent.header.callback_url,
+        correlation_id=call.correlation_id,
+        idempotency_key=call.sent.header.idempotency_key,
+        caller=call.caller,
+    )
+    own = call.resources
+    job_id = submit(submission, own.jobs, own.executions, own.settings, own.secrets)
+    logger.info("accepted", extra={"job_id": job_id, "operation": operation})
+    return answer(HTTPStatus.ACCEPTED, Accepted(job_id=job_id), {"Location": call.url_of(f"/jobs/{job_id}")})
+
+
+def read_job(call: Call[JobAddress]) -> Answer:
+    """GET /jobs/{job_id}."""
+    job = call.resources.job_reader.read(call.sent.path.job_id)
+    headers = {"Cache-Control": "no-store"}
+    if job.status in ("queued", "running"):
+        headers["Retry-After"] = "2"
+    return answer(HTTPStatus.OK, job, headers)
+
+
+def cancel_job(call: Call[JobAddress]) -> Answer:
+    """DELETE /jobs/{job_id}."""
+    own = call.resources
+    steer.cancel(call.sent.path.job_id, own.jobs, own.executions, own.settings)
+    return _under_way(call, "cancelled")
+
+
+def redeliver_job(call: Call[JobAddress]) -> Answer:
+    """POST /jobs/{job_id}/redeliver."""
+    steer.redeliver(call.sent.path.job_id, call.resources.jobs, call.resources.executions)
+    return _under_way(call, "redelivery")
+
+
+def _under_way(call: Call[JobAddress], what: str) -> Answer:
+    job_id = call.sent.path.job_id
+    logger.info(what, extra={"job_id": job_id})
+    return answer(HTTPStatus.ACCEPTED, JobAction(job_id=job_id), {"Location": call.url_of(f"/jobs/{job_id}")})
+
+
+# ---------------------------------------------------------------- around jobs
+
+
+def create_upload(call: Call[UploadSubmission]) -> Answer:
+    """POST /uploads."""
+    own = call.resources
+    form = uploads.create_upload(call.sent.body, own.jobs.bucket, own.settings.upload_expires)
+    return answer(HTTPStatus.CREATED, form)
+
+
+def health(call: Call[OpenRequest]) -> Answer:
+    """GET /health."""
+    settings, secrets = call.resources.settings, call.resources.secrets
+    return answer(
+        HTTPStatus.OK,
+        Health(
+            ok=True,
+            mode="async",
+            callback_rewrite_enabled=settings.enable_callback_rewrite,
+            max_concurrent_jobs=settings.max_concurrent_jobs,
+            callback_retries=settings.callback_max_retries,
+            fallback_single_enabled=settings.enable_fallback_single,
+            workshop_token_enabled=bool(secrets.workshop_token),
+        ),
+    )
+
+
+def cos_config(call: Call[Request]) -> Answer:
+    """GET /cos/config."""
+    settings = call.resources.settings
+    return answer(
+        HTTPStatus.OK,
+        CosConfig(
+            endpoint=settings.cos_endpoint,
+            region=settings.cos_region,
+            input_bucket=settings.cos_input_bucket,
+            output_bucket=settings.output_bucket,
+            input_prefix=settings.cos_input_prefix,
+            output_prefix=settings.cos_output_prefix,
+            presign_expires=settings.cos_presign_expires,
+        ),
+    )
+
+
+def docs(call: Call[OpenRequest]) -> Answer:  # noqa: ARG001 (every handler takes its call)
+    """GET /docs."""
+    page, headers = docs_page()
+    return Response(HTTPStatus.OK, content_type="text/html; charset=utf-8", body=page, headers=dict(headers))

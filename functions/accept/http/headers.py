@@ -1,0 +1,77 @@
+"""The headers that callers send."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from functions.accept.http.validators import Fits, allowed
+from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.outbound.policy import MAX_URL_LENGTH
+
+CORRELATION_ID = "x-correlation-id"
+CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=-]{1,128}$"
+WORKSHOP_TOKEN = "x-workshop-token"  # noqa: S105 (a header's name)
+
+
+def _required_url(text: str) -> str:
+    url = text.strip()
+    if not url:
+        raise PydanticCustomError("missing", "Field required: the URL that the result is to be posted to")
+    return url
+
+
+class CallerHeaders(BaseModel):
+    """The headers that every route takes."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
+
+    correlation_id: Annotated[
+        Optionally[str],
+        Fits(CORRELATION_ID_PATTERN, "expected 1 to 128 letters, digits or characters of . _ : / + = -"),
+        Field(
+            alias=CORRELATION_ID,
+            description="An id of the caller's, which comes back in the answer and the callback.",
+        ),
+    ] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_names_of_any_case(cls, given: dict[str, str]) -> dict[str, str]:
+        """Find each header whatever the case of its name (RFC 9110, 5.1); a required one that is absent is empty."""
+        values = {name.lower(): value for name, value in given.items()}
+        found = {field.alias: values.get(field.alias.lower()) for field in cls.model_fields.values() if field.alias}
+        required = {field.alias for field in cls.model_fields.values() if field.is_required()}
+        return {name: value or "" for name, value in found.items() if value is not None or name in required}
+
+
+class TokenHeaders(CallerHeaders):
+    """The headers of a route that is not open to everyone. `call.require_token` checks it before anything is read."""
+
+    workshop_token: Annotated[
+        Optionally[str],
+        Field(alias=WORKSHOP_TOKEN, description="The shared token, where the service has one."),
+    ] = None
+
+
+class SubmissionHeaders(TokenHeaders):
+    """The headers of a request that starts a job."""
+
+    callback_url: Annotated[
+        str,
+        Field(
+            alias="callbackUrl",
+            description="Where the result is posted.",
+            json_schema_extra={"minLength": 1, "maxLength": MAX_URL_LENGTH},
+        ),
+        AfterValidator(_required_url),
+        allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
+    ]
+    idempotency_key: Annotated[
+        Optionally[str],
+        Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
+        Field(
+            alias="Idempotency-Key",
+            description="With the same key and body a repeated request gives the same job.",
+        ),
+    ] = None

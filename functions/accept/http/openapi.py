@@ -1,0 +1,147 @@
+"""The OpenAPI documents of the API, made from the route table and from the very models that the functions use.
+
+Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 without a word of complaint, and wrongly.
+"""
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.route import Route
+from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
+from imagejobs import __version__
+
+type Routes = Sequence[Route[Any]]
+
+_API_KEY: Json = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "x-api-key",
+    "description": "A key of the API's usage plan.",
+}
+_RETRY_AFTER: Json = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
+_LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
+_PROBLEMS = {
+    401: "The token is missing or wrong.",
+    403: "The API key is missing or wrong.",
+    404: "There is no such job.",
+    409: "The request conflicts with what was asked before; the message says how.",
+    413: "The image is over the limit; the message names the limit and the way to send larger ones.",
+    422: "A body, header or path parameter is invalid; every invalid part is listed.",
+    429: "Too many requests: try again later.",
+    500: "The service is not configured, or failed; the message says what is missing.",
+    503: "A service that this one needs is not available: try again later.",
+}
+# What every route may answer: API Gateway's throttle is one of them.
+_PROBLEMS_OF_ALL = (422, 429, 500)
+
+
+def full_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
+    """The whole API, as `GET /openapi.json` answers it; `api_key` when the API asks for one."""
+    paths: Json = {}
+    for route in routes:
+        operation = _operation(route) | {"tags": [route.tag], "parameters": _parameters(route)}
+        if 202 in route.answers:
+            operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
+        operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, api_key=api_key)}
+        if route.open:
+            operation["security"] = []
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
+    document = _document("Image jobs", server_url, paths, api_key=api_key)
+    document.setdefault("components", {})["schemas"] = _schemas(routes)
+    return document
+
+
+def problem_codes(route: Route[Any], *, api_key: bool) -> list[int]:
+    """The codes of every refusal that a route may answer, in order."""
+    return sorted({*route.problems, *_PROBLEMS_OF_ALL, *([403] if api_key and not route.open else [])})
+
+
+def wxo_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
+    """The tools for watsonx Orchestrate, every schema inlined; `api_key` when the API asks for one.
+
+    An agent sees the parameters: of the headers only those that WXO must send, of the answers only the success.
+    """
+    schemas = _schemas(routes)
+    paths: Json = {}
+    for route in routes:
+        if route.tool:
+            required = [parameter for parameter in _parameters(route) if parameter["required"]]
+            operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": required}
+            paths.setdefault(route.path, {})[route.method.lower()] = inlined(operation, schemas)
+    return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, api_key=api_key)
+
+
+def _document(title: str, server_url: str, paths: Json, *, api_key: bool) -> Json:
+    info = {"title": title, "version": __version__, "description": "Edits images as asynchronous jobs with callbacks."}
+    document: Json = {"openapi": "3.0.3", "info": info, "servers": [{"url": server_url}], "paths": paths}
+    if api_key:
+        document |= {"components": {"securitySchemes": {"apiKey": _API_KEY}}, "security": [{"apiKey": []}]}
+    return document
+
+
+def _operation(route: Route[Any]) -> Json:
+    """What both documents say of a route."""
+    operation: Json = {
+        "operationId": route.operation_id,
+        "summary": route.summary,
+        "description": route.description,
+        "responses": {str(code): _success(route, code) for code in route.answers},
+    }
+    if route.body:
+        operation["requestBody"] = _content(route.body) | {"required": True}
+    if route.callback:
+        # WXO's importer looks the callback's answer up under the operation's own success code, 202, while receivers
+        # answer 200: both are declared.
+        received = {
+            "description": "Received. The body of the answer is not read.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        }
+        callback = {
+            "requestBody": _content(route.callback) | {"required": True},
+            "responses": {"200": received, "202": received},
+        }
+        operation["callbacks"] = {"result": {"{$request.header.callbackUrl}": {"post": callback}}}
+    return operation
+
+
+def _parameters(route: Route[Any]) -> list[Json]:
+    """The parameters of path and headers, as the request's models have them; those that must be given come first."""
+    parameters = []
+    for place, model in route.parameters.items():
+        schema = model_schema(model)
+        for name, of_field in schema["properties"].items():
+            description = {"description": of_field.pop("description")} if "description" in of_field else {}
+            required = name in schema.get("required", [])
+            parameters.append({"in": place, "name": name, "required": required, **description, "schema": of_field})
+    return sorted(parameters, key=lambda parameter: not parameter["required"])
+
+
+def _success(route: Route[Any], code: int) -> Json:
+    answer = route.answers[code]
+    if isinstance(answer, str):
+        schema = {"type": "object" if answer == "application/json" else "string"}
+        return {"description": route.summary, "content": {answer: {"schema": schema}}}
+    # The first line of the model's docstring says what the answer means.
+    return {"description": inspect.cleandoc(answer.__doc__ or "").partition("\n")[0], **_content(answer)}
+
+
+def _problem(code: int) -> Json:
+    problem = {"description": _PROBLEMS[code], **_content(ValidationProblem if code == 422 else Problem)}
+    return problem | ({"headers": {"Retry-After": _RETRY_AFTER}} if code in (429, 503) else {})
+
+
+def _content(model: type[BaseModel]) -> Json:
+    return {"content": {"application/json": {"schema": reference(model)}}}
+
+
+def _schemas(routes: Routes) -> Json:
+    requests = [route.body for route in routes if route.body]
+    answers: list[type[BaseModel]] = [
+        model for route in routes for model in route.answers.values() if not isinstance(model, str)
+    ]
+    answers += [route.callback for route in routes if route.callback]
+    return component_schemas(requests, [*answers, Problem, ValidationProblem])

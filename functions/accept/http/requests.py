@@ -1,0 +1,66 @@
+"""What callers send, a whole request each. The OpenAPI documents are made from these models.
+
+A request is read as one model, so that everything that is wrong with it is told at once. The settings are the
+validation context: they say which URLs may be called.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Json, StringConstraints
+
+from functions.accept.http.bodies import BatchRequest, ImageRequest, UploadRequest
+from functions.accept.http.headers import CallerHeaders, SubmissionHeaders, TokenHeaders
+from functions.accept.http.validators import Fits
+from imagejobs.executions import JOB_ID_PATTERN
+
+
+class JobPath(BaseModel):
+    """The path of a route about one job."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    job_id: Annotated[
+        str,
+        StringConstraints(to_lower=True),
+        Fits(JOB_ID_PATTERN, "expected a UUID, as the 202 answer gave it", "uuid_parsing"),
+    ]
+
+
+class OpenRequest(BaseModel):
+    """A request to a route that is open to everyone. Its fields are the parts of a request, where a `loc` begins."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    header: CallerHeaders
+
+
+class Request(OpenRequest):
+    """A request without a body to a route that asks for the token, as all further ones do."""
+
+    header: TokenHeaders
+
+
+class JobAddress(Request):
+    """A request about one job."""
+
+    path: JobPath
+
+
+class UploadSubmission(Request):
+    """A request for an upload form."""
+
+    body: Json[UploadRequest]
+
+
+class ImageSubmission(Request):
+    """A request that starts the edit of one image."""
+
+    header: SubmissionHeaders
+    body: Json[ImageRequest]
+
+
+class BatchSubmission(Request):
+    """A request that starts a batch."""
+
+    header: SubmissionHeaders
+    body: Json[BatchRequest]

@@ -1,0 +1,129 @@
+"""Makes the API of the route table, and puts every answer and refusal into the form of docs/api.md."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.call import (
+    Answer,
+    Call,
+    answer,
+    base_url_of,
+    caller_of,
+    correlation_id_of,
+    read_request,
+    require_token,
+)
+from functions.accept.http.handlers import logger
+from functions.accept.http.headers import CORRELATION_ID
+from functions.accept.http.problems import (
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ProblemError,
+    UnavailableError,
+)
+from functions.accept.http.route import Route
+from functions.accept.http.routes import ROUTES
+from functions.accept.resources import AcceptResources
+from imagejobs.errors import StorageUnavailableError
+
+
+def build_api(resources: AcceptResources) -> APIGatewayRestResolver:
+    """Make the resolver of the API, open to browsers of the configured origins."""
+    origins = resources.settings.origins
+    api = APIGatewayRestResolver(cors=_cors(origins) if origins else None)
+    api.use([_contract_form(depends_on_origin=bool(origins))])
+    for route in ROUTES:
+        api.route(route.rule, method=route.methods)(_answered_by(route, api, resources))
+    api.not_found(lambda _: _no_route(api))
+    return api
+
+
+def _cors(origins: list[str]) -> CORSConfig:
+    return CORSConfig(
+        allow_origin=origins[0],
+        extra_origins=origins[1:],
+        allow_headers=sorted({name for route in ROUTES for name in route.header_names}),
+        expose_headers=["Location", "Retry-After", CORRELATION_ID],
+        max_age=600,
+    )
+
+
+def _answered_by(route: Route[Any], api: APIGatewayRestResolver, resources: AcceptResources) -> Callable[[], Answer]:
+    def handle() -> Answer:
+        event = api.current_event
+        if not route.open:
+            require_token(event, resources.secrets)
+        call = Call(
+            sent=read_request(route.request, event, route.path_parameters(event.path) or {}, resources.settings),
+            resources=resources,
+            correlation_id=api.context["correlation_id"],
+            caller=caller_of(event),
+            base_url=base_url_of(event),
+        )
+        return route.handler(call)
+
+    return handle
+
+
+def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
+    """Around every route: the correlation id in logs and answer, and every refusal as docs/api.md says it."""
+
+    def middleware(api: APIGatewayRestResolver, next_middleware: Callable[..., Answer]) -> Answer:
+        correlation_id = correlation_id_of(api.current_event)
+        api.append_context(correlation_id=correlation_id)  # type: ignore[no-untyped-call]
+        with logger.append_context_keys(correlation_id=correlation_id):
+            answered = _guarded(lambda: next_middleware(api))
+        answered.headers[CORRELATION_ID] = correlation_id
+        if depends_on_origin:
+            answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
+        if api.current_event.http_method == "HEAD":
+            answered.body = ""
+        return answered
+
+    return middleware
+
+
+def _guarded(handle: Callable[[], Answer]) -> Answer:
+    try:
+        return handle()
+    except InvalidRequestError as error:
+        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, ValidationProblem(detail=list(error.fields)))
+    except ProblemError as problem:
+        return _refuse(problem)
+    except (StorageUnavailableError, ClientError, BotoCoreError) as error:
+        return _unavailable(error)
+    except Exception as error:  # noqa: BLE001 - the caller gets an answer in JSON whatever went wrong
+        return _unexpected(error)
+
+
+def _no_route(api: APIGatewayRestResolver) -> Answer:
+    event = api.current_event
+    methods = {method for route in ROUTES if route.path_parameters(event.path) is not None for method in route.methods}
+    if not methods:
+        return _refuse(NotFoundError("there is no such route: GET /openapi.json lists them all"))
+    allowed = ", ".join(sorted({"OPTIONS", *methods}))
+    if event.http_method == "OPTIONS":
+        return Response(HTTPStatus.NO_CONTENT, body="", headers={"Allow": allowed})
+    return _refuse(MethodNotAllowedError(f"this route takes {allowed}", {"Allow": allowed}))
+
+
+def _refuse(problem: ProblemError) -> Answer:
+    return answer(problem.status, Problem(detail=problem.detail), problem.headers)
+
+
+def _unavailable(error: Exception) -> Answer:
+    logger.warning("a service behind the API failed", extra={"error": f"{type(error).__name__}: {error}"})
+    detail = "the service cannot record or read jobs at the moment; nothing was lost. Try again in some seconds"
+    return _refuse(UnavailableError(detail, {"Retry-After": "5"}))
+
+
+def _unexpected(error: Exception) -> Answer:
+    logger.exception("unexpected error", exc_info=error)
+    detail = "an unexpected error; the log has the details under this answer's x-correlation-id"
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, Problem(detail=detail))

@@ -1,0 +1,188 @@
+"""The route table: every operation of the API, once. A new one is a row here and its handler."""
+
+import json
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from functions.accept.http import handlers
+from functions.accept.http.answers import Accepted, CosConfig, Health, Job, JobAction, Upload
+from functions.accept.http.call import Answer, Call
+from functions.accept.http.requests import (
+    BatchSubmission,
+    ImageSubmission,
+    JobAddress,
+    OpenRequest,
+    Request,
+    UploadSubmission,
+)
+from functions.accept.http.route import Route
+from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
+
+
+def openapi(call: Call[OpenRequest]) -> Answer:
+    """GET /openapi.json: this table, told to the caller."""
+    body = _openapi_json(call.base_url, call.resources.settings.enable_api_keys)
+    return Response(HTTPStatus.OK, content_type="application/json", body=body)
+
+
+@lru_cache
+def _openapi_json(server_url: str, api_key: bool) -> str:
+    from functions.accept.http.openapi import full_document  # 30 models' schemas, which no other route needs
+
+    return json.dumps(full_document(ROUTES, server_url, api_key=api_key))
+
+
+ROUTES: tuple[Route[Any], ...] = (
+    Route(
+        "POST",
+        "/process-image-async-b64",
+        handlers.submit_base64,
+        ImageSubmission,
+        {202: Accepted},
+        operation_id="processImageAsyncToBase64",
+        summary="Edit one image and give it back",
+        description="Edits one image as the prompt asks and gives the edited image itself back, as base64. Use it when "
+        "the result is to be shown or worked on right away. Give the prompt in plain words and the image as "
+        "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
+        "of the three. The edit takes from seconds to minutes; the result arrives by callback with status completed "
+        "(then result_image_base64 and result_mime_type) or failed (then error, which says why).",
+        problems=(401, 409, 413, 503),
+        callback=Base64Callback,
+        tool=True,
+    ),
+    Route(
+        "POST",
+        "/process-image-async",
+        handlers.submit_url,
+        ImageSubmission,
+        {202: Accepted},
+        operation_id="processImageAsyncToCos",
+        summary="Edit one image and store it",
+        description="Edits one image as the prompt asks, stores the result in object storage and gives back a link to "
+        "it. Use it when the result is to be kept or shared. Give the prompt in plain words and the image as "
+        "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
+        "of the three. The result arrives by callback with status completed (then result_url, which works for "
+        "expires_in seconds, and object_key) or failed (then error, which says why).",
+        problems=(401, 409, 413, 503),
+        callback=UrlCallback,
+        tool=True,
+    ),
+    Route(
+        "POST",
+        "/batch-process-images",
+        handlers.submit_batch,
+        BatchSubmission,
+        {202: Accepted},
+        operation_id="batchProcessImages",
+        summary="Edit every image of a folder",
+        description="Edits every image in the configured input bucket with one and the same prompt and stores the "
+        "results in the output bucket. Use it when a whole folder is to be edited; no image is passed. The one "
+        "callback at the end holds the counts (total_files, processed, failed), where the results are (output_bucket, "
+        "output_prefix) and up to 20 errors. Its status is completed, completed_with_errors when at least one image "
+        "failed, or failed with error when the batch could not run.",
+        problems=(401, 409, 413, 503),
+        callback=BatchCallback,
+        tool=True,
+    ),
+    Route(
+        "POST",
+        "/uploads",
+        handlers.create_upload,
+        UploadSubmission,
+        {201: Upload},
+        operation_id="createUpload",
+        summary="Prepare the upload of a large image",
+        description="Gives a form to which one image of up to 50 MB is posted directly, and the image_key by which a "
+        "job then names it. Use it for an image over 4 MB. State the file's exact size in bytes: the form takes "
+        "nothing else, and expires after expires_in seconds.",
+        problems=(401,),
+    ),
+    Route(
+        "GET",
+        "/jobs/{job_id}",
+        handlers.read_job,
+        JobAddress,
+        {200: Job},
+        operation_id="getJob",
+        summary="See a job",
+        description="Tells how a job stands: its status, a batch's progress, the result with fresh links once there is "
+        "one, and how the delivery of the callback went. Use it to look at a job before its callback arrives, or after "
+        "its links have expired. While the job runs, the header Retry-After says when to ask again.",
+        problems=(401, 404, 503),
+    ),
+    Route(
+        "DELETE",
+        "/jobs/{job_id}",
+        handlers.cancel_job,
+        JobAddress,
+        {202: JobAction},
+        operation_id="cancelJob",
+        summary="Cancel a job",
+        description="Cancels a job that has no result yet: no further image of it is edited, and its callback arrives "
+        "with status failed and error cancelled. Asking twice does no harm. A job that has its result stays as it is "
+        "(409).",
+        problems=(401, 404, 409, 503),
+    ),
+    Route(
+        "POST",
+        "/jobs/{job_id}/redeliver",
+        handlers.redeliver_job,
+        JobAddress,
+        {202: JobAction},
+        operation_id="redeliverJob",
+        summary="Send a job's callback again",
+        description="Posts the callback of a finished job once more, to the same callbackUrl and with the same bytes. "
+        "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way.",
+        problems=(401, 404, 409, 503),
+    ),
+    Route(
+        "GET",
+        "/health",
+        handlers.health,
+        OpenRequest,
+        {200: Health},
+        operation_id="getHealth",
+        summary="Tell whether the service is up",
+        description="Answers when the service is up, with the settings that a caller may want to know. Nobody needs a "
+        "key or a token for it.",
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/cos/config",
+        handlers.cos_config,
+        Request,
+        {200: CosConfig},
+        operation_id="getStorageConfiguration",
+        summary="Tell where images come from and go to",
+        description="Tells the buckets and prefixes that batches read from and results are stored in, and how long a "
+        "link holds. It never tells a credential.",
+        problems=(401,),
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/openapi.json",
+        openapi,
+        OpenRequest,
+        {200: "application/json"},
+        operation_id="getOpenApi",
+        summary="Give the OpenAPI document",
+        description="The OpenAPI 3.0 document of the whole API, for the address by which it was asked.",
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/docs",
+        handlers.docs,
+        OpenRequest,
+        {200: "text/html"},
+        operation_id="getDocs",
+        summary="Show the OpenAPI document as a page",
+        description="A page that shows the OpenAPI document and can call the routes.",
+        tag="Service",
+    ),
+)

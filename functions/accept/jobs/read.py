@@ -1,0 +1,157 @@
+"""A job as it stands: read from its record, its execution and, for a batch under way, its map run."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
+from functions.accept.jobs.lookup import known_job
+from functions.accept.settings import AcceptSettings
+from imagejobs.callbacks import CANCELLED, UrlCallback
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import JobRequest, JobStore, PayloadInfo
+from imagejobs.storage import Bucket
+from imagejobs.workflow import REPORT_NAME
+
+# A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
+_SMALL_PAYLOAD_BYTES = 64 * 1024
+# DescribeMapRun allows about one call a second for the whole account, DescribeExecution about fifteen.
+_PROGRESS_MAX_AGE_SECONDS = 2.0
+_STATE_MAX_AGE_SECONDS = 1.0
+
+
+@dataclass
+class _Cached[T]:
+    """A value that is read anew when it is older than it may be, or kept when it cannot be read."""
+
+    values: dict[str, tuple[float, T]] = field(default_factory=dict)
+
+    def fresh(self, key: str, max_age: float) -> tuple[bool, T | None]:
+        read_at, value = self.values.get(key, (float("-inf"), None))
+        return time.monotonic() - read_at <= max_age, value
+
+    def keep(self, key: str, value: T) -> T:
+        if len(self.values) > 1000:
+            self.values.clear()
+        self.values[key] = (time.monotonic(), value)
+        return value
+
+
+@dataclass
+class JobReader:
+    """Reads jobs for GET /jobs/{job_id}; one for each execution environment, since it remembers for a moment."""
+
+    jobs: JobStore
+    executions: Executions
+    outputs: Callable[[], Bucket]
+    settings: AcceptSettings
+    _states: _Cached[str | None] = field(default_factory=_Cached)
+    _progress: _Cached[Progress | None] = field(default_factory=_Cached)
+    _map_runs: dict[str, str] = field(default_factory=dict)
+
+    def read(self, job_id: str) -> Job:
+        """Read a job; raises NotFoundError for one that this stack does not know."""
+        request = known_job(job_id, self.jobs)
+        info = self.jobs.find_payload_info(job_id)
+        delivery = self.jobs.get_delivery(job_id)
+        job: dict[str, Any] = {
+            "job_id": job_id,
+            "operation": request.operation,
+            "created_at": request.created_at,
+            "delivery": DeliveryState(
+                status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
+            ),
+        }
+        return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
+
+    def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
+        payload = self._payload(request, info)
+        status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
+        fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
+        if payload.get("error") is not None:
+            fields["error"] = payload["error"]
+        return fields | {"result": self._linked(request, payload)}
+
+    def _payload(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
+        """The decided payload, without an image of up to 40 MB that nobody will see here."""
+        result_key = self.jobs.key(request.job_id, "result")
+        if info.size > _SMALL_PAYLOAD_BYTES and (result := self.jobs.bucket.find(result_key)):
+            named = {"filename": request.filename} if request.filename is not None else {}
+            return {
+                "status": "completed",
+                "job_id": request.job_id,
+                **named,
+                "result_mime_type": result.content_type,
+            }
+        found = self.jobs.find_payload(request.job_id)
+        payload: dict[str, Any] = json.loads(found.body) if found else {}
+        return payload
+
+    def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
+        """The payload with fresh presigned URLs for its image and links, so that an expired one can be replaced."""
+        expires_in = self.settings.cos_presign_expires
+        completed = payload["status"] != "failed"
+        if request.operation == "base64":
+            payload.pop("result_image_base64", None)
+            url = self.jobs.bucket.presigned_url(self.jobs.key(request.job_id, "result"), expires_in)
+            return Base64Result(**payload, **({"result_url": url, "expires_in": expires_in} if completed else {}))
+        if request.operation == "url":
+            if completed:
+                url = self.outputs().presigned_url(payload["object_key"], expires_in)
+                payload |= {"result_url": url, "expires_in": expires_in}
+            return UrlCallback(**payload)
+        if completed:
+            report_key = f"{payload['output_prefix']}{REPORT_NAME}"
+            payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
+        return BatchResult(**payload)
+
+    def _under_way(self, request: JobRequest) -> dict[str, Any]:
+        state = self._execution_state(request.job_id)
+        if state is None:
+            return {"status": "queued"}
+        if state in ("FAILED", "TIMED_OUT", "ABORTED"):
+            # The last word is on its way and will decide the payload.
+            return {"status": "failed", "error": f"the execution ended as {state}; the callback will follow"}
+        fields: dict[str, Any] = {"status": "running"}
+        if request.operation == "batch" and (progress := self._read_progress(request.job_id)):
+            fields["progress"] = progress
+        return fields
+
+    def _execution_state(self, job_id: str) -> str | None:
+        fresh, state = self._states.fresh(job_id, _STATE_MAX_AGE_SECONDS)
+        if fresh:
+            return state
+        try:
+            return self._states.keep(job_id, self.executions.status(ExecutionName(job_id)))
+        except (ClientError, BotoCoreError):
+            return state or "RUNNING"
+
+    def _read_progress(self, job_id: str) -> Progress | None:
+        """The map run's counts; a moment old, or none at all, while Step Functions throttles."""
+        fresh, progress = self._progress.fresh(job_id, _PROGRESS_MAX_AGE_SECONDS)
+        if fresh:
+            return progress
+        try:
+            return self._progress.keep(job_id, self._describe_map_run(job_id))
+        except (ClientError, BotoCoreError):
+            return self._progress.keep(job_id, progress)
+
+    def _describe_map_run(self, job_id: str) -> Progress | None:
+        client = self.executions.client
+        if job_id not in self._map_runs:
+            runs = client.list_map_runs(executionArn=self.executions.arn(ExecutionName(job_id)))["mapRuns"]
+            if not runs:
+                return None
+            self._map_runs[job_id] = runs[0]["mapRunArn"]
+        counts = client.describe_map_run(mapRunArn=self._map_runs[job_id])["itemCounts"]
+        return Progress(
+            total=counts["total"],
+            succeeded=counts["succeeded"],
+            failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
+            running=counts["running"],
+            pending=counts["pending"],
+        )

@@ -1,0 +1,73 @@
+"""Steering a recorded job: cancelling it, and sending its callback again."""
+
+import json
+
+from functions.accept.http.problems import ConflictError
+from functions.accept.jobs.lookup import known_job
+from imagejobs.callbacks import CANCELLED, failed_callback
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import JobStore
+from imagejobs.settings import StorageSettings
+
+
+class DeliveryUnderWayError(ConflictError):
+    """The callback is being delivered at this moment."""
+
+
+def cancel(job_id: str, jobs: JobStore, executions: Executions, settings: StorageSettings) -> None:
+    """Decide that a job was cancelled, and abort its execution; the last word brings the caller the callback.
+
+    The decision is one conditional write, so that a result and a cancellation never both win. Workers look for it
+    before they start an edit, which stops a batch's children too while Step Functions is winding them down.
+
+    Raises:
+        NotFoundError: there is no such job.
+        ConflictError: the job has its result already.
+    """
+    request = known_job(job_id, jobs)
+    payload = jobs.decide(job_id, failed_callback(request, CANCELLED, settings))
+    if json.loads(payload.body).get("error") != CANCELLED:
+        raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
+    executions.stop(ExecutionName(job_id), error=CANCELLED, cause="cancelled by its caller")
+
+
+def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:
+    """Start a new delivery of a job's decided payload; of simultaneous callers, one starts it.
+
+    `POST /jobs/{job_id}/redeliver` and `make redeliver` do this.
+
+    Raises:
+        NotFoundError: there is no such job.
+        ConflictError: it has no result yet.
+        DeliveryUnderWayError: a delivery is under way.
+    """
+    known_job(job_id, jobs)
+    # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
+    if not jobs.has_payload(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
+        raise ConflictError("the job has no result yet: try again when it has ended")
+    delivery = jobs.get_delivery(job_id)
+    under_way = DeliveryUnderWayError("a delivery is under way: try again when it has ended")
+    if delivery.status == "pending" and _is_carried_out(job_id, delivery.round, executions):
+        raise under_way
+    following = delivery.model_copy(update={"status": "pending", "last_error": None, "round": delivery.round + 1})
+    if not jobs.put_delivery(job_id, following):
+        raise under_way
+    executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
+
+
+def _is_carried_out(job_id: str, round_: int, executions: Executions) -> bool:
+    """Tell whether an execution carries a pending delivery out, and see to it that one does.
+
+    A pending delivery whose executions have all ended could not be recorded, since the storage failed: it may begin
+    anew.
+    """
+    if round_ == 0:
+        names = ExecutionName(job_id), ExecutionName(job_id, "last-word")
+        return any(executions.status(name) == "RUNNING" for name in names)
+    name = ExecutionName(job_id, "redelivery", round_)
+    status = executions.status(name)
+    if status is None:
+        # Whoever began this round has not started its execution: not yet, or never will. By its name, it starts once.
+        executions.start(name, "deliver")
+        return True
+    return status == "RUNNING"

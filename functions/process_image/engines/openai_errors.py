@@ -1,0 +1,105 @@
+"""What each failure of OpenAI leads to: the one table."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from math import ceil
+from time import time
+
+import openai
+
+
+class Verdict(Enum):
+    """What is done about a failed call."""
+
+    FALLBACK = "the local fallback edits the image"
+    WAIT = "the state machine waits as long as Retry-After says, then asks again"
+    RETRY = "the state machine tries again by its own back-off"
+    REPORT = "the job or image fails with OpenAI's message"
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An SDK error class, narrowed to errors that have one of `marks`: their code, type or HTTP status."""
+
+    error: type[openai.OpenAIError]
+    verdict: Verdict
+    marks: frozenset[str] | None = None
+
+
+# The first row that fits decides. Before all of them come the codes of the billing hard limit, which are configuration.
+_TABLE = [
+    # No money, no matter how long one waits. The type stands for every code beside those of the billing limit
+    # (credit_balance_exhausted, organization_usage_limit_exceeded …).
+    _Row(openai.RateLimitError, Verdict.REPORT, frozenset({"insufficient_quota", "billing_not_active"})),
+    _Row(openai.RateLimitError, Verdict.WAIT),
+    _Row(openai.APITimeoutError, Verdict.RETRY),
+    _Row(openai.APIConnectionError, Verdict.RETRY),
+    _Row(openai.InternalServerError, Verdict.RETRY),
+    _Row(openai.ConflictError, Verdict.RETRY),
+    _Row(openai.APIStatusError, Verdict.RETRY, frozenset({"408"})),
+    _Row(openai.APIResponseValidationError, Verdict.RETRY),
+    _Row(openai.BadRequestError, Verdict.REPORT),
+    _Row(openai.AuthenticationError, Verdict.REPORT),
+    _Row(openai.PermissionDeniedError, Verdict.REPORT),
+    _Row(openai.NotFoundError, Verdict.REPORT),
+    _Row(openai.UnprocessableEntityError, Verdict.REPORT),
+    _Row(openai.OpenAIError, Verdict.REPORT),
+]
+_BILLING_LIMIT_MESSAGE = "billing hard limit has been reached"
+_MAX_MESSAGE_CHARACTERS = 1000
+# A shorter prompt may well be part of the error's own message.
+_MIN_QUOTED = 12
+
+
+def verdict_on(error: openai.OpenAIError, billing_limit_codes: Collection[str]) -> Verdict:
+    """Look an error of the SDK up in the table; a rate limit that names no time to wait is a RETRY."""
+    if _is_billing_limit(error, billing_limit_codes):
+        return Verdict.FALLBACK
+    marks = _marks(error)
+    row = next(row for row in _TABLE if isinstance(error, row.error) and (row.marks is None or row.marks & marks))
+    if row.verdict is Verdict.WAIT and retry_after(error) is None:
+        return Verdict.RETRY
+    return row.verdict
+
+
+def retry_after(error: openai.OpenAIError) -> int | None:
+    """Read how many seconds, at least 1, OpenAI asks to wait; None when it does not say (RFC 9110, 10.2.3)."""
+    if not isinstance(error, openai.APIStatusError):
+        return None
+    headers = error.response.headers
+    try:
+        if milliseconds := headers.get("retry-after-ms"):  # OpenAI's own, finer than the standard one
+            return max(1, ceil(float(milliseconds) / 1000))
+        value = headers.get("retry-after", "")
+        seconds = float(value) if value[:1].isdigit() else parsedate_to_datetime(value).timestamp() - time()
+        return max(1, ceil(seconds))
+    except (ValueError, OverflowError):
+        return None
+
+
+def error_message(error: openai.OpenAIError, prompt: str) -> str:
+    """Name an error of the SDK and repeat its message, in one short line and without the prompt if it quotes that.
+
+    Lambda logs what a function raises, and a prompt is never logged.
+    """
+    message = str(error)
+    if len(prompt) >= _MIN_QUOTED:
+        for quoted in (prompt, repr(prompt)[1:-1]):
+            message = message.replace(quoted, "(the prompt)")
+    return f"{type(error).__name__}: {' '.join(message.split())[:_MAX_MESSAGE_CHARACTERS]}"
+
+
+def _marks(error: openai.OpenAIError) -> frozenset[str]:
+    status = str(error.status_code) if isinstance(error, openai.APIStatusError) else None
+    code, kind = (error.code, error.type) if isinstance(error, openai.APIError) else (None, None)
+    return frozenset(mark for mark in (code, kind, status) if mark)
+
+
+def _is_billing_limit(error: openai.OpenAIError, codes: Collection[str]) -> bool:
+    if not isinstance(error, openai.APIStatusError) or error.status_code >= 500:
+        return False
+    return error.code in codes or (
+        isinstance(error, openai.BadRequestError) and _BILLING_LIMIT_MESSAGE in error.message.lower()
+    )

@@ -1,0 +1,142 @@
+"""The one wiring: clients, buckets and records, made from a function's settings on first use and kept from then on.
+
+Each function's `app.py` has `resources()`, which makes one for the life of the process. Tests make their own.
+The SDK takes half a second to import: that is spent when a client is made, not when a module is imported.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from imagejobs.executions import Executions
+from imagejobs.job_store import JobStore
+from imagejobs.secrets import Secrets, read_secrets
+from imagejobs.settings import StorageSettings
+from imagejobs.storage import Bucket
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.parameters import SecretsProvider
+    from botocore.config import Config
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_stepfunctions.client import SFNClient
+
+
+class Clients:
+    """The SDK's clients for the account and for COS; `options` (endpoint, region, keys) go to those of the account."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+        self._cos: tuple[tuple[str, ...], S3Client] | None = None
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """For the account's own buckets."""
+        import boto3
+
+        # By default a presigned URL names S3's global host, which answers for a bucket of another region with a
+        # redirect that breaks the signature, or not at all (S3 user guide, "Virtual hosting of general purpose
+        # buckets").
+        return boto3.client("s3", config=_storage_config("virtual"), **self._options)
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """For the dead-letter queue."""
+        import boto3
+
+        return boto3.client("sqs", **self._options)
+
+    @cached_property
+    def step_functions(self) -> "SFNClient":
+        """For the state machine."""
+        import boto3
+
+        return boto3.client("stepfunctions", **self._options)
+
+    @cached_property
+    def secrets(self) -> "SecretsProvider":
+        """For the stack's secret, with a cache of its own."""
+        import boto3
+        from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+        return SecretsProvider(boto3_client=boto3.client("secretsmanager", **self._options))
+
+    def cos(self, endpoint: str, region: str, access_key_id: str, secret_access_key: str) -> "S3Client":
+        """For IBM COS, with its HMAC keys; kept until it is asked for with other ones."""
+        import boto3
+
+        access = (endpoint, region, access_key_id, secret_access_key)
+        if self._cos is None or self._cos[0] != access:
+            client = boto3.client(
+                "s3",
+                endpoint_url=endpoint,
+                region_name=region,
+                aws_access_key_id=access_key_id,
+                aws_secret_access_key=secret_access_key,
+                config=_storage_config("path"),
+            )
+            self._cos = access, client
+        return self._cos[1]
+
+
+class Resources[S: StorageSettings]:
+    """What a function works with. A function that keeps more of its own has a subclass."""
+
+    def __init__(self, settings: S, clients: Clients | None = None) -> None:
+        self.settings = settings
+        self.clients = clients or Clients()
+
+    @property
+    def secrets(self) -> Secrets:
+        """The stack's secret, at most `secrets.MAX_AGE_SECONDS` old; raises SecretsUnavailableError."""
+        return read_secrets(self.clients.secrets, self.settings.secret_arn)
+
+    @cached_property
+    def jobs(self) -> JobStore:
+        """The records of the jobs."""
+        return JobStore(Bucket(self.clients.s3, self.settings.jobs_bucket))
+
+    @cached_property
+    def executions(self) -> Executions:
+        """The executions of the state machine."""
+        return Executions(self.clients.step_functions, self.settings.state_machine_arn)
+
+    @property
+    def inputs(self) -> Bucket:
+        """The bucket that batches read from."""
+        return Bucket(self._image_client, self.settings.cos_input_bucket)
+
+    @property
+    def outputs(self) -> Bucket:
+        """The bucket that edited images go to."""
+        return Bucket(self._image_client, self.settings.output_bucket)
+
+    @property
+    def _image_client(self) -> "S3Client":
+        """COS with the secret's present keys when an endpoint is set, else the account's S3."""
+        if not self.settings.cos_endpoint:
+            return self.clients.s3
+        secrets = self.secrets
+        return self.clients.cos(
+            self.settings.cos_endpoint,
+            self.settings.cos_region,
+            secrets.cos_access_key_id.get_secret_value(),
+            secrets.cos_secret_access_key.get_secret_value(),
+        )
+
+
+def _storage_config(addressing_style: Literal["path", "virtual"]) -> "Config":
+    from botocore.config import Config
+
+    # The SDK tries storage calls again by itself, unlike OpenAI's: an upload that fails after a paid edit would cost a
+    # second edit if only the state machine tried again.
+    return Config(
+        signature_version="s3v4",
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"total_max_attempts": 3, "mode": "standard"},
+        # The SDK adds a checksum of its own to every transfer unless told otherwise. COS does not know it, and beside
+        # TLS it is work that a batch feels.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        s3={"addressing_style": addressing_style},
+    )

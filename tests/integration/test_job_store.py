@@ -1,0 +1,55 @@
+"""How the delivery of a job's callback is kept: changed by one at a time, and readable across versions."""
+
+import json
+
+import pytest
+
+from imagejobs.errors import StorageUnavailableError
+from imagejobs.job_store import Delivery, JobStore
+
+JOB = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
+KEY = f"jobs/{JOB}/delivery.json"
+
+
+def test_of_two_who_read_the_same_delivery_one_writes_it(store: JobStore) -> None:
+    for _ in range(2):  # not stored yet, then stored
+        first, second = store.get_delivery(JOB), store.get_delivery(JOB)
+
+        assert store.put_delivery(JOB, first.model_copy(update={"attempts": first.attempts + 1}))
+        assert not store.put_delivery(JOB, second.model_copy(update={"status": "delivered"}))
+
+    assert store.get_delivery(JOB).model_dump() == Delivery(attempts=2).model_dump()
+
+
+def test_a_change_is_made_on_what_another_wrote_meanwhile(store: JobStore) -> None:
+    known = store.get_delivery(JOB)
+    store.put_delivery(JOB, Delivery(attempts=4))
+
+    changed = store.update_delivery(JOB, lambda now: now.model_copy(update={"attempts": now.attempts + 1}), known)
+
+    assert changed.attempts == store.get_delivery(JOB).attempts == 5
+
+
+def test_a_delivery_that_others_keep_changing_is_a_passing_fault(store: JobStore) -> None:
+    def change(now: Delivery) -> Delivery:
+        store.bucket.put(KEY, Delivery(attempts=now.attempts + 1).model_dump_json().encode(), "application/json")
+        return now
+
+    with pytest.raises(StorageUnavailableError, match="being changed by others"):
+        store.update_delivery(JOB, change)
+
+
+def test_the_etag_is_not_part_of_what_is_stored(store: JobStore) -> None:
+    store.put_delivery(JOB, Delivery(attempts=1))
+    store.put_delivery(JOB, store.get_delivery(JOB))
+
+    assert json.loads(store.bucket.get(KEY).body) == {"status": "pending", "attempts": 1, "round": 0}
+
+
+def test_a_delivery_of_an_earlier_version_is_read(store: JobStore) -> None:
+    stored = {"status": "dead_lettered", "attempts": 3, "round": 1, "updated_at": "2026-11-01T00:00:00Z"}
+    store.bucket.put(KEY, json.dumps(stored).encode(), "application/json")
+
+    delivery = store.get_delivery(JOB)
+
+    assert (delivery.status, delivery.attempts, delivery.round) == ("dead_lettered", 3, 1)

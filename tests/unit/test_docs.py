@@ -1,0 +1,106 @@
+"""The documentation keeps its word: links lead somewhere, commands exist, generated pages are fresh."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tools import configuration_page
+from tools.pins import with_versions_of
+from tools.render import template
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+FENCE = re.compile(r"```.*?```", re.DOTALL)
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links and pictures that lead to no other site."""
+    found = re.findall(r"\]\(([^)\s]+)\)", FENCE.sub("", page.read_text()))
+    return [target for target in found if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_every_anchor_to_a_heading(page: Path) -> None:
+    dead = []
+    for target in links(page):
+        name, _, anchor = target.partition("#")
+        path = (page.parent / name).resolve() if name else page
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            dead.append(target)
+
+    assert dead == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, to_read = set(), [ROOT / "README.md"]
+    while to_read:
+        page = to_read.pop()
+        reached.add(page)
+        targets = {(page.parent / link.partition("#")[0]).resolve() for link in links(page) if not link.startswith("#")}
+        to_read += [target for target in targets if target.suffix == ".md" and target not in reached]
+
+    assert reached >= set(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_command_of_a_page_exists(page: Path) -> None:
+    code = re.findall(r"`+([^`]+)`+", page.read_text())
+    named = {target for part in code for target in re.findall(r"(?:^|\s)make ([a-z][a-z-]*)", part)}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert named <= targets
+
+
+def test_the_readme_stays_short_and_its_picture_small() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 110
+    assert (ROOT / "docs" / "contact-sheet.webp").stat().st_size < 300_000
+
+
+def test_the_configuration_page_is_what_the_template_says() -> None:
+    assert configuration_page.PAGE.read_text() == configuration_page.page(), "stale: run `make docs`"
+
+
+def test_the_configuration_page_spells_every_name_out() -> None:
+    text = configuration_page.PAGE.read_text()
+    variables = set(template()["Globals"]["Function"]["Environment"]["Variables"])
+    for resource in template()["Resources"].values():
+        variables |= set(resource.get("Properties", {}).get("Environment", {}).get("Variables", {}))
+    of_the_stack = {"JOBS_BUCKET", "SECRET_ARN", "STATE_MACHINE_ARN", "DEAD_LETTER_QUEUE_URL"}
+
+    assert [name for name in template()["Parameters"] if f"| `{name}` |" not in text] == []
+    assert [name for name in variables - of_the_stack if f"`{name}`" not in text] == []
+
+
+def test_every_decision_has_its_date_and_what_would_change_it() -> None:
+    text = (ROOT / "docs" / "decisions.md").read_text()
+    entries = [part for part in text.split("\n\n") if part.startswith("**")]
+
+    assert entries
+    for entry in entries:
+        assert re.match(r"\*\*20\d\d-\d\d-\d\d · ", entry), entry[:60]
+        assert "*Else:*" in entry, entry[:60]
+        assert "*Would change it:*" in " ".join(entry.split()), entry[:60]
+
+
+def test_the_licence_is_the_one_that_the_project_names() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert (ROOT / "LICENSE").read_text().startswith(f"{project['license']} License")
+
+
+def test_pins_take_the_versions_of_the_lock_and_keep_all_else() -> None:
+    lock = "httpx2==2.17.0 ; python_version >= '3' \\\n    --hash=sha256:00\nidna==3.20 \\\n    --hash=sha256:00\n"
+
+    assert with_versions_of(lock, "# needs httpx2\nhttpx2==2.16.2\nidna==3.20\n") == (
+        "# needs httpx2\nhttpx2==2.17.0\nidna==3.20\n"
+    )
+    with pytest.raises(KeyError, match="pillow"):
+        with_versions_of(lock, "pillow==13.0.0\n")
