@@ -102,6 +102,9 @@ class Job(_Answer):
     status: JobState
     created_at: AwareDatetime
     finished_at: Optionally[AwareDatetime] = None
+    retry_of: Annotated[Optionally[str], Field(description="The batch whose failed images this one edits again.")] = (
+        None
+    )
     progress: Optionally[Progress] = None
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None
     delivery: DeliveryState

@@ -1,6 +1,7 @@
 """What answers each route: hands the plain values of a call on, and answers in the form of docs/api.md."""
 
 from http import HTTPStatus
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -13,9 +14,10 @@ from functions.accept.http.requests import (
     JobAddress,
     OpenRequest,
     Request,
+    RetrySubmission,
     UploadSubmission,
 )
-from functions.accept.jobs import steer, uploads
+from functions.accept.jobs import retry, steer, uploads
 from functions.accept.jobs.submit import Submission, submit
 from imagejobs.observability import make_logger
 from imagejobs.workflow import Operation
@@ -41,6 +43,21 @@ def submit_batch(call: Call[BatchSubmission]) -> Answer:
     return _submit(call, "batch")
 
 
+def retry_job(call: Call[RetrySubmission]) -> Answer:
+    """POST /jobs/{job_id}/retry."""
+    earlier = retry.find_retriable(call.sent.path.job_id, call.resources.jobs)
+    submission = Submission(
+        operation="batch",
+        body=retry.body_of_retry(earlier),
+        callback_url=call.sent.header.callback_url or earlier.callback_url,
+        correlation_id=call.correlation_id,
+        idempotency_key=call.sent.header.idempotency_key,
+        caller=call.caller,
+        retry_of=earlier.job_id,
+    )
+    return _accept(call, submission)
+
+
 def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Answer:
     submission = Submission(
         operation=operation,
@@ -50,9 +67,13 @@ def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Oper
         idempotency_key=call.sent.header.idempotency_key,
         caller=call.caller,
     )
+    return _accept(call, submission)
+
+
+def _accept(call: Call[Any], submission: Submission) -> Answer:
     own = call.resources
     job_id = submit(submission, own.jobs, own.executions, own.settings, own.secrets)
-    logger.info("accepted", extra={"job_id": job_id, "operation": operation})
+    logger.info("accepted", extra={"job_id": job_id, "operation": submission.operation})
     return answer(HTTPStatus.ACCEPTED, Accepted(job_id=job_id), {"Location": call.url_of(f"/jobs/{job_id}")})
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Json, StringConstraints
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest, UploadRequest
-from functions.accept.http.headers import CallerHeaders, SubmissionHeaders, TokenHeaders
+from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders
 from functions.accept.http.validators import Fits
 from imagejobs.executions import JOB_ID_PATTERN
 
@@ -44,6 +44,12 @@ class JobAddress(Request):
     """A request about one job."""
 
     path: JobPath
+
+
+class RetrySubmission(JobAddress):
+    """A request that starts a batch of an earlier one's failed images."""
+
+    header: RetryHeaders
 
 
 class UploadSubmission(Request):

@@ -16,6 +16,7 @@ from functions.accept.http.requests import (
     JobAddress,
     OpenRequest,
     Request,
+    RetrySubmission,
     UploadSubmission,
 )
 from functions.accept.http.route import Route
@@ -137,6 +138,20 @@ ROUTES: tuple[Route[Any], ...] = (
         description="Posts the callback of a finished job once more, to the same callbackUrl and with the same bytes. "
         "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way.",
         problems=(401, 404, 409, 503),
+    ),
+    Route(
+        "POST",
+        "/jobs/{job_id}/retry",
+        handlers.retry_job,
+        RetrySubmission,
+        {202: Accepted},
+        operation_id="retryJob",
+        summary="Edit a batch's failed images again",
+        description="Starts a new batch of those images of a finished batch that failed, with the same prompt. The new "
+        "job has an id and a callback of its own, which goes to callbackUrl or, without one, to where the earlier "
+        "batch's went. It is refused (409) while the batch runs and when none of its images failed.",
+        problems=(401, 404, 409, 503),
+        callback=BatchCallback,
     ),
     Route(
         "GET",
