@@ -49,8 +49,8 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
 
 .PHONY: wxo-tools
-wxo-tools: setup ## Write wxo/openapi.json for watsonx Orchestrate (API_URL=https://…; by default the deployed stack's)
-	@$(BIN)/python -m wxo.generate $(if $(API_URL),--api-url "$(API_URL)") $(if $(API_KEY),--api-key)
+wxo-tools: setup ## Write wxo/openapi.json for watsonx Orchestrate (API_URL=https://… ACCESS=api-key|jwt|open; by default the deployed stack's)
+	@$(BIN)/python -m wxo.generate $(if $(API_URL),--api-url "$(API_URL)") $(if $(ACCESS),--access "$(ACCESS)")
 
 .PHONY: adk
 adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, whose importer the tests use

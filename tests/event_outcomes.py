@@ -62,7 +62,7 @@ def _accepted(operation: str) -> Callable[[Outcome], None]:
         recorded = outcome.jobs.get_request(job_id)
         assert (recorded.operation, recorded.correlation_id) == (operation, "events")
         assert (outcome.jobs.bucket.find(f"jobs/{job_id}/input") is not None) is (operation == "base64")
-        assert outcome.executions.status(ExecutionName(job_id))
+        assert outcome.executions.find_status(ExecutionName(job_id))
 
     return accepted
 
@@ -119,7 +119,7 @@ def _last_word(error: str) -> Callable[[Outcome], None]:
         callback = Base64Callback.model_validate_json(decided.body)
         assert callback.status == "failed"
         assert error in (callback.error or "")
-        assert outcome.executions.status(ExecutionName(JOB_ID, "last-word"))
+        assert outcome.executions.find_status(ExecutionName(JOB_ID, "last-word"))
 
     return spoken
 

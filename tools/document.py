@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from functions.accept.http.openapi import full_document, problem_codes
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
+from functions.accept.settings import AccessControl
 
 DOCS = Path(__file__).parent.parent / "docs"
 OPENAPI, PAGE = DOCS / "openapi.json", DOCS / "api.md"
@@ -25,7 +26,10 @@ _COLUMNS = "| method | path | what it does | body | answers |\n|---|---|---|---|
 
 def openapi() -> str:
     """The text of docs/openapi.json: what a stack with API keys answers to `GET /openapi.json`."""
-    return json.dumps(full_document(ROUTES, _SERVER_URL, api_key=True), indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(full_document(ROUTES, _SERVER_URL, access=AccessControl.API_KEY), indent=2, ensure_ascii=False)
+        + "\n"
+    )
 
 
 def page() -> str:
@@ -38,7 +42,7 @@ def page() -> str:
 
 
 def _row(route: Route[Any]) -> str:
-    codes = [*route.answers, *problem_codes(route, api_key=True)]
+    codes = [*route.answers, *problem_codes(route, access=AccessControl.API_KEY)]
     body = f"`{_fields(route.body)}`" if route.body else ""
     cells = route.method, f"`{route.path}`", route.summary, body, ", ".join(map(str, codes))
     return f"| {' | '.join(cells)} |"

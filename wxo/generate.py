@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.openapi import wxo_document
 from functions.accept.http.routes import ROUTES
+from functions.accept.settings import AccessControl
 
 ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "wxo" / "openapi.json"
@@ -29,8 +30,8 @@ def checked_url(url: str) -> str:
     return url.strip().rstrip("/")
 
 
-def deployed_api(config: Path) -> tuple[str, bool]:
-    """The API URL of the stack that samconfig.toml names, and whether it asks for API keys; read from CloudFormation.
+def deployed_api(config: Path) -> tuple[str, AccessControl]:
+    """The API URL of the stack that samconfig.toml names, and what it asks callers for; read from CloudFormation.
 
     Raises:
         LookupError: the stack cannot be read, or is not a stack of this service.
@@ -45,26 +46,28 @@ def deployed_api(config: Path) -> tuple[str, bool]:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     if "ApiUrl" not in outputs:
         raise LookupError(f"stack {name!r} has no output ApiUrl. Give API_URL=https://…")
-    return outputs["ApiUrl"], "ApiKeyId" in outputs
+    given = {one["ParameterKey"]: one["ParameterValue"] for one in stacks[0].get("Parameters", [])}
+    return outputs["ApiUrl"], AccessControl(given.get("AccessControl", AccessControl.OPEN))
 
 
 def main(
     api_url: Annotated[str, typer.Option(help="Base URL of the API; by default the deployed stack's output.")] = "",
-    api_key: Annotated[
-        bool | None, typer.Option(help="Whether the API asks for an API key; by default what the deployed stack says.")
+    access: Annotated[
+        AccessControl | None,
+        typer.Option(help="What the API asks for; by default what the deployed stack says, with --api-url api-key."),
     ] = None,
     output: Annotated[Path, typer.Option(help="Where the document is written.")] = OUTPUT,
 ) -> None:
     """Write the OpenAPI document that watsonx Orchestrate imports."""
     try:
-        url, asks_for_key = (api_url, False) if api_url else deployed_api(ROOT / "samconfig.toml")
+        url, asked = (api_url, AccessControl.API_KEY) if api_url else deployed_api(ROOT / "samconfig.toml")
         url = checked_url(url)
     except (LookupError, ValueError) as error:
         typer.echo(f"wxo-tools: {error}", err=True)
         raise typer.Exit(1) from error
-    with_key = asks_for_key if api_key is None else api_key
-    output.write_text(json.dumps(wxo_document(ROUTES, url, api_key=with_key), indent=2) + "\n")
-    typer.echo(f"{output}: three tools at {url}, {'with' if with_key else 'without'} API key")
+    access = access or asked
+    output.write_text(json.dumps(wxo_document(ROUTES, url, access=access), indent=2) + "\n")
+    typer.echo(f"{output}: three tools at {url}, access control: {access}")
     if urlsplit(url).scheme == "http":
         typer.echo("The URL is plain http: only WXO Developer Edition on this machine or network can call it.")
 

@@ -4,7 +4,8 @@
 #
 #   orchestrate env activate <name>        # once: which WXO instance
 #   make wxo-tools                         # once per deployment: writes wxo/openapi.json
-#   API_KEY=… wxo/import-all.sh            # API_KEY only when the stack asks for API keys
+#   API_KEY=… wxo/import-all.sh            # where the stack asks for an API key; for bearer tokens:
+#   CLIENT_ID=… CLIENT_SECRET=… TOKEN_URL=https://… SCOPE=… wxo/import-all.sh
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -19,18 +20,31 @@ fail() {
 command -v orchestrate >/dev/null || fail "the command 'orchestrate' is missing: make adk && source .venv-adk/bin/activate"
 [[ -f openapi.json ]] || fail "wxo/openapi.json is missing: make wxo-tools API_URL=https://…"
 server=$(python3 -c 'import json; print(json.load(open("openapi.json"))["servers"][0]["url"])')
-asks_for_key=$(python3 -c 'import json; print("yes" if json.load(open("openapi.json")).get("security") else "no")')
+scheme=$(python3 -c 'import json; print(*json.load(open("openapi.json")).get("components", {}).get("securitySchemes", {}))')
+
+case $scheme in
+apiKey)
+    [[ -n ${API_KEY:-} ]] || fail "openapi.json asks for an API key: set API_KEY (aws apigateway get-api-key --include-value …)"
+    configuration=(--kind api_key --name x-api-key)
+    credentials=(--api-key "$API_KEY")
+    ;;
+bearer)
+    [[ -n ${CLIENT_ID:-} && -n ${CLIENT_SECRET:-} && -n ${TOKEN_URL:-} ]] ||
+        fail "openapi.json asks for a bearer token: set CLIENT_ID, CLIENT_SECRET and TOKEN_URL, and SCOPE where one is needed"
+    configuration=(--kind oauth_auth_client_credentials_flow)
+    credentials=(--client-id "$CLIENT_ID" --client-secret "$CLIENT_SECRET" --token-url "$TOKEN_URL" ${SCOPE:+--scope "$SCOPE"})
+    ;;
+esac
 
 connection=()
-if [[ $asks_for_key == yes ]]; then
-    [[ -n ${API_KEY:-} ]] || fail "openapi.json asks for an API key: set API_KEY (aws apigateway get-api-key --include-value …)"
+if [[ -n $scheme ]]; then
     echo "== connection $APP_ID"
     # It may be there from an earlier import.
     orchestrate connections add --app-id "$APP_ID" || true
     for environment in $ENVIRONMENTS; do
-        orchestrate connections configure --app-id "$APP_ID" --environment "$environment" --type team --kind api_key \
-            --server-url "$server" --name x-api-key
-        orchestrate connections set-credentials --app-id "$APP_ID" --environment "$environment" --api-key "$API_KEY"
+        orchestrate connections configure --app-id "$APP_ID" --environment "$environment" --type team \
+            --server-url "$server" "${configuration[@]}"
+        orchestrate connections set-credentials --app-id "$APP_ID" --environment "$environment" "${credentials[@]}"
     done
     connection=(--app-id "$APP_ID")
 fi

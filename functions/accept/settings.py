@@ -1,10 +1,19 @@
 """Settings of accept."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
+
+
+class AccessControl(StrEnum):
+    """What the API asks its callers for: an API key, a bearer token, or nothing."""
+
+    API_KEY = "api-key"
+    JWT = "jwt"
+    OPEN = "open"
 
 
 class AcceptSettings(StorageSettings, CallbackUrlSettings):
@@ -15,7 +24,7 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900
     cors_allow_origins: str = ""
-    enable_api_keys: bool = False
+    access_control: AccessControl = AccessControl.API_KEY
     enable_fallback_single: bool = True
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
 

@@ -172,7 +172,7 @@ def last_word(service: Service, job: str) -> str:
 
 def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions):
     job = service.submit_url(headers={"x-correlation-id": "aborted-1"}, prompt="[fault:hang]")
-    wait_for(lambda: executions.status(ExecutionName(job)) == "RUNNING", 10, "the job runs")
+    wait_for(lambda: executions.find_status(ExecutionName(job)) == "RUNNING", 10, "the job runs")
 
     executions.client.stop_execution(executionArn=executions.arn(ExecutionName(job)))
 

@@ -42,7 +42,7 @@ def test_cancelling_a_batch_in_mid_run(
     job = service.job(job_id)
     assert (job["status"], job["error"]) == ("cancelled", "cancelled")
     executions = Executions(stack.client("stepfunctions"), stack.state_machine_arn)
-    assert executions.status(ExecutionName(job_id)) == "ABORTED"
+    assert executions.find_status(ExecutionName(job_id)) == "ABORTED"
 
 
 def test_a_decided_job_is_not_cancelled(service: Service) -> None:

@@ -26,7 +26,7 @@ def document(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     app = Typer()
     app.command()(generate.main)
     output: Path = tmp_path_factory.mktemp("wxo") / "openapi.json"
-    done = CliRunner().invoke(app, ["--api-url", stack.api_url, "--output", str(output)])
+    done = CliRunner().invoke(app, ["--api-url", stack.api_url, "--access", "open", "--output", str(output)])
     assert done.exit_code == 0, done.output
     made: dict[str, Any] = json.loads(output.read_text())
     return made

@@ -51,7 +51,7 @@ def executions(stack: StackInfo) -> Iterator[Executions]:
     """The executions, the last word's seen to its end, so that it delivers nothing into a later test."""
     executions = Executions(stack.client("stepfunctions"), stack.state_machine_arn)
     yield executions
-    wait_for(lambda: executions.status(ExecutionName(JOB_ID, "last-word")) != "RUNNING", what="the last word")
+    wait_for(lambda: executions.find_status(ExecutionName(JOB_ID, "last-word")) != "RUNNING", what="the last word")
 
 
 @pytest.mark.parametrize("name", NAMES)

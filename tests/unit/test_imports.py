@@ -15,6 +15,7 @@ LAZY = {
     "accept": {"openai", "PIL", "httpx2", "boto3", "functions.accept.http.openapi"},
     "process_image": {"boto3", "pillow_heif", "aws_lambda_powertools.event_handler"},
     "batch_fanout": {"boto3", "openai", "PIL", "httpx2", "aws_lambda_powertools.event_handler"},
+    "authorizer": {"boto3", "openai", "PIL", "httpx2", "aws_lambda_powertools.event_handler"},
     "callback": {"boto3", "openai", "PIL", "httpx2", "aws_lambda_powertools.event_handler"},
 }
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 RESOURCES: dict[str, Any] = template()["Resources"]
 FUNCTIONS = {
     "accept": "AcceptFunction",
+    "authorizer": "AuthorizerFunction",
     "process_image": "ProcessImageFunction",
     "batch_fanout": "BatchFanoutFunction",
     "callback": "CallbackFunction",

@@ -94,9 +94,11 @@ def require_token(event: APIGatewayProxyEvent, secrets: Secrets) -> None:
 
 
 def caller_of(event: APIGatewayProxyEvent) -> str:
-    """A digest of what a caller shows: its API key and its token."""
-    api_key = event.request_context.identity.api_key or ""
-    return sha256(f"{api_key}\n{event.headers.get(WORKSHOP_TOKEN) or ''}".encode()).hexdigest()
+    """A digest of what a caller shows: its API key, its workshop token, and whom its bearer token stands for."""
+    shown = [event.request_context.identity.api_key or "", event.headers.get(WORKSHOP_TOKEN) or ""]
+    if owner := event.request_context.authorizer.get("owner"):
+        shown.append(owner)
+    return sha256("\n".join(shown).encode()).hexdigest()
 
 
 def base_url_of(event: APIGatewayProxyEvent) -> str:

@@ -12,21 +12,37 @@ from pydantic import BaseModel
 from functions.accept.http.answers import Problem, ValidationProblem
 from functions.accept.http.route import Route
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
+from functions.accept.settings import AccessControl
 from imagejobs import __version__
 
 type Routes = Sequence[Route[Any]]
 
-_API_KEY: Json = {
-    "type": "apiKey",
-    "in": "header",
-    "name": "x-api-key",
-    "description": "A key of the API's usage plan.",
+# The security scheme of each way to ask callers who they are, and the codes that API Gateway then refuses with.
+_SCHEMES: dict[AccessControl, dict[str, Json]] = {
+    AccessControl.API_KEY: {
+        "apiKey": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "x-api-key",
+            "description": "A key of the API's usage plan.",
+        }
+    },
+    AccessControl.JWT: {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An OAuth 2.0 access token of the issuer that the service trusts.",
+        }
+    },
+    AccessControl.OPEN: {},
 }
+_REFUSALS = {AccessControl.API_KEY: [403], AccessControl.JWT: [401, 403], AccessControl.OPEN: []}
 _RETRY_AFTER: Json = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
 _PROBLEMS = {
     401: "The token is missing or wrong.",
-    403: "The API key is missing or wrong.",
+    403: "The API key is missing or wrong, or the bearer token lacks a scope.",
     404: "There is no such job.",
     409: "The request conflicts with what was asked before; the message says how.",
     413: "The image is over the limit; the message names the limit and the way to send larger ones.",
@@ -39,29 +55,29 @@ _PROBLEMS = {
 _PROBLEMS_OF_ALL = (422, 429, 500)
 
 
-def full_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
-    """The whole API, as `GET /openapi.json` answers it; `api_key` when the API asks for one."""
+def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:
+    """The whole API, as `GET /openapi.json` answers it; `access` is what it asks callers for."""
     paths: Json = {}
     for route in routes:
         operation = _operation(route) | {"tags": [route.tag], "parameters": _parameters(route)}
         if 202 in route.answers:
             operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
-        operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, api_key=api_key)}
+        operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, access=access)}
         if route.open:
             operation["security"] = []
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-    document = _document("Image jobs", server_url, paths, api_key=api_key)
+    document = _document("Image jobs", server_url, paths, access=access)
     document.setdefault("components", {})["schemas"] = _schemas(routes)
     return document
 
 
-def problem_codes(route: Route[Any], *, api_key: bool) -> list[int]:
+def problem_codes(route: Route[Any], *, access: AccessControl) -> list[int]:
     """The codes of every refusal that a route may answer, in order."""
-    return sorted({*route.problems, *_PROBLEMS_OF_ALL, *([403] if api_key and not route.open else [])})
+    return sorted({*route.problems, *_PROBLEMS_OF_ALL, *([] if route.open else _REFUSALS[access])})
 
 
-def wxo_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
-    """The tools for watsonx Orchestrate, every schema inlined; `api_key` when the API asks for one.
+def wxo_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:
+    """The tools for watsonx Orchestrate, every schema inlined; `access` is what it asks callers for.
 
     An agent sees the parameters: of the headers only those that WXO must send, of the answers only the success.
     """
@@ -72,14 +88,14 @@ def wxo_document(routes: Routes, server_url: str, *, api_key: bool) -> Json:
             required = [parameter for parameter in _parameters(route) if parameter["required"]]
             operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": required}
             paths.setdefault(route.path, {})[route.method.lower()] = inlined(operation, schemas)
-    return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, api_key=api_key)
+    return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, access=access)
 
 
-def _document(title: str, server_url: str, paths: Json, *, api_key: bool) -> Json:
+def _document(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
     info = {"title": title, "version": __version__, "description": "Edits images as asynchronous jobs with callbacks."}
     document: Json = {"openapi": "3.0.3", "info": info, "servers": [{"url": server_url}], "paths": paths}
-    if api_key:
-        document |= {"components": {"securitySchemes": {"apiKey": _API_KEY}}, "security": [{"apiKey": []}]}
+    if schemes := _SCHEMES[access]:
+        document |= {"components": {"securitySchemes": schemes}, "security": [{name: []} for name in schemes]}
     return document
 
 

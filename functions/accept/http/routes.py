@@ -20,20 +20,21 @@ from functions.accept.http.requests import (
     UploadSubmission,
 )
 from functions.accept.http.route import Route
+from functions.accept.settings import AccessControl
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 
 
 def openapi(call: Call[OpenRequest]) -> Answer:
     """GET /openapi.json: this table, told to the caller."""
-    body = _openapi_json(call.base_url, call.resources.settings.enable_api_keys)
+    body = _openapi_json(call.base_url, call.resources.settings.access_control)
     return Response(HTTPStatus.OK, content_type="application/json", body=body)
 
 
 @lru_cache
-def _openapi_json(server_url: str, api_key: bool) -> str:
+def _openapi_json(server_url: str, access: AccessControl) -> str:
     from functions.accept.http.openapi import full_document  # 30 models' schemas, which no other route needs
 
-    return json.dumps(full_document(ROUTES, server_url, api_key=api_key))
+    return json.dumps(full_document(ROUTES, server_url, access=access))
 
 
 ROUTES: tuple[Route[Any], ...] = (

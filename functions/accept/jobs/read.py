@@ -127,7 +127,7 @@ class JobReader:
         if fresh:
             return state
         try:
-            return self._states.keep(job_id, self.executions.status(ExecutionName(job_id)))
+            return self._states.keep(job_id, self.executions.find_status(ExecutionName(job_id)))
         except (ClientError, BotoCoreError):
             return state or "RUNNING"
 

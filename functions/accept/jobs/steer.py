@@ -43,7 +43,7 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:
     """
     known_job(job_id, jobs)
     # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
-    if not jobs.has_payload(job_id) and executions.status(ExecutionName(job_id)) in (None, "RUNNING"):
+    if not jobs.has_payload(job_id) and executions.find_status(ExecutionName(job_id)) in (None, "RUNNING"):
         raise ConflictError("the job has no result yet: try again when it has ended")
     delivery = jobs.get_delivery(job_id)
     under_way = DeliveryUnderWayError("a delivery is under way: try again when it has ended")
@@ -63,9 +63,9 @@ def _is_carried_out(job_id: str, round_: int, executions: Executions) -> bool:
     """
     if round_ == 0:
         names = ExecutionName(job_id), ExecutionName(job_id, "last-word")
-        return any(executions.status(name) == "RUNNING" for name in names)
+        return any(executions.find_status(name) == "RUNNING" for name in names)
     name = ExecutionName(job_id, "redelivery", round_)
-    status = executions.status(name)
+    status = executions.find_status(name)
     if status is None:
         # Whoever began this round has not started its execution: not yet, or never will. By its name, it starts once.
         executions.start(name, "deliver")

@@ -123,7 +123,7 @@ def _refuse_expired_key(request: JobRequest, jobs: JobStore, executions: Executi
 
     Step Functions keeps a name for 90 days; a job's record may be deleted earlier (JobsExpirationDays).
     """
-    execution = executions.describe(ExecutionName(request.job_id))
+    execution = executions.find(ExecutionName(request.job_id))
     recorded_at = jobs.get_request(request.job_id).created_at
     if execution is None or execution["startDate"] < recorded_at - _CLOCK_SKEW:
         jobs.forget(request.job_id)

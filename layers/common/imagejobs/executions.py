@@ -62,16 +62,16 @@ class Executions:
             return False
         return True
 
-    def describe(self, name: ExecutionName) -> "DescribeExecutionOutputTypeDef | None":
+    def find(self, name: ExecutionName) -> "DescribeExecutionOutputTypeDef | None":
         """Read an execution; None when no execution has that name."""
         try:
             return self.client.describe_execution(executionArn=self.arn(name))
         except self.client.exceptions.ExecutionDoesNotExist:
             return None
 
-    def status(self, name: ExecutionName) -> str | None:
+    def find_status(self, name: ExecutionName) -> str | None:
         """Read an execution's status (RUNNING, SUCCEEDED, FAILED …); None when no execution has that name."""
-        execution = self.describe(name)
+        execution = self.find(name)
         return execution["status"] if execution else None
 
     def stop(self, name: ExecutionName, error: str, cause: str) -> None:

@@ -155,7 +155,7 @@ class TestCancel:
         assert api("DELETE", f"/jobs/{job_id}").status == 202
         assert api("DELETE", f"/jobs/{job_id}").status == 202  # idempotent
 
-        assert executions.status(ExecutionName(job_id)) == "ABORTED"
+        assert executions.find_status(ExecutionName(job_id)) == "ABORTED"
         decided = store.find_payload(job_id)
         assert decided is not None
         assert json.loads(decided.body) == {
@@ -170,7 +170,7 @@ class TestCancel:
         store.decide(job_id, Base64Callback(status="failed", job_id=job_id, error="x").to_json())
 
         assert api("DELETE", f"/jobs/{job_id}").status == 409
-        assert executions.status(ExecutionName(job_id)) == "RUNNING"
+        assert executions.find_status(ExecutionName(job_id)) == "RUNNING"
 
     def test_unknown(self, api: Api) -> None:
         assert api("DELETE", f"/jobs/{UNKNOWN}").status == 404
@@ -184,7 +184,7 @@ class TestRedeliver:
         store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3))
 
         assert api("POST", f"/jobs/{job_id}/redeliver").status == 202
-        execution = executions.describe(ExecutionName(job_id, "redelivery", 1))
+        execution = executions.find(ExecutionName(job_id, "redelivery", 1))
         assert execution is not None
         assert json.loads(execution["input"]) == {"job_id": job_id, "operation": "deliver"}
         assert api("POST", f"/jobs/{job_id}/redeliver").status == 409  # under way

@@ -34,7 +34,7 @@ def test_accepted_job_is_recorded_and_started(
     posted = store.bucket.get(store.key(job_id, "input"))
     assert posted.body == picture()
     assert posted.content_type == "image/png"
-    execution = executions.describe(ExecutionName(job_id))
+    execution = executions.find(ExecutionName(job_id))
     assert execution is not None
     assert json.loads(execution["input"]) == {"job_id": job_id, "operation": "base64"}
 
@@ -47,7 +47,7 @@ def test_other_operations(
     job_id = api.post(route, body).body["job_id"]
 
     assert store.get_request(job_id).operation == operation
-    execution = executions.describe(ExecutionName(job_id))
+    execution = executions.find(ExecutionName(job_id))
     assert execution is not None
     assert json.loads(execution["input"])["operation"] == operation
 

@@ -75,7 +75,7 @@ def play_machine(of: Redeliverer, **endings: str) -> threading.Thread:
         left = dict(endings)
         for _ in range(100):
             for job_id, ending in list(left.items()):
-                if of.executions.status(ExecutionName(job_id, "redelivery", 1)) == "RUNNING":
+                if of.executions.find_status(ExecutionName(job_id, "redelivery", 1)) == "RUNNING":
                     if ending == "dead_lettered":
                         send(of, json.dumps({"job_id": job_id, "attempts": 6}))
                     of.store.update_delivery(
@@ -117,7 +117,7 @@ def test_a_letter_of_what_was_delivered_since_is_removed_and_nothing_sent(redeli
     (letter,) = redeliverer.run()
 
     assert letter.fate is Fate.DELIVERED
-    assert redeliverer.executions.status(ExecutionName(job_id, "redelivery", 1)) is None
+    assert redeliverer.executions.find_status(ExecutionName(job_id, "redelivery", 1)) is None
     assert waiting(redeliverer) == []
 
 

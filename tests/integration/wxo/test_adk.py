@@ -10,6 +10,7 @@ import pytest
 
 from functions.accept.http.openapi import wxo_document
 from functions.accept.http.routes import ROUTES
+from functions.accept.settings import AccessControl
 
 ROOT = Path(__file__).parents[3]
 PROBE = Path(__file__).with_name("adk_probe.py")
@@ -23,7 +24,7 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert made.returncode == 0, f"make adk failed:\n{made.stdout}{made.stderr}"
     home = tmp_path_factory.mktemp("home")
     document = home / "openapi.json"
-    document.write_text(json.dumps(wxo_document(ROUTES, URL, api_key=True)))
+    document.write_text(json.dumps(wxo_document(ROUTES, URL, access=AccessControl.API_KEY)))
     probe = subprocess.run(
         [ROOT / ".venv-adk/bin/python", PROBE, document],
         env={"PATH": os.environ["PATH"], "HOME": str(home)},

@@ -1,4 +1,4 @@
-"""Where `make wxo-tools` finds the API by default: in the outputs of the stack that samconfig.toml names."""
+"""Where `make wxo-tools` finds the API by default: in the stack that samconfig.toml names."""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from functions.accept.settings import AccessControl
 from wxo.generate import deployed_api
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
@@ -28,21 +29,25 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield path
 
 
-def deploy(outputs: dict[str, str]) -> None:
+def deploy(outputs: dict[str, str], parameters: dict[str, str] | None = None) -> None:
+    given = parameters or {}
     template = {
+        "Parameters": {name: {"Type": "String"} for name in given},
         "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     boto3.client("cloudformation", region_name="eu-central-1").create_stack(
-        StackName="images", TemplateBody=json.dumps(template)
+        StackName="images",
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
     )
 
 
-@pytest.mark.parametrize(("outputs", "asks_for_key"), [({}, False), ({"ApiKeyId": "key"}, True)])
-def test_url_and_key_are_read_from_the_stack(config: Path, outputs: dict[str, str], asks_for_key: bool) -> None:
-    deploy({"ApiUrl": URL, **outputs})
+@pytest.mark.parametrize("access", AccessControl)
+def test_url_and_access_control_are_read_from_the_stack(config: Path, access: AccessControl) -> None:
+    deploy({"ApiUrl": URL}, {"AccessControl": access})
 
-    assert deployed_api(config) == (URL, asks_for_key)
+    assert deployed_api(config) == (URL, access)
 
 
 def test_a_missing_stack_is_said(config: Path) -> None:

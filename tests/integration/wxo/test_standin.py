@@ -12,6 +12,7 @@ import pytest
 
 from functions.accept.http.openapi import wxo_document
 from functions.accept.http.routes import ROUTES
+from functions.accept.settings import AccessControl
 from tests.e2e.wxo_standin import WxoStandin, import_tools
 
 GOOD = {"status": "completed", "job_id": "1", "result_image_base64": "eA==", "result_mime_type": "image/png"}
@@ -63,7 +64,7 @@ def service() -> Iterator[Service]:
 @pytest.fixture
 def standin(service: Service) -> Iterator[WxoStandin]:
     url = f"http://127.0.0.1:{service.server.server_port}"
-    with WxoStandin(wxo_document(ROUTES, url, api_key=True), api_key="the-key") as made:
+    with WxoStandin(wxo_document(ROUTES, url, access=AccessControl.API_KEY), api_key="the-key") as made:
         yield made
 
 
@@ -141,7 +142,7 @@ def test_a_callback_that_never_comes_is_said(standin: WxoStandin, service: Servi
     ],
 )
 def test_a_document_that_wxo_would_take_wrongly_is_refused(hurt: Any, message: str) -> None:
-    document = json.loads(json.dumps(wxo_document(ROUTES, "https://api.example/v1", api_key=False)))
+    document = json.loads(json.dumps(wxo_document(ROUTES, "https://api.example/v1", access=AccessControl.OPEN)))
     hurt(document, document["paths"]["/batch-process-images"]["post"])
 
     with pytest.raises(ValueError, match=message):

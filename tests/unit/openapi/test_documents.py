@@ -11,6 +11,7 @@ from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 from functions.accept.http.bodies import MAX_PROMPT_CHARACTERS, ImageRequest
 from functions.accept.http.openapi import full_document, wxo_document
 from functions.accept.http.routes import ROUTES
+from functions.accept.settings import AccessControl
 from imagejobs import __version__
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 
@@ -74,7 +75,7 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def callback_schema(name: str) -> dict[str, Any]:
-    callback = operations(wxo_document(ROUTES, URL, api_key=False))[name]["callbacks"]["result"][
+    callback = operations(wxo_document(ROUTES, URL, access=AccessControl.OPEN))[name]["callbacks"]["result"][
         "{$request.header.callbackUrl}"
     ]
     schema: dict[str, Any] = callback["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -91,15 +92,18 @@ def keywords(part: Any) -> Iterator[tuple[str, Any]]:
             yield from keywords(one)
 
 
-@pytest.mark.parametrize("api_key", [True, False])
-def test_both_documents_are_valid_openapi_3_0(api_key: bool) -> None:
-    for document in (full_document(ROUTES, URL, api_key=api_key), wxo_document(ROUTES, URL, api_key=api_key)):
+@pytest.mark.parametrize("access", AccessControl)
+def test_both_documents_are_valid_openapi_3_0(access: AccessControl) -> None:
+    for document in (full_document(ROUTES, URL, access=access), wxo_document(ROUTES, URL, access=access)):
         assert document["openapi"] == "3.0.3"
         validate(json.loads(json.dumps(document)), cls=OpenAPIV30SpecValidator)
 
 
 def test_nothing_of_json_schema_that_3_0_does_not_know() -> None:
-    for document in (full_document(ROUTES, URL, api_key=True), wxo_document(ROUTES, URL, api_key=True)):
+    for document in (
+        full_document(ROUTES, URL, access=AccessControl.API_KEY),
+        wxo_document(ROUTES, URL, access=AccessControl.API_KEY),
+    ):
         for name, value in keywords(document):
             assert name not in {"const", "$defs", "examples", "prefixItems"}, name
             assert not (name == "type" and isinstance(value, list))
@@ -108,7 +112,7 @@ def test_nothing_of_json_schema_that_3_0_does_not_know() -> None:
 
 
 def test_wxo_gets_the_three_operations_and_one_server() -> None:
-    document = wxo_document(ROUTES, URL, api_key=False)
+    document = wxo_document(ROUTES, URL, access=AccessControl.OPEN)
 
     assert document["servers"] == [{"url": URL}]
     assert {path: list(item) for path, item in document["paths"].items()} == {
@@ -122,7 +126,7 @@ def test_wxo_gets_the_three_operations_and_one_server() -> None:
 
 
 def test_wxo_operations_are_as_the_importer_wants_them() -> None:
-    for operation in operations(wxo_document(ROUTES, URL, api_key=False)).values():
+    for operation in operations(wxo_document(ROUTES, URL, access=AccessControl.OPEN)).values():
         (parameter,) = operation["parameters"]
         assert (parameter["in"], parameter["name"], parameter["required"]) == ("header", "callbackUrl", True)
         assert list(operation["responses"]) == ["202"]
@@ -134,18 +138,48 @@ def test_wxo_operations_are_as_the_importer_wants_them() -> None:
 
 
 def test_wxo_needs_no_reference_resolved() -> None:
-    assert "$ref" not in dict(keywords(wxo_document(ROUTES, URL, api_key=True)))
+    assert "$ref" not in dict(keywords(wxo_document(ROUTES, URL, access=AccessControl.API_KEY)))
 
 
 def test_api_key_is_asked_for_when_the_stack_does() -> None:
-    for document in (wxo_document(ROUTES, URL, api_key=True), full_document(ROUTES, URL, api_key=True)):
+    for document in (
+        wxo_document(ROUTES, URL, access=AccessControl.API_KEY),
+        full_document(ROUTES, URL, access=AccessControl.API_KEY),
+    ):
         assert document["security"] == [{"apiKey": []}]
         scheme = document["components"]["securitySchemes"]["apiKey"]
         assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
 
 
+def test_a_bearer_token_is_asked_for_when_the_stack_does() -> None:
+    for document in (
+        wxo_document(ROUTES, URL, access=AccessControl.JWT),
+        full_document(ROUTES, URL, access=AccessControl.JWT),
+    ):
+        assert document["security"] == [{"bearer": []}]
+        scheme = document["components"]["securitySchemes"]["bearer"]
+        assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+
+
+def test_an_open_stack_asks_for_nothing() -> None:
+    for document in (
+        wxo_document(ROUTES, URL, access=AccessControl.OPEN),
+        full_document(ROUTES, URL, access=AccessControl.OPEN),
+    ):
+        assert "security" not in document
+        assert "securitySchemes" not in document.get("components", {})
+
+
+@pytest.mark.parametrize(("access", "refusals"), [("api-key", {"403"}), ("jwt", {"401", "403"}), ("open", set())])
+def test_refusals_are_told_of_every_route_that_is_not_open(access: str, refusals: set[str]) -> None:
+    document = full_document(ROUTES, URL, access=AccessControl(access))
+    for operation in operations(document).values():
+        told = {"403", *refusals} & set(operation["responses"])
+        assert told == (set() if operation.get("security") == [] else refusals)
+
+
 def test_health_and_documents_stay_open() -> None:
-    document = full_document(ROUTES, URL, api_key=True)
+    document = full_document(ROUTES, URL, access=AccessControl.API_KEY)
     opened = {path for path, item in document["paths"].items() if item.get("get", {}).get("security") == []}
 
     assert opened == {"/health", "/docs", "/openapi.json"}
@@ -155,12 +189,17 @@ def test_every_document_has_the_version_of_the_package() -> None:
     package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
     assert package == __version__
-    for document in (full_document(ROUTES, URL, api_key=False), wxo_document(ROUTES, URL, api_key=False)):
+    for document in (
+        full_document(ROUTES, URL, access=AccessControl.OPEN),
+        wxo_document(ROUTES, URL, access=AccessControl.OPEN),
+    ):
         assert document["info"]["version"] == __version__
 
 
 def test_headers_are_the_ones_that_the_requests_models_read() -> None:
-    parameters = operations(full_document(ROUTES, URL, api_key=False))["processImageAsyncToCos"]["parameters"]
+    parameters = operations(full_document(ROUTES, URL, access=AccessControl.OPEN))["processImageAsyncToCos"][
+        "parameters"
+    ]
 
     assert [(one["in"], one["name"], one["required"]) for one in parameters] == [
         ("header", "callbackUrl", True),
@@ -172,14 +211,16 @@ def test_headers_are_the_ones_that_the_requests_models_read() -> None:
 
 
 def test_every_operation_is_described_for_an_agent() -> None:
-    for name, operation in operations(full_document(ROUTES, URL, api_key=False)).items():
+    for name, operation in operations(full_document(ROUTES, URL, access=AccessControl.OPEN)).items():
         assert len(operation["description"]) > 50, name
         assert "\n" not in operation["description"], name
 
 
 def test_every_route_is_documented() -> None:
     assert {
-        (method, path) for path, item in full_document(ROUTES, URL, api_key=False)["paths"].items() for method in item
+        (method, path)
+        for path, item in full_document(ROUTES, URL, access=AccessControl.OPEN)["paths"].items()
+        for method in item
     } == {
         ("post", "/process-image-async-b64"),
         ("post", "/process-image-async"),
@@ -225,7 +266,7 @@ def test_the_published_schema_refuses_what_wxo_refuses(
 
 def test_request_bodies_keep_what_existing_agents_send() -> None:
     for name in ("processImageAsyncToBase64", "processImageAsyncToCos"):
-        body = operations(wxo_document(ROUTES, URL, api_key=False))[name]["requestBody"]
+        body = operations(wxo_document(ROUTES, URL, access=AccessControl.OPEN))[name]["requestBody"]
         schema = body["content"]["application/json"]["schema"]
         assert schema["required"] == ["prompt"]
         assert {field: schema["properties"][field]["type"] for field in ("prompt", "filename", "image_base64")} == {
@@ -237,7 +278,7 @@ def test_request_bodies_keep_what_existing_agents_send() -> None:
 
 
 def test_constraints_reach_the_document() -> None:
-    schemas = full_document(ROUTES, URL, api_key=False)["components"]["schemas"]
+    schemas = full_document(ROUTES, URL, access=AccessControl.OPEN)["components"]["schemas"]
 
     assert schemas["Prompt"]["maxLength"] == MAX_PROMPT_CHARACTERS
     assert schemas["BatchRequest"]["properties"]["max_files"]["minimum"] == 1

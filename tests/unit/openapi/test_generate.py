@@ -30,18 +30,26 @@ def test_what_wxo_does_not_take_is_refused(url: str) -> None:
         generate.checked_url(url)
 
 
-@pytest.mark.parametrize("api_key", [True, False])
-def test_document_is_written(tmp_path: Path, app: typer.Typer, api_key: bool) -> None:
+@pytest.mark.parametrize(
+    ("options", "security"),
+    [
+        ([], [{"apiKey": []}]),
+        (["--access", "api-key"], [{"apiKey": []}]),
+        (["--access", "jwt"], [{"bearer": []}]),
+        (["--access", "open"], None),
+    ],
+)
+def test_document_is_written(
+    tmp_path: Path, app: typer.Typer, options: list[str], security: list[dict[str, list[str]]] | None
+) -> None:
     output = tmp_path / "openapi.json"
 
-    done = CliRunner().invoke(
-        app, ["--api-url", f"{URL}/", "--output", str(output), *(["--api-key"] if api_key else [])]
-    )
+    done = CliRunner().invoke(app, ["--api-url", f"{URL}/", "--output", str(output), *options])
 
     assert done.exit_code == 0, done.output
     document = json.loads(output.read_text())
     assert document["servers"] == [{"url": URL}]
-    assert ("security" in document) is api_key
+    assert document.get("security") == security
 
 
 def test_a_wrong_url_is_said_and_nothing_written(tmp_path: Path, app: typer.Typer) -> None:

@@ -35,6 +35,28 @@ def post(
         return answer.status_code
 
 
+def get(
+    url: str,
+    headers: dict[str, str],
+    policy: OutboundPolicy,
+    *,
+    max_bytes: int,
+    timeout: float,
+    network: Network = NETWORK,
+) -> tuple[int, bytes]:
+    """GET a small document and return its status and body.
+
+    Raises:
+        UrlRefusedError: policy forbids the URL, or an address that its host has.
+        ExchangeFailedError: there was no complete answer within `timeout` seconds, or more than `max_bytes`.
+    """
+    with _exchange("GET", url, None, headers, policy, timeout, network) as answer:
+        body = _read(answer, max_bytes)
+        if len(body) > max_bytes:
+            raise ExchangeFailedError(f"answered more than {max_bytes:,} bytes")
+        return answer.status_code, body
+
+
 def fetch(url: str, policy: OutboundPolicy, *, max_bytes: int, timeout: float, network: Network = NETWORK) -> bytes:
     """GET the file behind a URL, within `timeout` seconds.
 
