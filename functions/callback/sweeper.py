@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from functions.callback.delivery import DeliveryService
 from functions.callback.events import ExecutionEnded
-from imagejobs.executions import ExecutionName
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import JobStore
 
 # Executions of each kind of end that one sweep looks at. One that needs nothing costs one read of the jobs bucket, so
 # that all of them fit into the function's time.
@@ -44,8 +45,8 @@ def sweep(service: DeliveryService, since: datetime, until: datetime) -> Swept:
 
 def _see_to(name: ExecutionName, service: DeliveryService, swept: Swept) -> None:
     try:
-        if _is_without_last_word(name, service):
-            ended = ExecutionEnded.model_validate(service.resources.executions.describe(name))
+        if is_without_last_word(name, service.store, service.resources.executions):
+            ended = ExecutionEnded.model_validate(service.resources.executions.find(name))
             swept.missed += service.last_word(name, ended.reason)
     except Exception:  # whatever is wrong with one job must keep no other from its last word
         swept.failed += 1
@@ -54,9 +55,10 @@ def _see_to(name: ExecutionName, service: DeliveryService, swept: Swept) -> None
         service.logger.remove_keys(["job_id", "correlation_id"])
 
 
-def _is_without_last_word(name: ExecutionName, service: DeliveryService) -> bool:
-    delivery = service.store.get_delivery(name.job_id)
+def is_without_last_word(name: ExecutionName, jobs: JobStore, executions: Executions) -> bool:
+    """Tell of an execution that ended whether its delivery was left without an end, and nothing else sees to it."""
+    delivery = jobs.get_delivery(name.job_id)
     if delivery.status != "pending" or delivery.round != name.round:
         return False
     # A job's own execution has its last word by one of that name, which is looked at by itself when it has ended.
-    return name.kind != "job" or service.resources.executions.status(ExecutionName(name.job_id, "last-word")) is None
+    return name.kind != "job" or executions.find_status(ExecutionName(name.job_id, "last-word")) is None
