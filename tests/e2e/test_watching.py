@@ -53,7 +53,7 @@ def test_a_job_whose_event_was_lost_ends_in_one_callback_all_the_same(
     job_id = service.submit_url()
     wait_for(lambda: openai.calls, what="the edit")
     executions.stop(ExecutionName(job_id), error="stopped", cause="by a person")
-    wait_for(lambda: executions.status(ExecutionName(job_id)) == "ABORTED", what="the end")
+    wait_for(lambda: executions.find_status(ExecutionName(job_id)) == "ABORTED", what="the end")
     assert service.callbacks(job_id) == []
 
     assert sweep(stack)["missed"] == 1

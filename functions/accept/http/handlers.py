@@ -5,11 +5,13 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.accept.http.answers import Accepted, CosConfig, Health, JobAction
+from functions.accept.checks import run_checks
+from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, JobAction
 from functions.accept.http.call import Answer, Call, answer
 from functions.accept.http.docs_page import docs_page
 from functions.accept.http.requests import (
     BatchSubmission,
+    HealthRequest,
     ImageSubmission,
     JobAddress,
     OpenRequest,
@@ -115,8 +117,11 @@ def create_upload(call: Call[UploadSubmission]) -> Answer:
     return answer(HTTPStatus.CREATED, form)
 
 
-def health(call: Call[OpenRequest]) -> Answer:
+def health(call: Call[HealthRequest]) -> Answer:
     """GET /health."""
+    if call.sent.query.deep:
+        # API Gateway lets everyone call this path, and cannot ask for a key by a query.
+        return Response(HTTPStatus.TEMPORARY_REDIRECT, body="", headers={"Location": call.url_of("/health/deep")})
     settings, secrets = call.resources.settings, call.resources.secrets
     return answer(
         HTTPStatus.OK,
@@ -130,6 +135,15 @@ def health(call: Call[OpenRequest]) -> Answer:
             workshop_token_enabled=bool(secrets.workshop_token),
         ),
     )
+
+
+def deep_health(call: Call[Request]) -> Answer:
+    """GET /health/deep."""
+    checks = run_checks(call.resources)
+    healthy = all(check.ok for check in checks.values())
+    logger.info("checked", extra={"failed": [name for name, check in checks.items() if not check.ok]})
+    status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+    return answer(status, DeepHealth(ok=healthy, checks=checks), {"Cache-Control": "no-store"})
 
 
 def cos_config(call: Call[Request]) -> Answer:

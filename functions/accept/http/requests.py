@@ -6,7 +6,7 @@ validation context: they say which URLs may be called.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Json, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest, UploadRequest
 from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders
@@ -32,6 +32,22 @@ class OpenRequest(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     header: CallerHeaders
+
+
+class HealthQuery(BaseModel):
+    """The query of GET /health."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    deep: Annotated[
+        bool, Field(description="With 1 the answer leads to GET /health/deep, which asks for a key or a token.")
+    ] = False
+
+
+class HealthRequest(OpenRequest):
+    """A request that asks how the service is."""
+
+    query: HealthQuery
 
 
 class Request(OpenRequest):

@@ -50,7 +50,7 @@ def test_a_retry_is_a_new_job_that_names_the_old_one(
     assert request.callback_url == CALLBACK_URL
     # Where the results go is the caller's wish still; which images, the report says.
     assert (request.output_prefix, request.prefix, request.max_files) == ("run-1", None, None)
-    assert executions.status(ExecutionName(job_id))
+    assert executions.find_status(ExecutionName(job_id))
     end(store, job_id, "completed", 2, 0)
     assert api("GET", f"/jobs/{job_id}").body["retry_of"] == batch
     assert "retry_of" not in api("GET", f"/jobs/{batch}").body
