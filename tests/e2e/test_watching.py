@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from imagejobs.executions import ExecutionName, Executions
-from local.openai_standin import OpenAIStandIn
 from local.stack import StackInfo
-from tests.e2e.conftest import Service, wait_for
+from standins.openai import OpenAIStandIn
+from tests.e2e.conftest import Service
 from tests.pictures import picture
+from tests.support.waiting import wait_until
 
 
 def function_named(stack: StackInfo, part: str) -> str:
@@ -51,9 +52,9 @@ def test_a_job_whose_event_was_lost_ends_in_one_callback_all_the_same(
     executions = Executions(stack.client("stepfunctions"), stack.state_machine_arn)
     openai.fail("hang", seconds=2)
     job_id = service.submit_url()
-    wait_for(lambda: openai.calls, what="the edit")
+    wait_until(lambda: openai.calls, what="the edit")
     executions.stop(ExecutionName(job_id), error="stopped", cause="by a person")
-    wait_for(lambda: executions.find_status(ExecutionName(job_id)) == "ABORTED", what="the end")
+    wait_until(lambda: executions.find_status(ExecutionName(job_id)) == "ABORTED", what="the end")
     assert service.callbacks(job_id) == []
 
     assert sweep(stack)["missed"] == 1
@@ -64,7 +65,7 @@ def test_a_job_whose_event_was_lost_ends_in_one_callback_all_the_same(
         "failed",
         "aborted: the job's execution was stopped before its end",
     )
-    wait_for(lambda: service.job(job_id)["delivery"]["status"] == "delivered", what="the record of the delivery")
+    wait_until(lambda: service.job(job_id)["delivery"]["status"] == "delivered", what="the record of the delivery")
     assert len(service.callbacks(job_id)) == 1
 
 
@@ -107,3 +108,12 @@ def test_failed_images_are_edited_again_and_no_others(
     assert len(openai.calls) == edits + 1
     assert service.job(retry)["retry_of"] == batch
     assert service.http.post(f"/jobs/{retry}/retry").status_code == 409
+
+
+def test_the_deep_health_check_finds_everything_well(service: Service) -> None:
+    leads = service.http.get("/health", params={"deep": 1})
+    answer = service.http.get(leads.headers["Location"])
+
+    assert (leads.status_code, answer.status_code) == (307, 200), answer.text
+    assert answer.json()["ok"] is True
+    assert set(answer.json()["checks"]) >= {"jobs_bucket", "output_bucket", "secret", "state_machine", "openai"}
