@@ -2,6 +2,7 @@
 
 import hmac
 import re
+from codecs import BOM_UTF8
 from base64 import b64decode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
@@ -68,11 +69,14 @@ def _raw_body(event: APIGatewayProxyEvent) -> bytes:
     body = event.body or ""
     if not event.is_base64_encoded:
         # A lone surrogate can stand in an event's JSON, but never in a body's UTF-8: pydantic refuses it then.
-        return body.encode(errors="surrogatepass")
-    try:
-        return b64decode(body)
-    except Base64Error:
-        raise InvalidRequestError.at("body", msg="expected a JSON object in UTF-8", kind="json_invalid") from None
+        sent = body.encode(errors="surrogatepass")
+    else:
+        try:
+            sent = b64decode(body)
+        except Base64Error:
+            raise InvalidRequestError.at("body", msg="expected a JSON object in UTF-8", kind="json_invalid") from None
+    # "Implementations that parse JSON texts MAY ignore the presence of a byte order mark" (RFC 8259, section 8.1).
+    return sent.removeprefix(BOM_UTF8)
 
 
 def correlation_id_of(event: APIGatewayProxyEvent) -> str:

@@ -38,11 +38,11 @@ class CallerHeaders(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _by_names_of_any_case(cls, given: dict[str, str]) -> dict[str, str]:
-        """Find each header whatever the case of its name (RFC 9110, 5.1); a required one that is absent is empty."""
+        """Find each header whatever the case of its name (RFC 9110, 5.1). An empty one and an absent one are the same."""
         values = {name.lower(): value for name, value in given.items()}
         found = {field.alias: values.get(field.alias.lower()) for field in cls.model_fields.values() if field.alias}
         required = {field.alias for field in cls.model_fields.values() if field.is_required()}
-        return {name: value or "" for name, value in found.items() if value is not None or name in required}
+        return {name: value or "" for name, value in found.items() if value or name in required}
 
 
 class TokenHeaders(CallerHeaders):
