@@ -81,7 +81,7 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 	@$(BIN)/cfn-lint .local/image_job.rendered.json
 
 .PHONY: bench
-bench: setup ## Measure imports, the fallback and the service; one JSON line a figure
+bench: setup ## Measure imports, the fallback, a first burst and the service; one JSON line a figure
 	@$(BIN)/python -m bench
 
 .PHONY: deploy
@@ -107,4 +107,4 @@ sam-local: setup ## Run `sam local invoke` on what is up (EVENT=events/<function
 
 .PHONY: demo
 demo: setup ## Run the main job for real: three jobs, their callbacks, a contact sheet (IMAGES=folder)
-	@$(BIN)/python -m local demo
+	@$(BIN)/python -m demo

@@ -1,4 +1,4 @@
-"""`make bench`: measures the imports, the fallback and the service, and prints a JSON line for each figure."""
+"""`make bench`: measures imports, fallback, a first burst and the service, and prints a JSON line for each figure."""
 
 import json
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from bench import fallback, imports, service
+from bench import burst, fallback, imports, service
 from bench.figures import Figure
 
 # Figures go to standard output, what goes on to standard error: `make bench > figures.jsonl` keeps the figures.
@@ -21,7 +21,8 @@ def main() -> None:
         for title, figures in (
             ("what a cold start imports", imports.measure()),
             ("the local fallback against the plain way", fallback.measure()),
-            ("the service on the embedded AWS", service.measure(Path(folder))),
+            ("a first burst on the embedded AWS", burst.measure(Path(folder) / "burst")),
+            ("the service on the embedded AWS", service.measure(Path(folder) / "service")),
         ):
             console.print(f"measuring {title} …")
             for figure in figures:

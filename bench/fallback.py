@@ -54,7 +54,7 @@ def plain(body: bytes) -> bytes:
 
 def ours(body: bytes) -> bytes:
     """The fallback as the function makes it."""
-    return invert(body, WATERMARK, max_pixels=50_000_000)
+    return invert(body, WATERMARK, max_pixels=64_000_000)
 
 
 WAYS: dict[str, Callable[[bytes], bytes]] = {"plain": plain, "ours": ours}

@@ -17,8 +17,8 @@ import httpx2
 
 from bench.fallback import photograph
 from bench.figures import Figure
-from local.receiver import Receiver
 from local.stack import EmbeddedStack, Options, Ports
+from standins.receiver import Receiver
 
 LATENCY_SECONDS = 0.5
 BATCH_IMAGES, CONCURRENCY = 40, 10

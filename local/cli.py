@@ -1,8 +1,7 @@
-"""The commands behind `make up`, `make down` and `make demo`."""
+"""The commands behind `make up`, `make down` and `make sam-local`."""
 
 import json
 import shlex
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +10,6 @@ import typer
 from rich.console import Console
 
 from local import deployment
-from local.demo import DemoError
-from local.demo import run as run_demo
 from local.processes import StartError
 from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, StackInfo
 
@@ -88,21 +85,3 @@ def invoke(
         raise typer.Exit(1) from None
     print(invoked.log, file=sys.stderr)
     print(json.dumps(invoked.result, indent=2))
-
-
-@app.command()
-def demo(
-    images: Annotated[Path | None, typer.Option(envvar="IMAGES", help="A folder of pictures for the batch.")] = None,
-) -> None:
-    """Run the main job for real, and stop everything again."""
-    # As Ctrl-C does, the end of the terminal or a kill unwinds the stack, which stops what was started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    try:
-        run_demo(console, images)
-    except (StartError, DemoError) as error:
-        console.print(f"[bold red]the demo failed:[/] {error}", soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        console.print("stopped; nothing runs on")
-        raise typer.Exit(130) from None

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 
 import typer
 
-from local.http_server import HOST
+from standins.server import HOST
 
 DEFAULT_UNPACKED = Path(".aws-sam/unpacked")
 

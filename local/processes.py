@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from local.http_server import HOST
+from standins.server import HOST
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 8.0

@@ -2,7 +2,7 @@
 
 SAM gives a container only the variables that a template names, resolves no resource's name, and leaves the container on
 Docker's bridge, whatever `--docker-network host` promises (seen in 1.167; aws-sam-cli issue 4236). So the template used
-here bears the variables of the functions as they are deployed, and `local.relay` leads from the bridge to the embedded
+here holds the variables of the functions as they are deployed, and `local.relay` leads from the bridge to the embedded
 AWS.
 """
 
@@ -29,9 +29,9 @@ from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from local import deployment, event_jobs, relay
 from local.deployment import ROOT
-from local.http_server import HOST
 from local.processes import StartError
 from local.stack import StackInfo
+from standins.server import HOST
 
 # AWS's image of the runtime; any other that holds Python and Lambda's runtime client serves as well.
 IMAGE = "public.ecr.aws/lambda/python:3.13"

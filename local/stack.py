@@ -12,10 +12,11 @@ import httpx2
 from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
-from local import cos, deployment, processes
+from local import deployment, processes
 from local.deployment import ACCESS_KEY, REGION, ROOT, SECRET_KEY
-from local.http_server import HOST
 from local.processes import Process, StartError
+from standins import cos
+from standins.server import HOST
 
 STATE_DIR = ROOT / ".local"
 _STAND_IN_KEY = "local-stand-in"
@@ -179,12 +180,12 @@ class EmbeddedStack:
             _Server("emulator", "local.emulator", ports.aws, "AWS_PORT", unpacked),
         ]
         if self.options.with_receiver:
-            servers.append(_Server("receiver", "local.receiver", ports.receiver, "RECEIVER_PORT"))
+            servers.append(_Server("receiver", "standins.receiver", ports.receiver, "RECEIVER_PORT"))
         if self.options.uses_stand_in:
             latency = ("--latency", str(self.options.openai_latency))
-            servers.append(_Server("openai-stand-in", "local.openai_standin", ports.openai, "OPENAI_PORT", latency))
+            servers.append(_Server("openai-stand-in", "standins.openai", ports.openai, "OPENAI_PORT", latency))
         if self.options.with_cos:
-            servers.append(_Server("cos-stand-in", "local.cos", ports.cos, "COS_PORT"))
+            servers.append(_Server("cos-stand-in", "standins.cos", ports.cos, "COS_PORT"))
         return servers
 
     def _parameters(self) -> dict[str, str]:

@@ -27,8 +27,8 @@ def invert(body: bytes, watermark: str, max_pixels: int) -> bytes:
 
     `body` is what `pictures.prepare` made. Raises what `pictures.opened` raises.
     """
-    with opened(body, max_pixels) as source:
-        source.load()
+    with opened(body, max_pixels) as file:
+        source = file.decoded()
         image: Image.Image = source.convert("RGBA") if source.has_transparency_data else source
         _invert_in_place(image)
         _mark(image, watermark)

@@ -32,7 +32,7 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     enable_fallback_single: bool = True
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
-    max_image_pixels: Annotated[int, Field(ge=1)] = 50_000_000
+    max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
 
     @property
     def billing_limit_codes(self) -> frozenset[str]:

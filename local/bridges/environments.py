@@ -26,6 +26,8 @@ WORKER = Path(__file__).with_name("worker.py")
 MAX_PAYLOAD = 6 * 1024 * 1024
 # Lambda itself allows an init ten seconds; a busy machine that compiles a layer for the first time may need more.
 INIT_TIMEOUT = 90
+# A log ends with the call, but on a busy machine what was printed last may come later.
+_LOG_TIMEOUT = 10
 
 
 class InitError(Exception):
@@ -50,6 +52,8 @@ class Template:
             "layers": [str(unpacked(layer)) for layer in layers],
             "runtime": str(runtime_packages()),
             "handler": config["Handler"],
+            # The service's functions have layers; a test's function has none, and most have no use for boto3.
+            "preload": bool(layers),
             "timeout": config.get("Timeout", 3),
             "function_name": config["FunctionName"],
             "version": config.get("Version", "$LATEST"),
@@ -275,7 +279,7 @@ def _follow(stream: IO[str] | None, lines: "queue.Queue[str | None]") -> threadi
 def _drain(log: "queue.Queue[str | None]", until: str | None) -> str:
     """The log up to the line `until`, or to the process's end."""
     lines: list[str] = []
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + _LOG_TIMEOUT
     while (left := deadline - time.monotonic()) > 0:
         try:
             line = log.get(timeout=left)

@@ -8,6 +8,7 @@
 | a function sees its package, its layers, Lambda's runtime | it also sees every package of the emulator's venv   |
 | event and result may have 6 MB each                       | no limit                                            |
 | the log of a call is complete when it returns             | what comes within 5 to 50 ms, each call waits so long |
+| an idle environment ends after some time                  | after 300 s from its last start, busy or not          |
 
 Sources: Lambda developer guide, "Lambda quotas" (invocation payload: 6 MB each for request and response, synchronous),
 "Using Lambda with Python: errors"; for time-outs and crashes, the errorType that Lambda puts in the payload.
@@ -15,6 +16,7 @@ Sources: Lambda developer guide, "Lambda quotas" (invocation payload: 6 MB each 
 
 import json
 import threading
+import time
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -23,12 +25,17 @@ from ministack.services import lambda_svc
 from local.bridges.environments import MAX_PAYLOAD, ExecutionEnvironment
 from local.bridges.packages import prune
 
+# As many environments of a function may be idle. (After IDLE_SECONDS, ministack ends all idle ones but the first.)
+MAX_IDLE = 40
+IDLE_SECONDS = 60
+
 _invoke = lambda_svc._invoke
 
 
 def apply() -> None:
     """Put these bridges in place."""
     prune()
+    lambda_runtime._LOCAL_WORKER_TTL = IDLE_SECONDS
     lambda_runtime._worker_class_for = lambda _config: ExecutionEnvironment
     lambda_svc._execute_function_warm = execute
     lambda_svc._invoke = invoke
@@ -60,7 +67,19 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]
             print(result["log"], flush=True)  # the emulator's log shows the functions' too
         return result
     finally:
-        lambda_runtime.release_worker(environment)
+        release(environment)
+
+
+def release(environment: ExecutionEnvironment) -> None:
+    """Give an execution environment back, and end those of its function that are idle above MAX_IDLE."""
+    with lambda_runtime._lock:
+        environment.in_use, environment.last_used = False, time.time()
+        surplus = []
+        for environments in lambda_runtime._workers.values():
+            if environment in environments:
+                surplus = [one for one in environments if not one.in_use][MAX_IDLE:]
+                environments[:] = [one for one in environments if one not in surplus]
+    lambda_runtime.kill_workers(surplus)
 
 
 def warm(function_name: str, count: int) -> None:
@@ -74,7 +93,7 @@ def warm(function_name: str, count: int) -> None:
         thread.start()
     for thread, environment in zip(threads, leased, strict=True):
         thread.join()
-        lambda_runtime.release_worker(environment)
+        release(environment)
 
 
 def crash(function_name: str) -> int:

@@ -1,5 +1,8 @@
 """The processes of one Lambda function: one that imports the handler, and those that it forks to run invocations.
 
+Before it forks, the first also loads what the functions load at their first use of AWS or OpenAI: it is loaded once
+then, and its memory is shared.
+
 A script, started by `environments.Template` with a plain interpreter; it may import nothing but the standard library,
 so that a function finds only what its own package, its layers and Lambda's runtime bring along.
 
@@ -10,6 +13,8 @@ with its pid. That process reads invocations and writes `{"result": …}` or `{"
 prints goes to stderr, where a line with the request id says that its log is complete.
 """
 
+import contextlib
+import gc
 import importlib
 import json
 import os
@@ -20,6 +25,8 @@ import time
 import traceback
 from types import SimpleNamespace
 from typing import Any
+
+PRELOADED_SERVICES = ("s3", "stepfunctions", "secretsmanager", "sqs")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -39,6 +46,17 @@ def load_handler(start: dict[str, Any]) -> Any:
     sys.path[:] = [start["task_root"], *layers, *standard, start["runtime"]]
     module_name, _, function_name = start["handler"].rpartition(".")
     return getattr(importlib.import_module(module_name.replace("/", ".")), function_name)
+
+
+def preload() -> None:
+    """Load what an invocation loads late: boto3 with the models of the services in use, and openai where it is."""
+    boto3 = importlib.import_module("boto3")
+    for service in PRELOADED_SERVICES:
+        boto3.client(service)
+    with contextlib.suppress(ModuleNotFoundError):
+        importlib.import_module("openai")
+    gc.collect()
+    gc.freeze()  # the collector would write to every object, and so copy the memory that the processes share
 
 
 def context(start: dict[str, Any], invocation: dict[str, Any]) -> SimpleNamespace:
@@ -105,6 +123,8 @@ def main() -> None:
     start = json.loads(sys.stdin.readline())
     try:
         handler = load_handler(start)
+        if start["preload"]:
+            preload()
     except ImportError as error:
         message = f"Unable to import module '{start['handler'].rpartition('.')[0]}': {error}"
         loaded: dict[str, Any] = {

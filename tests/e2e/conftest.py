@@ -1,7 +1,6 @@
 """The stack on the embedded AWS, deployed once for all end-to-end tests, with OpenAI's stand-in in this process."""
 
 import base64
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,11 @@ import pytest
 
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
-from local.openai_standin import OpenAIStandIn
-from local.receiver import Received, Receiver
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
+from standins.openai import OpenAIStandIn
+from standins.receiver import Received, Receiver
 from tests.pictures import picture
+from tests.support.waiting import wait_until
 
 # The worker gives OpenAI this long, so that a hang is seen within a test's patience.
 OPENAI_TIMEOUT_SECONDS = 3
@@ -23,16 +23,6 @@ _PARAMETERS = {
     "EditMaxRetries": "1",
     "CallbackTimeoutSeconds": "5",
 }
-
-
-def wait_for[T](found: Callable[[], T], timeout: float = 60, what: str = "") -> T:
-    """Ask until the answer is something; TimeoutError after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not (answer := found()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing within {timeout} s: {what or found}")
-        time.sleep(0.1)
-    return answer
 
 
 @pytest.fixture(scope="session")
@@ -128,7 +118,8 @@ class Service:
 
     def callback(self, job_id: str, timeout: float = 60) -> dict[str, Any]:
         """Wait for a job's callback."""
-        payload: dict[str, Any] = wait_for(lambda: self.callbacks(job_id), timeout, f"callback of {job_id}")[-1].json()
+        wait_until(lambda: self.callbacks(job_id), timeout, f"the callback of {job_id}")
+        payload: dict[str, Any] = self.callbacks(job_id)[-1].json()
         return payload
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from local.receiver import Receiver
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
+from standins.receiver import Receiver
 from tests.e2e.conftest import encoded
 from tests.support.issuer import AUDIENCE, SCOPE, Issuer
 

@@ -13,9 +13,10 @@ from standardwebhooks import Webhook
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from local.receiver import Received, Step
 from local.stack import StackInfo
-from tests.e2e.conftest import Service, wait_for
+from standins.receiver import Received, Step
+from tests.e2e.conftest import Service
+from tests.support.waiting import wait_until
 from tools.redeliver import Fate, Redeliverer
 
 JOBS = 60
@@ -113,7 +114,7 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
         pending.difference_update([job for job in pending if store.get_delivery(job).status != "pending"])
         return not pending
 
-    wait_for(settled, 240, "every job delivered or dead-lettered")
+    wait_until(settled, 240, "every job delivered or dead-lettered")
 
     # Accepted = delivered + dead-lettered, and each exactly once.
     delivered = Counter(
@@ -157,7 +158,7 @@ def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt
     requests = service.receiver.wait(3, path="/thrice", timeout=60)
     assert len({request.body for request in requests}) == 1
     assert webhook.verify(requests[2].body, requests[2].headers)["job_id"] == job
-    wait_for(lambda: store.get_delivery(job).status == "delivered", 10, "recorded as delivered")
+    wait_until(lambda: store.get_delivery(job).status == "delivered", what="recorded as delivered")
     assert store.get_delivery(job).attempts == 3
 
 
@@ -172,7 +173,7 @@ def last_word(service: Service, job: str) -> str:
 
 def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions):
     job = service.submit_url(headers={"x-correlation-id": "aborted-1"}, prompt="[fault:hang]")
-    wait_for(lambda: executions.find_status(ExecutionName(job)) == "RUNNING", 10, "the job runs")
+    wait_until(lambda: executions.find_status(ExecutionName(job)) == "RUNNING", what="the job runs")
 
     executions.client.stop_execution(executionArn=executions.arn(ExecutionName(job)))
 

@@ -9,9 +9,10 @@ import httpx2
 import pytest
 from PIL import Image
 
-from local import cos, processes
-from local.receiver import Receiver
+from local import processes
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
+from standins import cos
+from standins.receiver import Receiver
 
 
 def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: StackInfo) -> None:

@@ -9,11 +9,12 @@ import httpx2
 import pytest
 
 from imagejobs.job_store import JobStore
-from local.openai_standin import OpenAIStandIn
-from local.receiver import Step
 from local.stack import EmbeddedStack, StackInfo
-from tests.e2e.conftest import Service, wait_for
+from standins.openai import OpenAIStandIn
+from standins.receiver import Step
+from tests.e2e.conftest import Service
 from tests.pictures import picture
+from tests.support.waiting import wait_until
 
 # What OpenAI does -> how the callback's error begins; None where the job is completed (by the fallback).
 FAULTS: dict[str, str | None] = {
@@ -93,10 +94,10 @@ def test_damaged_image_fails_with_its_reason(service: Service, openai: OpenAISta
 def test_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(service: Service) -> None:
     service.receiver.script("/shaky", 503, 503, 200)
     job_id = service.submit_url(path="/shaky")
-    attempts = wait_for(lambda: len(found := service.callbacks(job_id)) == 3 and found)
+    attempts = wait_until(lambda: len(found := service.callbacks(job_id)) == 3 and found)
 
     assert len({attempt.body for attempt in attempts}) == 1
-    wait_for(lambda: service.job(job_id)["delivery"] == {"status": "delivered", "attempts": 3})
+    wait_until(lambda: service.job(job_id)["delivery"] == {"status": "delivered", "attempts": 3})
 
 
 def test_worker_that_crashes_in_mid_job_loses_nothing(
@@ -104,7 +105,7 @@ def test_worker_that_crashes_in_mid_job_loses_nothing(
 ) -> None:
     openai.fail("hang", times=1, seconds=30)
     job_id = service.submit_url()
-    wait_for(lambda: openai.calls, what="the call to OpenAI")
+    wait_until(lambda: openai.calls, what="the call to OpenAI")
     embedded.crash(embedded.function_name("ProcessImageFunction"))
 
     assert service.callback(job_id)["status"] == "completed"
@@ -137,10 +138,10 @@ def test_result_that_cannot_be_stored_fails_the_job(
 def test_a_receiver_that_is_gone_is_dead_lettered_and_redelivered(service: Service) -> None:
     service.receiver.script("/gone", Step(status=410), 200)
     job_id = service.submit_url(path="/gone")
-    wait_for(lambda: service.job(job_id)["delivery"]["status"] == "dead_lettered")
+    wait_until(lambda: service.job(job_id)["delivery"]["status"] == "dead_lettered")
 
     assert service.job(job_id)["status"] == "completed"
     assert service.http.post(f"/jobs/{job_id}/redeliver").status_code == 202
-    wait_for(lambda: service.job(job_id)["delivery"]["status"] == "delivered")
+    wait_until(lambda: service.job(job_id)["delivery"]["status"] == "delivered")
     first, second = service.callbacks(job_id)
     assert first.body == second.body

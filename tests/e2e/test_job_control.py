@@ -5,18 +5,18 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import httpx2
 import pytest
 from PIL import Image
 
 from imagejobs.executions import ExecutionName, Executions
-from local.openai_standin import OpenAIStandIn
 from local.stack import StackInfo
-from tests.e2e.conftest import Service, encoded, wait_for
+from standins.openai import OpenAIStandIn
+from standins.receiver import Step
+from tests.e2e.conftest import Service, encoded
 from tests.pictures import picture
+from tests.support.waiting import wait_until
 
 
 def test_cancelling_a_batch_in_mid_run(
@@ -25,13 +25,14 @@ def test_cancelling_a_batch_in_mid_run(
     folder = input_folder(**{f"i{number:02}_png": picture() for number in range(40)})
     openai.fail("hang", seconds=1)  # each image takes a second, and then another attempt
     job_id = service.submit_batch(prefix=folder)
-    wait_for(lambda: len(openai.calls) >= 3, what="the first edits")
-    progress = wait_for(lambda: service.job(job_id).get("progress"), what="progress")
+    wait_until(lambda: len(openai.calls) >= 3, what="the first edits")
+    progress = wait_until(lambda: service.job(job_id).get("progress"), what="progress")
     assert progress["total"] == 40
 
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202
-    time.sleep(1)  # what was under way ends
+    wait_until(lambda: all(call.ended_at for call in openai.calls), what="the end of what was under way")
+    time.sleep(1)
     started = len(openai.calls)
     payload = service.callback(job_id)
     time.sleep(2)
@@ -128,27 +129,17 @@ def test_a_45_mb_upload_goes_the_whole_way(service: Service, openai: OpenAIStand
 
 
 def test_an_image_url_is_fetched_by_the_worker(service: Service) -> None:
-    class Images(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = picture() if self.path == "/cat.png" else b"<html>"
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    service.receiver.script("/cat.png", Step(body=picture()))
+    service.receiver.script("/page.html", Step(body="<html>"))
+    good, bad = (
+        service.submit("/process-image-async-b64", image_url=service.receiver.url(path))
+        for path in ("/cat.png", "/page.html")
+    )
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Images)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        base = f"http://127.0.0.1:{server.server_port}"
-        good = service.submit("/process-image-async-b64", image_url=f"{base}/cat.png")
-        bad = service.submit("/process-image-async-b64", image_url=f"{base}/page.html")
-
-        assert service.callback(good)["status"] == "completed"
-        payload = service.callback(bad)
-        assert payload["status"] == "failed"
-        assert payload["error"].startswith("UnsupportedImageError: ")
-    finally:
-        server.shutdown()
+    assert service.callback(good)["status"] == "completed"
+    payload = service.callback(bad)
+    assert payload["status"] == "failed"
+    assert payload["error"].startswith("UnsupportedImageError: ")
 
 
 def test_every_refusal_has_the_contracts_form(service: Service) -> None:

@@ -11,8 +11,8 @@ from standardwebhooks import Webhook
 
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from local.openai_standin import OpenAIStandIn
 from local.stack import StackInfo
+from standins.openai import OpenAIStandIn
 from tests.e2e.conftest import Service, encoded
 from tests.pictures import picture
 

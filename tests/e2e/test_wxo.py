@@ -13,7 +13,7 @@ from PIL import Image
 from typer import Typer
 from typer.testing import CliRunner
 
-from tests.e2e.wxo_standin import WxoStandin
+from standins.wxo import WxoStandIn
 from tests.pictures import picture
 from wxo import generate
 
@@ -33,9 +33,9 @@ def document(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.fixture(scope="module")
-def wxo(document: dict[str, Any]) -> Iterator[WxoStandin]:
+def wxo(document: dict[str, Any]) -> Iterator[WxoStandIn]:
     """WXO, with the tools imported."""
-    with WxoStandin(document) as standin:
+    with WxoStandIn(document) as standin:
         yield standin
 
 
@@ -45,7 +45,7 @@ def image_base64() -> str:
     return base64.b64encode(picture(colour="navy")).decode()
 
 
-def test_an_edited_image_comes_back(wxo: WxoStandin, image_base64: str) -> None:
+def test_an_edited_image_comes_back(wxo: WxoStandIn, image_base64: str) -> None:
     result = wxo.call("processImageAsyncToBase64", prompt="a red sky", image_base64=image_base64, filename="sea.png")
 
     assert result.callback["status"] == "completed"
@@ -57,7 +57,7 @@ def test_an_edited_image_comes_back(wxo: WxoStandin, image_base64: str) -> None:
         assert edited.format == "PNG"
 
 
-def test_an_edited_image_is_stored(wxo: WxoStandin, image_base64: str) -> None:
+def test_an_edited_image_is_stored(wxo: WxoStandIn, image_base64: str) -> None:
     result = wxo.call("processImageAsyncToCos", prompt="a red sky", image_base64=image_base64)
 
     assert result.callback["status"] == "completed"
@@ -67,7 +67,7 @@ def test_an_edited_image_is_stored(wxo: WxoStandin, image_base64: str) -> None:
 
 
 @pytest.mark.parametrize("tool", ["processImageAsyncToBase64", "processImageAsyncToCos"])
-def test_a_failed_edit_says_why(wxo: WxoStandin, image_base64: str, tool: str) -> None:
+def test_a_failed_edit_says_why(wxo: WxoStandIn, image_base64: str, tool: str) -> None:
     result = wxo.call(tool, prompt="[fault:moderation]", image_base64=image_base64, filename="sea.png")
 
     assert set(result.callback) == {"status", "job_id", "filename", "error"}
@@ -75,7 +75,7 @@ def test_a_failed_edit_says_why(wxo: WxoStandin, image_base64: str, tool: str) -
     assert "safety system" in result.callback["error"]
 
 
-def test_a_folder_is_edited(wxo: WxoStandin, stack: Any) -> None:
+def test_a_folder_is_edited(wxo: WxoStandIn, stack: Any) -> None:
     s3 = stack.client("s3")
     for name in ("one.png", "two.png"):
         s3.put_object(Bucket=stack.input_bucket, Key=f"{FOLDER}/{name}", Body=picture())
@@ -91,7 +91,7 @@ def test_a_folder_is_edited(wxo: WxoStandin, stack: Any) -> None:
     assert "error" not in batch
 
 
-def test_an_empty_folder_is_a_completed_batch(wxo: WxoStandin) -> None:
+def test_an_empty_folder_is_a_completed_batch(wxo: WxoStandIn) -> None:
     result = wxo.call("batchProcessImages", prompt="a red sky", prefix="nothing-here")
 
     assert result.callback["status"] == "completed"

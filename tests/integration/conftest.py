@@ -10,6 +10,8 @@ from moto import mock_aws
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
+from standins.openai import OpenAIStandIn
+from standins.receiver import Receiver
 
 REGION = "us-east-1"
 SECRETS = {
@@ -67,3 +69,17 @@ def store(stack: dict[str, str]) -> JobStore:
 def executions(stack: dict[str, str]) -> Executions:
     """The executions of the stack's state machine."""
     return Executions(boto3.client("stepfunctions"), stack["STATE_MACHINE_ARN"])
+
+
+@pytest.fixture
+def openai() -> Iterator[OpenAIStandIn]:
+    """OpenAI's stand-in, which answers at once."""
+    with OpenAIStandIn(latency=0) as running:
+        yield running
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A receiver of callbacks."""
+    with Receiver() as running:
+        yield running

@@ -2,8 +2,6 @@
 
 import importlib
 import json
-from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -24,21 +22,10 @@ from imagejobs.job_store import JobStore
 from imagejobs.resources import Resources
 from imagejobs.storage import Bucket
 from local import event_jobs
-from local.openai_standin import OpenAIStandIn
-from local.receiver import Receiver
+from standins.openai import OpenAIStandIn
+from standins.receiver import Receiver
 from tests.event_outcomes import CHECKS, EVENTS, NAMES, Outcome, check
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def openai() -> Iterator[OpenAIStandIn]:
-    with OpenAIStandIn() as openai:
-        yield openai
+from tests.support.context import Context
 
 
 @pytest.fixture(autouse=True)
@@ -57,13 +44,7 @@ def _resources(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest
 
 def invoke(function: str, event: dict[str, Any]) -> Any:
     """Call a function's handler; what it raises comes as Lambda's error object."""
-    context = SimpleNamespace(
-        function_name=function,
-        memory_limit_in_mb=1024,
-        invoked_function_arn="arn",
-        aws_request_id="request",
-        get_remaining_time_in_millis=lambda: 60_000,
-    )
+    context = Context(function)
     handler = importlib.import_module(f"functions.{function}.app").handler
     try:
         return handler(event, context)

@@ -16,8 +16,8 @@ from local.event_jobs import JOB_ID
 from local.processes import StartError
 from local.sam_local import SamLocal
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
-from tests.e2e.conftest import wait_for
 from tests.event_outcomes import EVENTS, NAMES, Outcome, check
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.sam_local
 
@@ -51,7 +51,7 @@ def executions(stack: StackInfo) -> Iterator[Executions]:
     """The executions, the last word's seen to its end, so that it delivers nothing into a later test."""
     executions = Executions(stack.client("stepfunctions"), stack.state_machine_arn)
     yield executions
-    wait_for(lambda: executions.find_status(ExecutionName(JOB_ID, "last-word")) != "RUNNING", what="the last word")
+    wait_until(lambda: executions.find_status(ExecutionName(JOB_ID, "last-word")) != "RUNNING", what="the last word")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,7 +76,7 @@ def test_function_takes_its_event(
 def test_an_accepted_job_is_run_by_the_stack(stack: StackInfo, sam: SamLocal, tmp_path: Path) -> None:
     job_id = json.loads(sam.invoke(copied("accept/base64-job", stack, tmp_path)).result["body"])["job_id"]
 
-    (payload,) = wait_for(lambda: callbacks(stack, job_id), what="the callback")
+    (payload,) = wait_until(lambda: callbacks(stack, job_id), what="the callback")
     assert payload["status"] == "completed", payload
 
 

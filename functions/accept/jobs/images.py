@@ -3,9 +3,8 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 
-from functions.accept.http.bodies import UPLOAD_TYPES
 from functions.accept.http.problems import InvalidRequestError, PayloadTooLargeError
-from imagejobs.image_types import HEAD_BYTES, sniffed_type
+from imagejobs.image_types import HEAD_BYTES, refusal, sniffed_type
 
 
 def decoded_image(text: str, max_characters: int) -> bytes:
@@ -27,9 +26,5 @@ def check_image(image: bytes) -> str:
     """Name the media type of an image by its content; refuse a file of another type."""
     media_type = sniffed_type(image[:HEAD_BYTES])
     if media_type is None:
-        raise InvalidRequestError.at(
-            "body",
-            "image_base64",
-            msg=f"the file is not an image of a supported type: expected one of {', '.join(UPLOAD_TYPES)}",
-        )
+        raise InvalidRequestError.at("body", "image_base64", msg=refusal(image))
     return media_type

@@ -1,7 +1,6 @@
 import json
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from local import deployment, processes
+from tests.support.waiting import wait_until
 
 ROLE = "arn:aws:iam::000000000000:role/any"
 
@@ -70,9 +70,9 @@ class Aws:
         )
         return str(started["executionArn"])
 
-    def finish(self, execution: str, timeout: float = 20) -> dict[str, Any]:
+    def finish(self, execution: str, timeout: float = 60) -> dict[str, Any]:
         """Wait for an execution's end; returns DescribeExecution, with `output` decoded."""
-        found = wait_for(lambda: _ended(self("stepfunctions").describe_execution(executionArn=execution)), timeout)
+        found = wait_until(lambda: _ended(self("stepfunctions").describe_execution(executionArn=execution)), timeout)
         return {**found, "output": json.loads(found.get("output") or "null")}
 
     def run(self, states: dict[str, Any], payload: Any = None, **options: Any) -> dict[str, Any]:
@@ -89,15 +89,6 @@ def task(function: str, **options: Any) -> dict[str, Any]:
         "End": True,
         **options,
     }
-
-
-def wait_for[T](probe: Callable[[], T | None], timeout: float = 20) -> T:
-    deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
-        if (found := probe()) is not None:
-            return found
-        time.sleep(0.03)
-    raise TimeoutError(f"nothing after {timeout} s")
 
 
 def _ended(execution: dict[str, Any]) -> dict[str, Any] | None:

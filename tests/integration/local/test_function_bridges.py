@@ -1,7 +1,6 @@
 """Lambda on the embedded AWS, as `local.bridges.functions` puts it right."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,7 +8,8 @@ import httpx2
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.integration.local.conftest import Aws, task, wait_for
+from tests.integration.local.conftest import Aws, task
+from tests.support.waiting import wait_until
 
 FAILING = """
 class StorageUnavailableError(Exception):
@@ -83,7 +83,7 @@ def test_a_function_works_again_after_a_crash(aws: Aws) -> None:
 
 def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
     function = aws.function(
-        "import time\ndef handler(event, context):\n    time.sleep(5)\n    return 'done'", timeout=9
+        "import time\ndef handler(event, context):\n    time.sleep(60)\n    return 'done'", timeout=90
     )
     execution = aws.start(aws.machine({"Try": task(function)}))
 
@@ -91,8 +91,8 @@ def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
         name = function.rpartition(":")[2]
         return httpx2.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
 
-    assert wait_for(crash, timeout=5) == 1
-    assert aws.finish(execution, timeout=3)["error"] == "Runtime.ExitError"
+    assert wait_until(crash) == 1
+    assert aws.finish(execution)["error"] == "Runtime.ExitError"
 
 
 def test_new_code_and_variables_take_effect(aws: Aws) -> None:
@@ -122,16 +122,14 @@ def test_a_function_sees_lambdas_packages_and_not_the_emulators(aws: Aws, packag
 
 
 def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws) -> None:
-    code = "import os, time\ndef handler(event, context):\n    time.sleep(0.5)\n    return os.getpid()"
+    code = "import os, time\ndef handler(event, context):\n    time.sleep(3)\n    return os.getpid()"
     function = aws.function(code)
     httpx2.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}, timeout=60).raise_for_status()
 
-    begun = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         pids = list(pool.map(lambda _: invoke(aws, function, {})[0], range(6)))
 
     assert len(set(pids)) == 6
-    assert time.monotonic() - begun < 2
 
 
 def test_the_log_is_complete_when_the_call_returns(aws: Aws) -> None:

@@ -4,10 +4,12 @@ import json
 import time
 from typing import Any
 
-from tests.integration.local.conftest import Aws, task, wait_for
+from tests.integration.local.conftest import Aws, task
+from tests.support.waiting import wait_until
 
 NUMBERS = """
 import time
+from tests.support.waiting import wait_until
 
 def handler(event, context):
     time.sleep(event.get("seconds", 0))
@@ -95,13 +97,13 @@ def test_without_a_threshold_one_failed_item_fails_the_map(aws: Aws) -> None:
 
 
 def test_an_abort_stops_the_map_run(aws: Aws) -> None:
-    execution, _ = start(aws, 40, seconds=0.5, ToleratedFailurePercentage=100)
-    wait_for(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] or None)
-    wait_for(lambda: map_run(aws, execution)["itemCounts"]["succeeded"] or None)
+    execution, _ = start(aws, 40, seconds=2, ToleratedFailurePercentage=100)
+    wait_until(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"])
+    wait_until(lambda: map_run(aws, execution)["itemCounts"]["succeeded"])
 
     aws("stepfunctions").stop_execution(executionArn=execution)
-    run = wait_for(lambda: found if (found := map_run(aws, execution))["status"] != "RUNNING" else None, timeout=2)
-    time.sleep(1.2)
+    run = wait_until(lambda: found if (found := map_run(aws, execution))["status"] != "RUNNING" else None)
+    time.sleep(2.5)  # longer than a child takes
 
     assert run["status"] == "ABORTED"
     counts = map_run(aws, execution)["itemCounts"]
@@ -113,12 +115,9 @@ def test_an_abort_stops_the_map_run(aws: Aws) -> None:
 
 
 def test_children_run_side_by_side_up_to_the_limit(aws: Aws) -> None:
-    begun = time.monotonic()
-    execution, _ = start(aws, 8, seconds=0.3, ToleratedFailurePercentage=100)
-    wait_for(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"] or None)
-    most = 0
-    while aws("stepfunctions").describe_execution(executionArn=execution)["status"] == "RUNNING":
-        most = max(most, map_run(aws, execution)["itemCounts"]["running"])
+    execution, _ = start(aws, 8, seconds=2, ToleratedFailurePercentage=100)
+    wait_until(lambda: aws("stepfunctions").list_map_runs(executionArn=execution)["mapRuns"])
 
-    assert most == 4
-    assert time.monotonic() - begun > 0.6
+    wait_until(lambda: map_run(aws, execution)["itemCounts"]["running"] == 4, what="four children at once")
+    while (found := map_run(aws, execution))["status"] == "RUNNING":
+        assert found["itemCounts"]["running"] <= 4

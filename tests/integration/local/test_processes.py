@@ -17,7 +17,7 @@ from local.stack import EmbeddedStack, Options, Ports
 
 def test_a_process_is_started_found_again_and_stopped(tmp_path: Path) -> None:
     port = processes.free_port()
-    started = processes.start("receiver", "local.receiver", port, tmp_path)
+    started = processes.start("receiver", "standins.receiver", port, tmp_path)
     processes.record([started], tmp_path / "processes.json")
 
     (found,) = processes.recorded(tmp_path / "processes.json")
@@ -81,7 +81,7 @@ def test_a_start_that_fails_halfway_stops_what_was_started(tmp_path: Path, monke
 def test_processes_know_nothing_of_this_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    started = processes.start("receiver", "local.receiver", processes.free_port(), tmp_path)
+    started = processes.start("receiver", "standins.receiver", processes.free_port(), tmp_path)
     try:
         environment = Path(f"/proc/{started.pid}/environ").read_bytes() if os.path.exists("/proc/self") else b""
         assert b"sk-secret" not in environment

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from local import processes, relay
-from local.receiver import Receiver, Step
+from standins.receiver import Receiver, Step
 
 
 @pytest.fixture

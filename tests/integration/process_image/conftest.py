@@ -1,44 +1,37 @@
 """process_image with a real server in OpenAI's place and moto in AWS's."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
-from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.process_image import app
 from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest, JobStore
-from tests.integration.process_image.openai_server import OpenAIServer, openai_server
+from standins.openai import OpenAIStandIn
+from standins.openai_answers import edited
+from tests.pictures import picture
+from tests.support.context import Context
+from tests.support.jobs import JOB_ID, job_request
 
-JOB_ID = "0b6f2c1e-0000-4000-8000-000000000001"
-PROMPT = "make the sky purple"
+EDITED = picture(96, 64, "crimson")
 
 type Configure = Callable[..., None]
 type Accept = Callable[..., JobRequest]
 
 
-class Context(LambdaContext):
-    """What Lambda gives a handler, with a minute left."""
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        """Tell the milliseconds left."""
-        return 60_000
-
-
 @pytest.fixture
-def openai() -> Iterator[OpenAIServer]:
-    """A server in OpenAI's place."""
-    with openai_server() as server:
+def openai() -> Iterator[OpenAIStandIn]:
+    """OpenAI's stand-in, which answers every edit with EDITED until told otherwise."""
+    with OpenAIStandIn(latency=0) as server:
+        server.will_answer(edited(EDITED))
         yield server
 
 
 @pytest.fixture
-def configure(stack: dict[str, str], openai: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> Configure:
+def configure(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch) -> Configure:
     """The function's environment; a call changes some of it."""
     environment = stack | {"OPENAI_BASE_URL": openai.base_url, "OPENAI_TIMEOUT_SECONDS": "5"}
 
@@ -63,20 +56,6 @@ def accept(configure: Configure, store: JobStore) -> Accept:
         return job
 
     return record
-
-
-def job_request(operation: str, **fields: Any) -> JobRequest:
-    """A request as accept records it."""
-    values = {
-        "job_id": JOB_ID,
-        "operation": operation,
-        "prompt": PROMPT,
-        "callback_url": "https://receiver.example/done",
-        "correlation_id": "c-1",
-        "created_at": datetime.now(UTC),
-        "fingerprint": "f",
-    }
-    return JobRequest.model_validate(values | fields)
 
 
 def invoke(operation: str, **fields: Any) -> dict[str, Any]:

@@ -19,14 +19,16 @@ from imagejobs.errors import (
     UnsupportedImageError,
 )
 from imagejobs.job_store import JobStore
-from tests.integration.process_image.conftest import JOB_ID, PROMPT, Accept, Configure, invoke, keys_in, stored
-from tests.integration.process_image.openai_server import EDITED, OpenAIServer, edited, refused
+from standins.openai import OpenAIStandIn
+from standins.openai_answers import edited, refused
+from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke, keys_in, stored
 from tests.pictures import picture
+from tests.support.jobs import JOB_ID, PROMPT
 
 BILLING_LIMIT = refused(400, "billing_hard_limit_reached", message="Billing hard limit has been reached")
 
 
-def test_a_base64_job_keeps_its_result_in_the_jobs_bucket(accept: Accept, openai: OpenAIServer) -> None:
+def test_a_base64_job_keeps_its_result_in_the_jobs_bucket(accept: Accept, openai: OpenAIStandIn) -> None:
     accept("base64", picture())
 
     result = invoke("base64")
@@ -46,7 +48,7 @@ def test_a_base64_job_keeps_its_result_in_the_jobs_bucket(accept: Accept, openai
     assert keys_in("output") == set()
 
 
-def test_openai_is_asked_as_configured(accept: Accept, configure: Configure, openai: OpenAIServer) -> None:
+def test_openai_is_asked_as_configured(accept: Accept, configure: Configure, openai: OpenAIStandIn) -> None:
     configure(OPENAI_IMAGE_MODEL="gpt-image-2", OPENAI_IMAGE_QUALITY="high", OPENAI_IMAGE_SIZE="1536x1024")
     configure(OPENAI_IMAGE_OUTPUT_FORMAT="webp", OPENAI_IMAGE_BACKGROUND="transparent")
     openai.will_answer(edited(picture(file_format="WEBP")))
@@ -81,7 +83,7 @@ def test_a_batch_reads_the_input_bucket(accept: Accept, configure: Configure) ->
     assert stored("output", result["output_key"]) == EDITED
 
 
-def test_an_uploaded_image_is_read_from_the_jobs_bucket(accept: Accept, openai: OpenAIServer) -> None:
+def test_an_uploaded_image_is_read_from_the_jobs_bucket(accept: Accept, openai: OpenAIStandIn) -> None:
     boto3.client("s3").put_object(Bucket="jobs", Key="uploads/u1", Body=picture(80, 80))
     accept("url", image_key="uploads/u1")
 
@@ -114,7 +116,7 @@ def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, c
 
 @pytest.mark.parametrize("operation", ["url", "batch"])
 def test_an_edit_that_could_not_be_kept_costs_nothing(
-    accept: Accept, configure: Configure, openai: OpenAIServer, operation: str
+    accept: Accept, configure: Configure, openai: OpenAIStandIn, operation: str
 ) -> None:
     configure(COS_OUTPUT_BUCKET="nowhere")
     boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
@@ -123,26 +125,26 @@ def test_an_edit_that_could_not_be_kept_costs_nothing(
 
     with pytest.raises(StorageRejectedError, match="NoSuchBucket: the bucket 'nowhere' does not exist"):
         invoke(operation, **image)
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
-def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, openai: OpenAIServer) -> None:
+def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, openai: OpenAIStandIn) -> None:
     key = f"{'x' * 1000}.png"
     boto3.client("s3").put_object(Bucket="input", Key=key, Body=picture())
     accept("batch")
 
     with pytest.raises(StorageRejectedError, match="shorten the image's key"):
         invoke("batch", key=key)
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
-def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, openai: OpenAIServer) -> None:
+def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, openai: OpenAIStandIn) -> None:
     accept("base64", picture())
     store.decide(JOB_ID, b"{}")
 
     with pytest.raises(JobDecidedError):
         invoke("base64")
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
 def test_an_unknown_job_is_refused(configure: Configure) -> None:
@@ -151,7 +153,7 @@ def test_an_unknown_job_is_refused(configure: Configure) -> None:
 
 
 @pytest.mark.parametrize("operation", ["base64", "url", "batch"])
-def test_a_second_attempt_finds_the_output_of_the_first(accept: Accept, openai: OpenAIServer, operation: str) -> None:
+def test_a_second_attempt_finds_the_output_of_the_first(accept: Accept, openai: OpenAIStandIn, operation: str) -> None:
     boto3.client("s3").put_object(Bucket="input", Key="a.gif", Body=animation())
     accept(operation, animation())
     image = {"key": "a.gif"} if operation == "batch" else {}
@@ -159,7 +161,7 @@ def test_a_second_attempt_finds_the_output_of_the_first(accept: Accept, openai: 
     first = invoke(operation, **image)
     second = invoke(operation, **image, retries=1)
 
-    assert openai.calls == 1
+    assert len(openai.calls) == 1
     assert second == first | {"attempts": 2}
     assert first["note"] == "only the first of 2 frames was edited"
 
@@ -174,7 +176,7 @@ def animation() -> bytes:
 
 @pytest.mark.parametrize("output_format", ["png", "jpeg"])
 def test_a_second_attempt_finds_the_fallback_of_the_first(
-    accept: Accept, configure: Configure, openai: OpenAIServer, output_format: str
+    accept: Accept, configure: Configure, openai: OpenAIStandIn, output_format: str
 ) -> None:
     configure(OPENAI_IMAGE_OUTPUT_FORMAT=output_format)
     openai.will_answer(BILLING_LIMIT)
@@ -183,13 +185,13 @@ def test_a_second_attempt_finds_the_fallback_of_the_first(
     first = invoke("url")
     second = invoke("url", retries=2)
 
-    assert openai.calls == 1
+    assert len(openai.calls) == 1
     assert second == first | {"attempts": 3}
     assert (first["engine"], first["content_type"]) == ("local_fallback", "image/png")
     assert first["output_key"] == f"results/{JOB_ID}/a_modified.png"
 
 
-def test_the_fallback_keeps_size_and_type(accept: Accept, openai: OpenAIServer) -> None:
+def test_the_fallback_keeps_size_and_type(accept: Accept, openai: OpenAIStandIn) -> None:
     openai.will_answer(BILLING_LIMIT)
     accept("base64", picture(300, 200, "black"))
 
@@ -201,7 +203,7 @@ def test_the_fallback_keeps_size_and_type(accept: Accept, openai: OpenAIServer) 
 
 @pytest.mark.parametrize("operation", ["base64", "url"])
 def test_the_fallback_can_be_switched_off_for_single_images(
-    accept: Accept, configure: Configure, openai: OpenAIServer, operation: str
+    accept: Accept, configure: Configure, openai: OpenAIStandIn, operation: str
 ) -> None:
     configure(ENABLE_FALLBACK_SINGLE="false")
     openai.will_answer(BILLING_LIMIT)
@@ -211,7 +213,7 @@ def test_the_fallback_can_be_switched_off_for_single_images(
         invoke(operation)
 
 
-def test_the_fallback_stays_on_for_batches(accept: Accept, configure: Configure, openai: OpenAIServer) -> None:
+def test_the_fallback_stays_on_for_batches(accept: Accept, configure: Configure, openai: OpenAIStandIn) -> None:
     configure(ENABLE_FALLBACK_SINGLE="false")
     openai.will_answer(BILLING_LIMIT)
     boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
@@ -220,12 +222,12 @@ def test_the_fallback_stays_on_for_batches(accept: Accept, configure: Configure,
     assert invoke("batch", key="a.png")["engine"] == "local_fallback"
 
 
-def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIServer) -> None:
+def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIStandIn) -> None:
     accept("base64", b"%PDF-1.7")
 
     with pytest.raises(UnsupportedImageError, match="a PDF document"):
         invoke("base64")
-    assert openai.calls == 0
+    assert len(openai.calls) == 0
 
 
 def test_an_image_of_too_many_bytes_is_refused_unread(accept: Accept, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,7 +255,7 @@ def test_an_output_bucket_that_is_missing_is_reported(accept: Accept, configure:
 
 
 def test_a_storage_that_cannot_be_reached_is_tried_again(
-    accept: Accept, configure: Configure, openai: OpenAIServer
+    accept: Accept, configure: Configure, openai: OpenAIStandIn
 ) -> None:
     accept("url", picture())
     keys = {"OPENAI_API_KEY": "k", "COS_ACCESS_KEY_ID": "id", "COS_SECRET_ACCESS_KEY": "key"}
@@ -263,4 +265,4 @@ def test_a_storage_that_cannot_be_reached_is_tried_again(
 
     with pytest.raises(StorageUnavailableError):
         invoke("url")
-    assert openai.calls == 0
+    assert len(openai.calls) == 0

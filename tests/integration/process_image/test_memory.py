@@ -1,14 +1,18 @@
 """How much memory a picture takes, measured in a process of its own."""
 
 import json
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from pillow_heif import register_heif_opener
+
+from tests.unit.process_image.files import avif_with_crop
+from tests.unit.process_image.odd_files import linear_grey_profile
 
 register_heif_opener()
 
@@ -29,7 +33,7 @@ def peak():
     return int(line.split()[1]) * 1024
 body = Path(sys.argv[1]).read_bytes()
 before = peak()
-made = prepare(body, 50_000_000).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", 50_000_000)
+made = prepare(body, 64_000_000).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", 64_000_000)
 print(json.dumps([peak() - before, len(made)]))
 """
 
@@ -37,17 +41,30 @@ print(json.dumps([peak() - before, len(made)]))
 def turned(image: Image.Image, path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    image.convert("RGBA").save(path, "PNG", exif=exif.tobytes(), compress_level=1)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.convert("RGBA").save(path, "PNG", exif=exif.tobytes(), icc_profile=profile, compress_level=1)
+
+
+def smaller_than_its_screen(image: Image.Image, path: Path) -> None:
+    image.convert("P").crop((0, 0, 8, 8)).save(path, "GIF")
+    body = path.read_bytes()
+    path.write_bytes(body[:6] + struct.pack("<HH", SIDE, SIDE) + body[10:])
 
 
 CASES: dict[str, tuple[str, Callable[[Image.Image, Path], None]]] = {
     "a PNG as it is": ("prepare", lambda image, path: image.save(path, "PNG", compress_level=1)),
     "a JPEG as it is": ("prepare", lambda image, path: image.save(path, "JPEG")),
     "a WebP as it is": ("prepare", lambda image, path: image.save(path, "WEBP", method=0)),
-    "a PNG to be turned": ("prepare", turned),
+    "a PNG to be turned, with a profile": ("prepare", turned),
     "a CMYK JPEG": ("prepare", lambda image, path: image.convert("CMYK").save(path, "JPEG")),
     "a TIFF of 16 bits": ("prepare", lambda image, path: Image.new("I;16", image.size, 9999).save(path, "TIFF")),
     "a GIF": ("prepare", lambda image, path: image.convert("P").save(path, "GIF")),
+    "a GIF smaller than its screen": ("prepare", smaller_than_its_screen),
+    "an AVIF with a crop": ("prepare", lambda image, path: path.write_bytes(avif_with_crop(SIDE, SIDE))),
+    "a grey TIFF with a profile": (
+        "prepare",
+        lambda image, path: image.convert("LA").save(path, "TIFF", icc_profile=linear_grey_profile()),
+    ),
     "an AVIF": ("prepare", lambda image, path: image.save(path, "AVIF", speed=10)),
     "a HEIC": ("prepare", lambda image, path: image.save(path, "HEIF", quality=40)),
     "a fallback": ("invert", lambda image, path: image.save(path, "JPEG")),

@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -17,9 +16,12 @@ from moto.server import ThreadedMotoServer
 from functions.process_image import app
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
-from tests.integration.process_image.conftest import JOB_ID, Accept, invoke, job_request
-from tests.integration.process_image.openai_server import OpenAIServer, edited
+from standins.openai import OpenAIStandIn
+from standins.openai_answers import edited
+from tests.integration.process_image.conftest import EDITED, Accept, invoke
 from tests.pictures import picture
+from tests.support.jobs import JOB_ID, job_request
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 EVENT = json.dumps({"job_id": JOB_ID, "operation": "base64"})
@@ -40,7 +42,7 @@ def account() -> Iterator[str]:
 
 
 @pytest.fixture
-def environment(account: str, openai: OpenAIServer) -> dict[str, str]:
+def environment(account: str, openai: OpenAIStandIn) -> dict[str, str]:
     """A worker's environment; the account has its job."""
     access = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
     session = boto3.Session("k", "s", region_name="us-east-1")
@@ -74,55 +76,46 @@ def result_of(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
     return result
 
 
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.01)
-
-
 def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
-    environment: dict[str, str], account: str, openai: OpenAIServer
+    environment: dict[str, str], account: str, openai: OpenAIStandIn
 ) -> None:
     s3 = boto3.Session("k", "s", region_name="us-east-1").client("s3", endpoint_url=account)
     kept = Bucket(s3, "jobs")
     first = start_worker(environment, "hold")
     try:
-        until(lambda: kept.find(f"jobs/{JOB_ID}/result"))
+        wait_until(lambda: kept.find(f"jobs/{JOB_ID}/result"))
     finally:
         first.kill()
         first.communicate(timeout=DEADLINE)
 
     result = result_of(start_worker(environment))
 
-    assert openai.calls == 1
+    assert len(openai.calls) == 1
     assert result["engine"] == "openai"
     assert result["output_key"] == f"jobs/{JOB_ID}/result"
 
 
 def test_a_worker_killed_while_openai_works_leaves_the_image_to_the_next(
-    environment: dict[str, str], openai: OpenAIServer
+    environment: dict[str, str], openai: OpenAIStandIn
 ) -> None:
-    slow = edited()
-    slow.delay = 30
-    openai.will_answer(slow, edited())
+    openai.will_answer(edited(EDITED, delay=30), edited(EDITED))
     first = start_worker(environment)
     try:
-        until(lambda: openai.calls)
+        wait_until(lambda: openai.calls)
     finally:
         first.kill()
         first.communicate(timeout=DEADLINE)
 
     # Whether OpenAI charges for an answer that nobody received is not in our hands: it takes no idempotency key.
     assert result_of(start_worker(environment))["engine"] == "openai"
-    assert openai.calls == 2
+    assert len(openai.calls) == 2
 
 
-def test_keeping_the_answer_is_the_first_thing_after_it(accept: Accept, openai: OpenAIServer) -> None:
+def test_keeping_the_answer_is_the_first_thing_after_it(accept: Accept, openai: OpenAIStandIn) -> None:
     accept("url", picture())
     calls: list[str] = []
     app.resources().clients.s3.meta.events.register(
-        "before-call.s3", lambda model, **_: calls.append(f"{model.name} after {openai.calls} paid calls")
+        "before-call.s3", lambda model, **_: calls.append(f"{model.name} after {len(openai.calls)} paid calls")
     )
 
     invoke("url")

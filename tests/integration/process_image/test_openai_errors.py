@@ -11,8 +11,9 @@ from functions.process_image.engines.openai import Edit
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
-from tests.integration.process_image.conftest import Accept, Configure, invoke
-from tests.integration.process_image.openai_server import Answer, OpenAIServer, edited, refused
+from standins.openai import OpenAIStandIn
+from standins.openai_answers import Answer, edited, refused
+from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
 from tests.pictures import picture
 
 QUOTA = "insufficient_quota"
@@ -35,8 +36,8 @@ RETRY = {
     "503": (refused(503), "InternalServerError"),
     "500 with a billing code": (refused(500, "billing_hard_limit_reached"), "InternalServerError"),
     "no answer in time": (Answer(body={}, delay=15), "APITimeoutError: Request timed out."),
-    "an answer that drips without end": (Answer(fault="drip"), "APITimeoutError: Request timed out."),
-    "a connection that breaks": (Answer(fault="drop"), "APIConnectionError: Connection error."),
+    "an answer that drips without end": (Answer(connection="drip"), "APITimeoutError: Request timed out."),
+    "a connection that breaks": (Answer(connection="drop"), "APIConnectionError: Connection error."),
     "no image": (Answer(body={"created": 1, "data": []}), "APIResponseValidationError"),
     "no data": (Answer(body={"created": 1}), "APIResponseValidationError"),
     "no base64": (Answer(body={"created": 1, "data": [{"b64_json": "*"}]}), "APIResponseValidationError"),
@@ -72,7 +73,7 @@ SETTINGS = ProcessImageSettings(openai_timeout_seconds=1)
 SOON = 10.0
 
 
-def ask(openai: OpenAIServer, answer: Answer, **settings: object) -> Edit:
+def ask(openai: OpenAIStandIn, answer: Answer, **settings: object) -> Edit:
     """Have a picture edited by a server that gives this answer."""
     openai.will_answer(answer)
     configured = SETTINGS.model_copy(update={"openai_base_url": openai.base_url} | settings)
@@ -81,28 +82,28 @@ def ask(openai: OpenAIServer, answer: Answer, **settings: object) -> Edit:
 
 
 @pytest.mark.parametrize("answer", FALLBACK.values(), ids=FALLBACK)
-def test_the_billing_limit_alone_leads_to_the_fallback(openai: OpenAIServer, answer: Answer) -> None:
+def test_the_billing_limit_alone_leads_to_the_fallback(openai: OpenAIStandIn, answer: Answer) -> None:
     assert ask(openai, answer).engine == "local_fallback"
 
 
 @pytest.mark.parametrize(("answer", "message"), RETRY.values(), ids=RETRY)
-def test_what_passes_is_tried_again_by_the_state_machine(openai: OpenAIServer, answer: Answer, message: str) -> None:
+def test_what_passes_is_tried_again_by_the_state_machine(openai: OpenAIStandIn, answer: Answer, message: str) -> None:
     assert_fails(openai, answer, OpenAIRetryableError, message)
 
 
 @pytest.mark.parametrize(("answer", "message"), REPORT.values(), ids=REPORT)
-def test_the_rest_is_reported_as_it_is(openai: OpenAIServer, answer: Answer, message: str) -> None:
+def test_the_rest_is_reported_as_it_is(openai: OpenAIStandIn, answer: Answer, message: str) -> None:
     assert_fails(openai, answer, OpenAIRejectedError, message)
 
 
-def assert_fails(openai: OpenAIServer, answer: Answer, error: type[JobError], message: str) -> None:
+def assert_fails(openai: OpenAIStandIn, answer: Answer, error: type[JobError], message: str) -> None:
     started = time.monotonic()
 
     with pytest.raises(error, match=message):
         ask(openai, answer)
 
     assert time.monotonic() - started < SOON
-    assert openai.calls == 1  # the SDK tries nothing again by itself
+    assert len(openai.calls) == 1  # the SDK tries nothing again by itself
 
 
 def test_a_connection_that_is_refused_is_tried_again() -> None:
@@ -114,7 +115,7 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
         Engine(settings, "k", time.monotonic() + 60).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
 
 
-def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIServer) -> None:
+def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStandIn) -> None:
     openai.will_answer(Answer(body={}, delay=15))
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url, "openai_timeout_seconds": 240})
 
@@ -122,14 +123,14 @@ def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIServe
         Engine(settings, "k", time.monotonic() + 0.5).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
 
 
-def test_a_call_works_after_one_that_was_broken_off(openai: OpenAIServer) -> None:
+def test_a_call_works_after_one_that_was_broken_off(openai: OpenAIStandIn) -> None:
     with pytest.raises(OpenAIRetryableError):
-        ask(openai, Answer(fault="drip"))
+        ask(openai, Answer(connection="drip"))
 
-    assert ask(openai, edited()).engine == "openai"
+    assert ask(openai, edited(EDITED)).engine == "openai"
 
 
-def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIServer) -> None:
+def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIStandIn) -> None:
     codes = {"openai_billing_limit_codes": "new_limit_reached, other_limit"}
 
     with pytest.raises(OpenAIRejectedError):
@@ -137,7 +138,7 @@ def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIServer) 
     assert ask(openai, refused(403, "new_limit_reached"), **codes).engine == "local_fallback"
 
 
-def test_long_words_are_cut(openai: OpenAIServer) -> None:
+def test_long_words_are_cut(openai: OpenAIStandIn) -> None:
     with pytest.raises(OpenAIRetryableError) as raised:
         ask(openai, Answer(500, b"x" * 100_000, content_type="text/plain"))
     assert len(str(raised.value)) < 1100
@@ -155,10 +156,10 @@ def test_long_words_are_cut(openai: OpenAIServer) -> None:
     ],
 )
 def test_a_rate_limit_is_waited_out(
-    accept: Accept, configure: Configure, openai: OpenAIServer, headers: dict[str, str], seconds: set[int]
+    accept: Accept, configure: Configure, openai: OpenAIStandIn, headers: dict[str, str], seconds: set[int]
 ) -> None:
     configure(OPENAI_MAX_RATE_LIMIT_WAIT_SECONDS="90000")
-    openai.will_answer(refused(429, "rate_limit_exceeded", "requests", **headers), edited())
+    openai.will_answer(refused(429, "rate_limit_exceeded", "requests", **headers), edited(EDITED))
     accept("base64", picture())
 
     waiting = invoke("base64", rate_limited=2, earlier_attempts=3, retries=1)
@@ -168,7 +169,7 @@ def test_a_rate_limit_is_waited_out(
     assert invoke("base64", rate_limited=3, earlier_attempts=5)["attempts"] == 6
 
 
-def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Configure, openai: OpenAIServer) -> None:
+def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Configure, openai: OpenAIStandIn) -> None:
     configure(OPENAI_MAX_RATE_LIMIT_WAITS="3", OPENAI_MAX_RATE_LIMIT_WAIT_SECONDS="60")
     accept("base64", picture())
 
@@ -182,7 +183,7 @@ def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Con
 
 
 @pytest.mark.parametrize("prompt", ["make the sky purple", 'write "été" on it\nin green'])
-def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIServer, prompt: str) -> None:
+def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIStandIn, prompt: str) -> None:
     openai.will_answer(refused(400, "moderation_blocked", message=f"Refused: {prompt} is not allowed"))
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
 

@@ -9,9 +9,11 @@ import pytest
 
 from functions.process_image.telemetry import logger
 from imagejobs.errors import OpenAIRejectedError, OpenAIRetryableError
-from tests.integration.process_image.conftest import JOB_ID, PROMPT, Accept, invoke
-from tests.integration.process_image.openai_server import OpenAIServer, refused
+from standins.openai import OpenAIStandIn
+from standins.openai_answers import refused
+from tests.integration.process_image.conftest import Accept, invoke
 from tests.pictures import picture
+from tests.support.jobs import JOB_ID, PROMPT
 
 type Lines = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -48,11 +50,11 @@ def test_an_edit(accept: Accept, lines: Lines) -> None:
 
     log, metrics = lines()
     assert log["message"] == "image edited"
-    assert (log["job_id"], log["correlation_id"]) == (JOB_ID, "c-1")
+    assert (log["job_id"], log["correlation_id"]) == (JOB_ID, "correlation-1")
     assert log["ms"] == result["ms"]
     counts = counted(metrics)
     assert 0 < counts.pop("OpenAILatency") < 5000
-    assert counts == {"Retries": 0, "ImagesProcessed": 1, "InputTokens": 50, "OutputTokens": 200}
+    assert counts == {"Retries": 0, "ImagesProcessed": 1, "InputTokens": 323, "OutputTokens": 1056}
 
 
 def test_an_edit_that_is_found_is_not_counted_again(accept: Accept, lines: Lines) -> None:
@@ -65,7 +67,7 @@ def test_an_edit_that_is_found_is_not_counted_again(accept: Accept, lines: Lines
     assert counted(lines()[1]) == {"Retries": 1}
 
 
-def test_a_fallback(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
+def test_a_fallback(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     openai.will_answer(refused(400, "billing_hard_limit_reached"))
     accept("base64", picture())
 
@@ -76,7 +78,7 @@ def test_a_fallback(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
     assert counted(metrics) == {"Retries": 0, "ImagesProcessed": 1, "Fallbacks": 1}
 
 
-def test_failures(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
+def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     accept("base64", picture())
 
     openai.will_answer(refused(500))
@@ -92,7 +94,7 @@ def test_failures(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
     assert counted(lines()[1]) == {"Retries": 1, "ImagesFailed": 1}
 
 
-def test_a_rate_limit(accept: Accept, openai: OpenAIServer, lines: Lines) -> None:
+def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     openai.will_answer(refused(429, Retry_After="9"))
     accept("base64", picture())
 

@@ -116,15 +116,6 @@ def huge_tiff() -> bytes:
     return body
 
 
-def big_endian_tiff() -> bytes:
-    """The scene in grey as a TIFF of the other byte order; Pillow reads such files and does not write them."""
-    pixels = scene("L").tobytes()
-    # Width, height, bits, compression, black is zero; where the strip is, its rows, its bytes (TIFF 6.0, section 4).
-    tags = {256: WIDTH, 257: HEIGHT, 258: 8, 259: 1, 262: 1, 273: 8 + 2 + 8 * 12 + 4, 278: HEIGHT, 279: len(pixels)}
-    entries = b"".join(struct.pack(">HHII", tag, 4, 1, value) for tag, value in tags.items())
-    return b"MM\x00*" + struct.pack(">IH", 8, len(tags)) + entries + bytes(4) + pixels
-
-
 def with_profile(mode: str = "RGB") -> bytes:
     """A TIFF whose colours go by a profile; sRGB's, so that they must come out as they are."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -151,3 +142,28 @@ def cut(make: Callable[[], bytes], part: float = 0.6) -> Callable[[], bytes]:
 def noise(width: int = 96, height: int = 96) -> Image.Image:
     """A picture that compresses so badly that cutting its file cuts the picture."""
     return Image.merge("RGB", [Image.effect_noise((width, height), 80) for _ in range(3)])
+
+
+def avif_with_crop(width: int, height: int) -> bytes:
+    """The scene in the middle of an AVIF of this size, with a crop (`clap`) that shows it alone."""
+    image = Image.new("RGB", (width, height), "black")
+    image.paste(scene(), ((width - WIDTH) // 2, (height - HEIGHT) // 2))
+    body = saved(image, "AVIF", quality=95, subsampling="4:4:4")
+    # Width, height, and how far the middles of crop and picture lie apart (ISO/IEC 14496-12, 12.1.4).
+    clap = struct.pack(">I4sIIIIiIiI", 40, b"clap", WIDTH, 1, HEIGHT, 1, 0, 1, 0, 1)
+    properties, associations = body.index(b"ipco") - 4, body.index(b"ipma") - 4
+    (length,) = struct.unpack_from(">I", body, properties)
+    kinds, position = 0, properties + 8
+    while position < properties + length:
+        position += struct.unpack_from(">I", body, position)[0]
+        kinds += 1
+    many = associations + 18  # of the first item, which is the picture
+    new = bytearray(body)
+    new[many] += 1
+    new[many + 1 + body[many] : many + 1 + body[many]] = bytes([0x80 | kinds + 1])
+    new[properties + length : properties + length] = clap
+    for kind, grown in ((b"meta", 41), (b"iprp", 41), (b"ipco", 40), (b"ipma", 1)):
+        at = new.index(kind) - 4
+        new[at : at + 4] = struct.pack(">I", struct.unpack_from(">I", new, at)[0] + grown)
+    data = body.index(b"mdat") + 4
+    return bytes(new).replace(struct.pack(">I", data), struct.pack(">I", data + 41), 1)

@@ -10,7 +10,7 @@ from functions.process_image.settings import ProcessImageSettings
 from tests.unit.process_image.files import exchanged_profile, noise, saved, scene, see_through
 
 TEXT = ProcessImageSettings().fallback_watermark_text
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 64_000_000
 MAX_SHARE = 0.16  # of the picture's height that the watermark may cover
 
 

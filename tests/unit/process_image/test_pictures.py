@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -57,7 +58,7 @@ def close(found: tuple[int, ...], expected: tuple[int, ...], tolerance: int) -> 
 
 @pytest.mark.parametrize("bad", [pytest.param(case, id=name) for name, case in BAD.items()])
 def test_a_bad_file_is_refused_in_words(bad: Bad) -> None:
-    with pytest.raises(bad.error, match=bad.words.replace("(", r"\(")):
+    with pytest.raises(bad.error, match=re.escape(bad.words)):
         prepare(bad.make(), LIMIT_PIXELS)
 
 
@@ -118,7 +119,9 @@ def test_a_png_is_checked_to_its_last_chunk(damage: str) -> None:
 
 
 def test_a_broken_header_is_told_in_words() -> None:
-    with pytest.raises(UnsupportedImageError, match=r"^damaged image/png file: its header cannot be read$"):
+    with pytest.raises(
+        UnsupportedImageError, match=r"^damaged image/png file: it breaks off, or its parts do not fit together$"
+    ):
         prepare(GOOD["PNG"].make()[:30], LIMIT_PIXELS)
 
 

@@ -1,0 +1,190 @@
+"""What became of the demo's pictures: by callback and report, as a table and as a contact sheet."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import httpx2
+from PIL import Image, UnidentifiedImageError
+from rich.markup import escape
+from rich.table import Table
+
+from demo import contact_sheet
+from demo.contact_sheet import Entry
+from local.stack import StackInfo
+from standins.receiver import Received
+
+TITLES = {"base64": "base64 job", "url": "URL job", "batch": "batch"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file for a job."""
+
+    name: str
+    content: bytes
+
+
+@dataclass
+class Job:
+    """One of the three jobs, from its submission to its callback."""
+
+    operation: str
+    pictures: list[Picture]
+    job_id: str = ""
+    submitted_at: float = 0
+    received: Received | None = None
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The callback's payload."""
+        assert self.received is not None
+        payload: dict[str, Any] = self.received.json()
+        return payload
+
+    @property
+    def seconds(self) -> float:
+        """From the submission to the callback."""
+        return self.received.at - self.submitted_at if self.received else 0.0
+
+
+@dataclass
+class Outcome:
+    """What became of one picture."""
+
+    name: str
+    job: str
+    status: str
+    engine: str
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+    attempts: int
+    note: str
+    before: bytes | None = field(repr=False, default=None)
+    after: bytes | None = field(repr=False, default=None)
+
+    @property
+    def kind(self) -> Any:
+        """edited, fallback or failed."""
+        if self.status == "failed":
+            return "failed"
+        return "fallback" if self.engine == "local_fallback" else "edited"
+
+
+def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
+    """What became of a job's pictures: of a batch by its report, of a single one by its callback."""
+    payload = job.payload
+    if job.operation == "batch":
+        return _outcomes_of_batch(info, job, payload)
+    picture = job.pictures[0]
+    after = None
+    if "result_image_base64" in payload:
+        after = base64.b64decode(payload["result_image_base64"])
+    elif "result_url" in payload:
+        after = httpx2.get(payload["result_url"], timeout=30).raise_for_status().content
+    return [
+        Outcome(
+            name=picture.name,
+            job=TITLES[job.operation],
+            status=payload["status"],
+            engine="" if after is None else "openai",
+            seconds=job.seconds,
+            bytes_in=len(picture.content),
+            bytes_out=len(after or b""),
+            attempts=1,
+            note=payload.get("error", ""),
+            before=picture.content,
+            after=after,
+        )
+    ]
+
+
+def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> list[Outcome]:
+    bucket = info.images_client()
+
+    def read(key: str) -> bytes:
+        content: bytes = bucket.get_object(Bucket=info.output_bucket, Key=key)["Body"].read()
+        return content
+
+    listed = bucket.list_objects_v2(Bucket=info.output_bucket, Prefix=payload["output_prefix"]).get("Contents", [])
+    reports = [entry["Key"] for entry in listed if entry["Key"].endswith(".jsonl")]
+    lines = read(reports[0]).decode().splitlines() if reports else []
+    files = {picture.name: picture.content for picture in job.pictures}
+    outcomes = []
+    for line in lines:
+        entry = json.loads(line)
+        before = files.get(entry["key"], b"")
+        output_key = entry.get("output_key")
+        outcomes.append(
+            Outcome(
+                name=entry["key"],
+                job=TITLES["batch"],
+                status=entry["status"],
+                engine=entry.get("engine") or "",
+                seconds=(entry.get("ms") or 0) / 1000,
+                bytes_in=entry.get("bytes_in") or len(before),
+                bytes_out=entry.get("bytes_out") or 0,
+                attempts=entry.get("attempts") or 1,
+                note=_words(entry.get("error")),
+                before=before if is_image(before) else None,
+                after=read(output_key) if output_key else None,
+            )
+        )
+    return outcomes
+
+
+def _words(error: Any) -> str:
+    return error if isinstance(error, str) else json.dumps(error) if error else ""
+
+
+def is_image(content: bytes) -> bool:
+    """Whether Pillow knows the content as an image."""
+    try:
+        with Image.open(BytesIO(content)) as image:
+            return bool(image.size)
+    except (UnidentifiedImageError, OSError):
+        return False
+
+
+def table_of(outcomes: list[Outcome]) -> Table:
+    """Lay out every image, what became of it and how long it took."""
+    table = Table(title="every image, and what became of it", title_justify="left", expand=True)
+    table.add_column("image", no_wrap=True)
+    table.add_column("job", no_wrap=True)
+    table.add_column("what became of it", ratio=1)
+    table.add_column("KB", justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    colours = {"edited": "green", "fallback": "yellow", "failed": "red"}
+    for one in outcomes:
+        text = {"edited": "edited", "fallback": "billing limit: local fallback"}.get(one.kind, f"failed: {one.note}")
+        if one.attempts > 1:
+            text += f" (attempt {one.attempts})"
+        sizes = f"{one.bytes_in / 1000:.0f} → {one.bytes_out / 1000:.0f}" if one.bytes_out else ""
+        table.add_row(escape(one.name), one.job, f"[{colours[one.kind]}]{escape(text)}[/]", sizes, f"{one.seconds:.1f}")
+    return table
+
+
+def sheet_of(outcomes: list[Outcome], subtitle: str) -> Image.Image:
+    """Draw the contact sheet."""
+    entries = [
+        Entry(
+            one.name,
+            one.job,
+            one.kind,
+            _details(one),
+            one.before or "This file is not an image.",
+            one.after or one.note or "There is no result.",
+        )
+        for one in outcomes
+    ]
+    return contact_sheet.draw("wxo-image-jobs: before and after", subtitle, entries)
+
+
+def _details(one: Outcome) -> str:
+    if one.kind == "failed":
+        return ""
+    sizes = f"{one.bytes_in / 1000:.0f} KB to {one.bytes_out / 1000:.0f} KB"
+    return f"{one.seconds:.1f} s  ·  {sizes}" + ("  ·  billing limit" if one.kind == "fallback" else "")

@@ -1,0 +1,222 @@
+"""A stand-in for OpenAI that speaks `POST /v1/images/edits`, makes edits that can be seen, and fails on demand.
+
+`python -m standins.openai --port 8081` runs it by itself; tests run it in their own process.
+
+What it answers is decided by the first of these that holds:
+- in the same process, `will_answer`: the answers in turn;
+- a rule: `POST /_control/faults` with a `Fault`; the first that fits a request and has some `times` left is taken;
+- the request itself: a prompt that holds `[fault:rate_limit]`, or a PNG with a text chunk `fault` of that value.
+
+`GET /_control/calls` lists the edits asked for, `PUT /_control/latency` sets the seconds an edit takes,
+`POST /_control/reset` forgets the calls, the rules and the answers.
+"""
+
+import re
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, field, replace
+from io import BytesIO
+from typing import Annotated, Any, Self
+
+import typer
+from PIL import Image, UnidentifiedImageError
+from werkzeug import Request, Response
+
+from standins.edits import FORMATS, tinted
+from standins.openai_answers import FAULTS, MISBEHAVIOURS, REFUSALS, Answer, Fault, edited, refused
+from standins.server import CONTROL, Server, json_response
+
+_EDITS = "/v1/images/edits"
+DEFAULT_LATENCY = 0.5
+_MARKER = re.compile(r"\[fault:(\w+)\]")
+_KEPT_BODIES = 100
+_INVALID = "invalid_request_error"
+
+
+@dataclass
+class Call:
+    """An edit that was asked for. `status` is the answer's, 0 for none; `ended_at` is None while it is under way."""
+
+    prompt: str
+    filename: str
+    model: str
+    output_format: str
+    bytes_in: int
+    started_at: float
+    fault: str | None = None
+    status: int = 0
+    ended_at: float | None = None
+
+    def end(self) -> None:
+        """Note that the answer was sent, or broken off."""
+        self.ended_at = time.time()
+
+
+@dataclass
+class OpenAIStandIn:
+    """The stand-in; a context manager. `latency` is the seconds from a request's arrival to its answer.
+
+    `requests` are the last hundred bodies as they came.
+    """
+
+    port: int = 0
+    latency: float = DEFAULT_LATENCY
+    calls: list[Call] = field(default_factory=list)
+    requests: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
+    _answers: deque[Answer] = field(default_factory=deque)
+    _faults: list[Fault] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._server = Server(self.port, self._serve)
+
+    @property
+    def base_url(self) -> str:
+        """What the OpenAI SDK takes as its `base_url`."""
+        return f"{self._server.url}/v1"
+
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.__exit__()
+
+    def fail(self, fault: str, **options: Any) -> None:
+        """Add a rule; see `Fault`."""
+        with self._lock:
+            self._faults.append(Fault(fault=fault, **options))
+
+    def will_answer(self, *answers: Answer) -> None:
+        """Give these answers in turn, whatever is asked; the last one for all that follow."""
+        with self._lock:
+            self._answers = deque(answers)
+
+    def reset(self) -> None:
+        """Forget the calls, the rules and the answers."""
+        with self._lock:
+            for kept in (self.calls, self.requests, self._answers, self._faults):
+                kept.clear()
+
+    def _serve(self, request: Request) -> Response:
+        arrived, body = time.monotonic(), request.get_data()
+        if request.path.startswith(CONTROL):
+            return self._control(request.method, request.path.removeprefix(CONTROL), body)
+        if (request.method, request.path) != ("POST", _EDITS):
+            return self._send(refused(404, "unknown_url", _INVALID, f"Unknown URL ({request.path})"))
+        return self._edit(request, body, arrived)
+
+    def _edit(self, request: Request, body: bytes, arrived: float) -> Response:
+        image = request.files.get("image") or request.files.get("image[]")
+        content = image.stream.read() if image else b""
+        if problem := _problem(request, content):
+            return self._send(refused(400, "invalid_value", _INVALID, problem))
+        form, filename = request.form, (image and image.filename) or ""
+        wanted = form.get("output_format", "png")
+        call = Call(form["prompt"], filename, form.get("model", ""), wanted, len(content), time.time())
+        with self._lock:
+            scripted = self._scripted()
+            fault = None if scripted else self._fault_of(call, content)
+            call.fault = fault.fault if fault else None
+            self.calls.append(call)
+            self.requests.append(body)
+        answer = scripted or self._made(call, content, fault, arrived)
+        call.status = 0 if answer.connection in ("hang", "drop") else answer.status
+        response = self._send(answer)
+        response.call_on_close(call.end)
+        return response
+
+    def _made(self, call: Call, image: bytes, fault: Fault | None, arrived: float) -> Answer:
+        """What a fault answers by itself, or the edit; with the fault `wrong_format` in another format."""
+        answer = _answer_of(fault) if fault else None
+        if answer is None:
+            other = "jpeg" if call.output_format == "png" else "png"
+            answer = edited(tinted(image, call.prompt, other if fault else call.output_format))
+        return replace(answer, delay=max(0.0, self.latency - (time.monotonic() - arrived)))
+
+    def _send(self, answer: Answer) -> Response:
+        if answer.connection == "hang":
+            return self._server.drop(after=answer.seconds)
+        self._server.closing.wait(answer.delay)
+        if answer.connection == "drop":
+            return self._server.drop()
+        if answer.connection == "drip":
+            return self._server.drip()
+        return Response(answer.payload, answer.status, answer.headers, content_type=answer.content_type)
+
+    def _scripted(self) -> Answer | None:
+        return self._answers.popleft() if len(self._answers) > 1 else next(iter(self._answers), None)
+
+    def _fault_of(self, call: Call, image: bytes) -> Fault | None:
+        """The first rule that fits, or what the prompt or the picture asks for."""
+        for rule in self._faults:
+            if rule.prompt in call.prompt and rule.filename in call.filename:
+                if rule.times is not None:
+                    rule.times -= 1
+                    if rule.times == 0:
+                        self._faults.remove(rule)
+                return rule
+        found = _MARKER.search(call.prompt)
+        name = found[1] if found else None
+        if name is None and b"fault\0" in image[:4096]:
+            name = Image.open(BytesIO(image)).info.get("fault")
+        return Fault(fault=name) if name in FAULTS else None
+
+    def _control(self, method: str, action: str, body: bytes) -> Response:
+        try:
+            match method, action:
+                case "GET", "calls":
+                    return json_response([asdict(call) for call in list(self.calls)])
+                case "POST", "faults":
+                    self.fail(**Fault.model_validate_json(body).model_dump())
+                case "POST", "reset":
+                    self.reset()
+                case "PUT", "latency":
+                    self.latency = float(body)
+                case _:
+                    return json_response({"detail": f"no such control: {method} {action}"}, 404)
+        except ValueError as error:  # pydantic's refusal of a fault among them
+            return json_response({"detail": str(error)}, 422)
+        return Response(status=204)
+
+
+def _problem(request: Request, image: bytes) -> str:
+    """Say what OpenAI would find wrong with a request; empty when it would find nothing."""
+    if not request.headers.get("Authorization", "").startswith("Bearer "):
+        return "You didn't provide an API key."
+    if not image or not request.form.get("prompt"):
+        return "Missing required parameter: 'image' and 'prompt' are needed, as multipart/form-data."
+    try:
+        with Image.open(BytesIO(image)) as opened:
+            found = opened.format
+    except (UnidentifiedImageError, OSError):
+        found = None
+    if found not in ("PNG", "JPEG", "WEBP"):
+        return "Invalid image file or mode: only PNG, JPEG and WebP pictures are supported."
+    if (wanted := request.form.get("output_format", "png")) not in FORMATS:
+        return f"Invalid value: '{wanted}'. Supported values are: {sorted(FORMATS)}."
+    return ""
+
+
+def _answer_of(fault: Fault) -> Answer | None:
+    if misbehaving := MISBEHAVIOURS.get(fault.fault):
+        return replace(misbehaving, seconds=fault.seconds)
+    refusal = REFUSALS.get(fault.fault)
+    if refusal and fault.retry_after is not None:
+        return replace(refusal, headers={"Retry-After": f"{fault.retry_after:g}"})
+    return refusal
+
+
+def main(
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8081,
+    latency: Annotated[float, typer.Option(help="Seconds that an edit takes.")] = DEFAULT_LATENCY,
+) -> None:
+    """Stand in for OpenAI until the process is ended."""
+    with OpenAIStandIn(port, latency) as standin:
+        print(f"OpenAI stand-in on {standin.base_url}", flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    typer.run(main)

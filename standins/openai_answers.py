@@ -1,0 +1,107 @@
+"""What the OpenAI stand-in can answer: edits, refusals in the form of OpenAI's API, and answers that are broken."""
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+USAGE = {
+    "input_tokens": 323,
+    "input_tokens_details": {"image_tokens": 308, "text_tokens": 15},
+    "output_tokens": 1056,
+    "total_tokens": 1379,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. `body` is sent as JSON unless it is bytes, `delay` seconds after the request.
+
+    `connection` says what else may happen: it breaks off ("hang": after `seconds`), or the answer drips without end.
+    """
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    delay: float = 0
+    connection: Literal["kept", "hang", "drop", "drip"] = "kept"
+    seconds: float = 3600
+
+    @property
+    def payload(self) -> bytes:
+        """The body as it is sent."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+def edited(image: bytes, delay: float = 0) -> Answer:
+    """Answer an edit that worked, as the SDK's `ImagesResponse` has it."""
+    return images([base64.b64encode(image).decode()], delay)
+
+
+def images(encoded: list[str] | None, delay: float = 0) -> Answer:
+    """Answer an edit with images that are encoded already, well or not."""
+    data = None if encoded is None else [{"b64_json": image} for image in encoded]
+    return Answer(body={"created": 1, "data": data, "usage": USAGE}, delay=delay)
+
+
+def refused(
+    status: int, code: str | None = None, kind: str | None = None, message: str = "No.", **headers: str
+) -> Answer:
+    """Refuse an edit in the form of OpenAI's API; `Retry_After="5"` is a header."""
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    return Answer(status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+_QUOTA = "insufficient_quota"
+REFUSALS = {
+    # The billing limit in each of its shapes.
+    "billing_hard_limit": refused(
+        400, "billing_hard_limit_reached", "billing_limit_user_error", "Billing hard limit has been reached."
+    ),
+    "billing_message": refused(400, None, "invalid_request_error", "Billing hard limit has been reached"),
+    "organization_spend_limit": refused(
+        429, "organization_spend_limit_exceeded", _QUOTA, "Your organization reached its spend limit."
+    ),
+    "project_spend_limit": refused(
+        429, "project_spend_limit_exceeded", _QUOTA, "Your project reached its spend limit."
+    ),
+    # Another thing: the account has no credit.
+    "insufficient_quota": refused(429, _QUOTA, _QUOTA, "You exceeded your current quota, please check your plan."),
+    "rate_limit": refused(429, "rate_limit_exceeded", "requests", "Rate limit reached for images per minute."),
+    "moderation": refused(
+        400, "moderation_blocked", "image_generation_user_error", "Your request was rejected by the safety system."
+    ),
+    "invalid_api_key": refused(401, "invalid_api_key", "invalid_request_error", "Incorrect API key provided."),
+    "server_error": refused(500, None, "server_error", "The server had an error while processing your request."),
+    "unavailable": refused(503, None, "server_error", "The engine is currently overloaded, please try again later."),
+}
+# Faults that are no answer, or an answer without a good image. (`wrong_format` depends on the request.)
+MISBEHAVIOURS = {
+    "hang": Answer(connection="hang"),
+    "drop": Answer(connection="drop"),
+    "empty": images([]),
+    "null_data": images(None),
+    "not_base64": images(["!not base64!"]),
+    "garbage_image": edited(b"not an image" * 64),
+    "wrong_format": None,
+}
+FAULTS = sorted(REFUSALS.keys() | MISBEHAVIOURS.keys())
+
+
+class Fault(BaseModel):
+    """A rule: how requests fail whose prompt holds `prompt` and whose picture's file name holds `filename`.
+
+    `times` is how often (None: always), `retry_after` a header in seconds (rate_limit), `seconds` how long to hang.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    fault: Annotated[str, Field(pattern=f"^({'|'.join(FAULTS)})$")]
+    prompt: str = ""
+    filename: str = ""
+    times: Annotated[int, Field(ge=1)] | None = None
+    retry_after: float | None = None
+    seconds: float = 3600

@@ -1,0 +1,78 @@
+"""The small HTTP server under the stand-ins."""
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+from werkzeug import Request, Response
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+HOST = "127.0.0.1"
+# Sent before a part of the path of what steers a stand-in.
+CONTROL = "/_control/"
+
+
+class Server:
+    """Answers requests on 127.0.0.1, each in a thread of its own; a context manager. Port 0 takes a free one."""
+
+    def __init__(self, port: int, answer: Callable[[Request], Response]) -> None:
+        self.closing = threading.Event()
+        application = _Request.application(answer)
+        self._server = make_server(HOST, port, application, threaded=True, request_handler=_Connection)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The server's base URL, without a slash at its end."""
+        return f"http://{HOST}:{self._server.port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join(timeout=5)
+
+    def drop(self, after: float = 0) -> Response:
+        """Break the connection off without an answer, `after` seconds or when the server closes."""
+        return Response(self._breaking_off(after))
+
+    def drip(self) -> Response:
+        """Send an answer that has no end: a byte every tenth of a second."""
+        return Response(self._dripping(), headers={"Content-Length": "1000000"})
+
+    def _breaking_off(self, after: float) -> Iterator[bytes]:
+        self.closing.wait(after)
+        raise ConnectionAbortedError("the stand-in breaks the connection off")
+        yield b""  # makes this a generator, which runs when the answer is to be sent
+
+    def _dripping(self) -> Iterator[bytes]:
+        while not self.closing.wait(0.1):
+            yield b" "
+
+
+def json_response(payload: Any, status: int = 200) -> Response:
+    """An answer as JSON."""
+    return Response(json.dumps(payload), status, content_type="application/json")
+
+
+class _Request(Request):
+    max_form_memory_size = None
+
+
+class _Connection(WSGIRequestHandler):
+    timeout = 120
+
+    def connection_dropped(self, *_: Any) -> None:
+        """Reset the connection, so that the client does not take it for an answer's end."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def log_request(self, *_: object) -> None:
+        """Log nothing: prompts and query strings stay out of the logs."""

@@ -1,0 +1,38 @@
+"""Naming what a file is, by its first bytes."""
+
+import time
+
+import pytest
+
+from imagejobs.image_types import HEAD_BYTES, refusal, sniffed_type
+
+CAMERA_RAW = {
+    "CR2": b"II*\x00\x10\x00\x00\x00CR\x02\x00" + bytes(20),
+    "CR3": b"\x00\x00\x00\x18ftypcrx \x00\x00\x00\x01crx isom",
+    "CRW": b"II\x1a\x00\x00\x00HEAPCCDR" + bytes(18),
+    "IIQ": b"II*\x00\x10\x00\x00\x00IIIIwaR\x01" + bytes(16),
+    "IIQ, big-endian": b"MM\x00*\x00\x00\x00\x10MMMMRawT" + bytes(16),
+    "RAF": b"FUJIFILMCCD-RAW 0201FF393101" + bytes(8),
+    "ORF": b"IIRO\x08\x00\x00\x00" + bytes(24),
+    "RW2": b"IIU\x00\x18\x00\x00\x00" + bytes(24),
+    "MRW": b"\x00MRM" + bytes(28),
+    "X3F": b"FOVb" + bytes(28),
+}
+
+
+@pytest.mark.parametrize("head", [pytest.param(head, id=name) for name, head in CAMERA_RAW.items()])
+def test_a_camera_raw_file_is_told_by_its_head(head: bytes) -> None:
+    assert sniffed_type(head[:HEAD_BYTES]) is None
+    assert refusal(head) == "the file is a camera raw file: export it as JPEG or TIFF"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"<!-- -->" * 1000, b"<?xml ?>" * 1000, b"<!DOCTYPE svg>" * 1000, b" \n" * 4000, b"<!--" * 2000, b"<" * 8000],
+)
+def test_a_file_made_to_hold_up_the_patterns_does_not(head: bytes) -> None:
+    started = time.monotonic()
+
+    assert "expected PNG, JPEG" in refusal(head)
+
+    assert time.monotonic() - started < 1
