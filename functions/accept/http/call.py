@@ -2,9 +2,9 @@
 
 import hmac
 import re
-from codecs import BOM_UTF8
 from base64 import b64decode
 from binascii import Error as Base64Error
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -79,10 +79,15 @@ def _raw_body(event: APIGatewayProxyEvent) -> bytes:
     return sent.removeprefix(BOM_UTF8)
 
 
-def correlation_id_of(event: APIGatewayProxyEvent) -> str:
-    """The caller's correlation id, or a new one where there is none that can be used."""
+def correlation_id_of(event: APIGatewayProxyEvent) -> tuple[str, str | None]:
+    """The caller's correlation id; or a new one, with the caller's own where it has one that cannot be used.
+
+    It is a label for logs and callbacks: no job is refused for it.
+    """
     given = event.headers.get(CORRELATION_ID)
-    return given if given and re.fullmatch(CORRELATION_ID_PATTERN, given) else str(uuid4())
+    if not given:
+        return str(uuid4()), None
+    return (given, None) if re.fullmatch(CORRELATION_ID_PATTERN, given) else (str(uuid4()), given)
 
 
 def require_token(event: APIGatewayProxyEvent, secrets: Secrets) -> None:
