@@ -1,6 +1,6 @@
 """Files that systems and tools leave in people's folders: none of them is an image that someone wants edited."""
 
-_FILES = {
+FILES = {
     # macOS
     ".ds_store",
     ".localized",
@@ -13,7 +13,7 @@ _FILES = {
     # KDE
     ".directory",
 }
-_FOLDERS = {
+FOLDERS = {
     # macOS, and what its archives bring along
     "__macosx",
     ".appledouble",
@@ -28,12 +28,12 @@ _FOLDERS = {
     "@eadir",
 }
 # AppleDouble: what a file has on macOS beside its bytes, kept as `._name` where a file system takes no more (RFC 1740).
-_PREFIX = "._"
+PREFIX = "._"
 # Hadoop's mark of a folder.
-_SUFFIX = "_$folder$"
+SUFFIX = "_$folder$"
 
 
 def is_leftover(path: str) -> bool:
     """Tell by its path below a batch's folder whether a file is one of them; the case of letters does not matter."""
     *folders, name = path.lower().split("/")
-    return name in _FILES or name.startswith(_PREFIX) or name.endswith(_SUFFIX) or not _FOLDERS.isdisjoint(folders)
+    return name in FILES or name.startswith(PREFIX) or name.endswith(SUFFIX) or not FOLDERS.isdisjoint(folders)

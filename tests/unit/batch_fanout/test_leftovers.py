@@ -1,8 +1,12 @@
 """Which files of a real folder are none that someone wants edited."""
 
+from pathlib import Path
+
 import pytest
 
-from functions.batch_fanout.leftovers import is_leftover
+from functions.batch_fanout.leftovers import FILES, FOLDERS, PREFIX, SUFFIX, is_leftover
+
+API_PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 
 
 @pytest.mark.parametrize(
@@ -50,3 +54,10 @@ def test_a_leftover_is_told_by_its_path(path: str) -> None:
 )
 def test_another_file_is_not(path: str) -> None:
     assert not is_leftover(path)
+
+
+def test_the_documentation_names_them_all() -> None:
+    page = API_PAGE.read_text().lower()
+
+    for name in (*FILES, *FOLDERS, PREFIX, SUFFIX):
+        assert f"`{name}`".replace("\r", "\\r") in page
