@@ -5,6 +5,7 @@ import json
 import time
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -59,6 +60,11 @@ class TestEmptyFields:
 
         assert (first.status, second.status) == (202, 202)
         assert first.body == second.body
+
+    def test_of_headers_and_query_are_absent(self, api: Api) -> None:
+        assert api("GET", "/health", query={"deep": ""}).body["mode"] == "async"
+        empty = {"callbackUrl": "", "Idempotency_Key": "", "x_correlation_id": "", "x_workshop_token": ""}
+        assert api("POST", f"/jobs/{uuid4()}/retry", **empty).status == 404
 
     def test_alone_are_no_image(self, api: Api) -> None:
         answered = api.post(IMAGE_ROUTES[0], {"prompt": "p", "image_base64": "", "image_key": "", "image_url": ""})
