@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,7 +20,7 @@ from functions.accept.http.call import (
     require_token,
 )
 from functions.accept.http.handlers import logger
-from functions.accept.http.headers import CORRELATION_ID
+from functions.accept.http.headers import CORRELATION_ID, REPLACED_CORRELATION_ID
 from functions.accept.http.problems import (
     InvalidRequestError,
     MethodNotAllowedError,
@@ -31,6 +32,10 @@ from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources
 from imagejobs.errors import StorageUnavailableError
+
+# What a header of an answer can repeat of one of the request as it is: visible ASCII, but for the escaping % itself.
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+_MAX_REPEATED = 128
 
 
 def build_api(resources: AcceptResources) -> APIGatewayRestResolver:
@@ -49,7 +54,7 @@ def _cors(origins: list[str]) -> CORSConfig:
         allow_origin=origins[0],
         extra_origins=origins[1:],
         allow_headers=sorted({name for route in ROUTES for name in route.header_names}),
-        expose_headers=["Location", "Retry-After", CORRELATION_ID],
+        expose_headers=["Location", "Retry-After", CORRELATION_ID, REPLACED_CORRELATION_ID],
         max_age=600,
     )
 
@@ -78,11 +83,14 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
     """Around every route: the correlation id in logs and answer, and every refusal as docs/api.md says it."""
 
     def middleware(api: APIGatewayRestResolver, next_middleware: Callable[..., Answer]) -> Answer:
-        correlation_id = correlation_id_of(api.current_event)
+        correlation_id, replaced = correlation_id_of(api.current_event)
         api.append_context(correlation_id=correlation_id)  # type: ignore[no-untyped-call]
-        with logger.append_context_keys(correlation_id=correlation_id):
+        told = {CORRELATION_ID: correlation_id}
+        if replaced:
+            told[REPLACED_CORRELATION_ID] = quote(replaced[:_MAX_REPEATED], safe=_VISIBLE, errors="replace")
+        with logger.append_context_keys(**{name.removeprefix("x-").replace("-", "_"): told[name] for name in told}):
             answered = _guarded(lambda: next_middleware(api))
-        answered.headers |= {CORRELATION_ID: correlation_id, "X-Content-Type-Options": "nosniff"}
+            answered.headers |= {**told, "X-Content-Type-Options": "nosniff"}
         if depends_on_origin:
             answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
         if api.current_event.http_method == "HEAD":
