@@ -109,6 +109,10 @@ deploy: setup ## Deploy to AWS, with the credentials and region of the environme
 redeliver: setup ## Send the callbacks on a stack's dead-letter queue again (STACK=name or STACK_FILE=.local/stack.json)
 	@$(BIN)/python -m tools.redeliver $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
 
+.PHONY: redrive
+redrive: setup ## Take executions up where they failed, unless their caller was answered (STACK=name ARGUMENTS=--dry-run)
+	@$(BIN)/python -m tools.redrive $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
+
 .PHONY: up
 up: setup ## Start the embedded AWS in the background and deploy the stack into it
 	@$(BIN)/python -m local up

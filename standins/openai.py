@@ -2,6 +2,8 @@
 
 Its edits can be seen, and it fails on demand.
 
+It knows every model that `GET /v1/models/{model}` asks for.
+
 `python -m standins.openai --port 8081` runs it by itself; tests run it in their own process.
 
 What it answers is decided by the first of these that holds:
@@ -30,7 +32,7 @@ from standins.openai_answers import FAULTS, MISBEHAVIOURS, REFUSALS, Answer, Fau
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Server, json_response
 
-_EDITS, _MODERATIONS = "/v1/images/edits", "/v1/moderations"
+_EDITS, _MODERATIONS, _MODEL = "/v1/images/edits", "/v1/moderations", "/v1/models/"
 DEFAULT_LATENCY = 0.5
 _MARKER = re.compile(r"\[fault:(\w+)\]")
 _KEPT_BODIES = 100
@@ -116,6 +118,8 @@ class OpenAIStandIn:
         if (request.method, request.path) == ("POST", _MODERATIONS):
             self.moderations.append(body)
             return self._send(self._moderation or moderated(body))
+        if request.method == "GET" and request.path.startswith(_MODEL):
+            return json_response({"id": request.path.removeprefix(_MODEL), "object": "model", "owned_by": "stand-in"})
         if (request.method, request.path) != ("POST", _EDITS):
             return self._send(refused(404, "unknown_url", _INVALID, f"Unknown URL ({request.path})"))
         return self._edit(request, body, arrived)

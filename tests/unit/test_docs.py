@@ -72,7 +72,14 @@ def test_the_configuration_page_spells_every_name_out() -> None:
     variables = set(template()["Globals"]["Function"]["Environment"]["Variables"])
     for resource in template()["Resources"].values():
         variables |= set(resource.get("Properties", {}).get("Environment", {}).get("Variables", {}))
-    of_the_stack = {"JOBS_BUCKET", "SECRET_ARN", "SIGNING_SECRET_ARN", "STATE_MACHINE_ARN", "DEAD_LETTER_QUEUE_URL"}
+    of_the_stack = {
+        "JOBS_BUCKET",
+        "SECRET_ARN",
+        "SIGNING_SECRET_ARN",
+        "STATE_MACHINE_ARN",
+        "DEAD_LETTER_QUEUE_URL",
+        "POWERTOOLS_METRICS_NAMESPACE",
+    }
 
     assert [name for name in template()["Parameters"] if f"| `{name}` |" not in text] == []
     assert [name for name in variables - of_the_stack if f"`{name}`" not in text] == []

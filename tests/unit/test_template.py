@@ -24,7 +24,7 @@ FUNCTIONS = {
     "callback": "CallbackFunction",
 }
 # Read by libraries or set by Lambda itself, not by a settings model.
-NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL"}
+NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
 # The contract (docs/api.md, "Configuration"): name -> default, as template parameters.
 CONTRACT = {
     "CosEndpoint": "",

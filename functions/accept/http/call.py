@@ -4,6 +4,7 @@ import hmac
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -53,8 +54,10 @@ def answer(status: HTTPStatus, body: BaseModel, headers: dict[str, str] | None =
 def read_request[R: OpenRequest](
     model: type[R], event: APIGatewayProxyEvent, path: dict[str, str], settings: AcceptSettings
 ) -> R:
-    """Read what was sent; raises InvalidRequestError with everything that is wrong with headers, path and body."""
-    parts: dict[str, Any] = {"header": event.headers, "path": path}
+    """Read what was sent; raises InvalidRequestError with everything that is wrong with any part of it."""
+    # An empty parameter of the query is as good as none, like an empty header.
+    query = {name: value for name, value in (event.query_string_parameters or {}).items() if value}
+    parts: dict[str, Any] = {"header": event.headers, "path": path, "query": query}
     if "body" in model.model_fields:
         parts["body"] = _raw_body(event)
     try:
@@ -67,17 +70,25 @@ def _raw_body(event: APIGatewayProxyEvent) -> bytes:
     body = event.body or ""
     if not event.is_base64_encoded:
         # A lone surrogate can stand in an event's JSON, but never in a body's UTF-8: pydantic refuses it then.
-        return body.encode(errors="surrogatepass")
-    try:
-        return b64decode(body)
-    except Base64Error:
-        raise InvalidRequestError.at("body", msg="expected a JSON object in UTF-8", kind="json_invalid") from None
+        sent = body.encode(errors="surrogatepass")
+    else:
+        try:
+            sent = b64decode(body)
+        except Base64Error:
+            raise InvalidRequestError.at("body", msg="expected a JSON object in UTF-8", kind="json_invalid") from None
+    # "Implementations that parse JSON texts MAY ignore the presence of a byte order mark" (RFC 8259, section 8.1).
+    return sent.removeprefix(BOM_UTF8)
 
 
-def correlation_id_of(event: APIGatewayProxyEvent) -> str:
-    """The caller's correlation id, or a new one where there is none that can be used."""
+def correlation_id_of(event: APIGatewayProxyEvent) -> tuple[str, str | None]:
+    """The caller's correlation id; or a new one, with the caller's own where it has one that cannot be used.
+
+    It is a label for logs and callbacks: no job is refused for it.
+    """
     given = event.headers.get(CORRELATION_ID)
-    return given if given and re.fullmatch(CORRELATION_ID_PATTERN, given) else str(uuid4())
+    if not given:
+        return str(uuid4()), None
+    return (given, None) if re.fullmatch(CORRELATION_ID_PATTERN, given) else (str(uuid4()), given)
 
 
 def require_token(event: APIGatewayProxyEvent, secrets: AcceptSecrets) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
@@ -20,7 +21,7 @@ from functions.accept.http.call import (
     require_token,
 )
 from functions.accept.http.handlers import logger
-from functions.accept.http.headers import CORRELATION_ID
+from functions.accept.http.headers import CORRELATION_ID, REPLACED_CORRELATION_ID
 from functions.accept.http.problems import (
     InvalidRequestError,
     MethodNotAllowedError,
@@ -36,6 +37,10 @@ from imagejobs.errors import ConfigurationError, RetryableError
 from imagejobs.observability import loggable_error, loggable_stack
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+# What a header of an answer can repeat of one of the request as it is: visible ASCII, but for the escaping % itself.
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+_MAX_REPEATED = 128
 
 
 def build_api(resources: AcceptResources) -> APIGatewayRestResolver:
@@ -54,7 +59,7 @@ def _cors(origins: list[str]) -> CORSConfig:
         allow_origin=origins[0],
         extra_origins=origins[1:],
         allow_headers=sorted({name for route in ROUTES for name in route.header_names}),
-        expose_headers=["Location", "Retry-After", CORRELATION_ID],
+        expose_headers=["Location", "Retry-After", CORRELATION_ID, REPLACED_CORRELATION_ID],
         max_age=600,
     )
 
@@ -83,13 +88,17 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
     """Around every route: the correlation id in logs and answer, and every refusal as docs/api.md says it."""
 
     def middleware(api: APIGatewayRestResolver, next_middleware: Callable[..., Answer]) -> Answer:
-        correlation_id = correlation_id_of(api.current_event)
+        correlation_id, replaced = correlation_id_of(api.current_event)
         api.append_context(correlation_id=correlation_id)  # type: ignore[no-untyped-call]
+        told = {CORRELATION_ID: correlation_id}
+        if replaced:
+            told[REPLACED_CORRELATION_ID] = quote(replaced[:_MAX_REPEATED], safe=_VISIBLE, errors="replace")
+        keys = {name.removeprefix("x-").replace("-", "_"): value for name, value in told.items()}
         caller, route = owner_of(api.current_event), _route_of(api.current_event)
-        with logger.append_context_keys(correlation_id=correlation_id, caller=caller, route=route):
+        with logger.append_context_keys(caller=caller, route=route, **keys):
             answered = _guarded(lambda: next_middleware(api))
+            answered.headers |= {**told, "X-Content-Type-Options": "nosniff"}
             logger.info("answered", extra={"status": int(answered.status_code)})
-        answered.headers |= {CORRELATION_ID: correlation_id, "X-Content-Type-Options": "nosniff"}
         if depends_on_origin:
             answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
         if api.current_event.http_method == "HEAD":

@@ -64,6 +64,7 @@ class JobReader:
             "job_id": job_id,
             "operation": request.operation,
             "created_at": request.created_at,
+            "retry_of": request.retry_of,
             "delivery": _told(delivery),
         }
         return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))

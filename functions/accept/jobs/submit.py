@@ -27,11 +27,13 @@ class Submission:
     correlation_id: str
     idempotency_key: str | None
     owner: str
+    retry_of: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """A digest of all that makes the request what it is."""
         parts = [self.operation, self.callback_url, self.body.model_dump(mode="json", exclude_none=True)]
+        parts += [self.retry_of] if self.retry_of else []
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -67,7 +69,7 @@ def submit(
 def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: EditSecrets) -> None:
     if missing := settings.missing(operation, secrets):
         raise NotConfiguredError(
-            f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the stack's secret, "
+            f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the owner's secret, "
             "the rest are parameters of the stack"
         )
 
@@ -127,5 +129,6 @@ def _request(submission: Submission, job_id: str) -> JobRequest:
         callback_url=submission.callback_url,
         correlation_id=submission.correlation_id,
         created_at=datetime.now(UTC),
+        retry_of=submission.retry_of,
         **choices,
     )

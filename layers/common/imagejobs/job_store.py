@@ -53,6 +53,8 @@ class JobRequest(BaseModel):
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
+    # The batch whose failed images this one edits again.
+    retry_of: str | None = None
 
 
 class IdempotencyClaim(BaseModel):

@@ -1,5 +1,6 @@
 """The routes around jobs, and what every route has in common."""
 
+import io
 import json
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from functions.accept.http.handlers import logger
 from functions.accept.http.routes import ROUTES
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Api
@@ -185,3 +187,48 @@ class TestABrokenSecret:
         answered = Api(stack | {"SECRET_ARN": "nothing"}).post("/process-image-async", image_body)
 
         assert (answered.status, answered.headers["Retry-After"]) == (503, "5")
+
+
+def test_every_line_has_the_caller_and_the_route(
+    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+
+    job_id = api.post("/process-image-async", image_body | {"filename": "anna.png"}, x_api_key="one").body["job_id"]
+    api("GET", f"/jobs/{job_id}", x_api_key="one")
+    api("GET", "/anna?name=anna", x_api_key="one")
+    api("ANNA", "/health")
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [(line["message"], line["route"], line.get("status")) for line in lines]
+    assert told == [
+        ("accepted", "POST /process-image-async", None),
+        ("answered", "POST /process-image-async", 202),
+        ("answered", "GET /jobs/{job_id}", 200),
+        ("answered", "GET (no route)", 404),
+        ("answered", "/health", 405),
+    ]
+    assert {line["caller"] for line in lines[:4]} == {"key:id-of-one"}
+    assert "anna" not in log.getvalue().lower()
+
+
+def test_an_unexpected_error_is_logged_without_its_message(
+    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+
+    name = "anna.png"
+
+    def fail(*_: object) -> None:
+        raise LookupError(name)  # not the name itself: a stack shows the line
+
+    monkeypatch.setattr(JobStore, "create", fail)
+    answered = api.post("/process-image-async", image_body)
+
+    assert answered.status == 500
+    (line,) = [json.loads(one) for one in log.getvalue().splitlines() if "unexpected" in one]
+    assert line["error"] == "LookupError"
+    assert "submit.py" in "".join(line["stack"])
+    assert "anna" not in log.getvalue()

@@ -75,10 +75,6 @@ BAD_BODIES = [
     ("prompt no string", {"prompt": 1, "image_base64": "aaaa"}, ["body", "prompt"]),
     ("no image", {"prompt": "p"}, ["body"]),
     ("two images", {"prompt": "p", "image_base64": "aaaa", "image_url": "https://e.example/a.png"}, ["body"]),
-    ("data prefix", {"prompt": "p", "image_base64": "data:image/png;base64,aaaa"}, ["body", "image_base64"]),
-    ("line break", {"prompt": "p", "image_base64": "aa\naa"}, ["body", "image_base64"]),
-    ("url-safe alphabet", {"prompt": "p", "image_base64": "aa-_"}, ["body", "image_base64"]),
-    ("bad padding", {"prompt": "p", "image_base64": "aaaaa"}, ["body", "image_base64"]),
     ("no image type", {"prompt": "p", "image_base64": base64.b64encode(b"<svg/>").decode()}, ["body", "image_base64"]),
     ("long filename", {"prompt": "p", "image_base64": "aaaa", "filename": "x" * 256}, ["body", "filename"]),
     ("name with NUL", {"prompt": "p", "image_base64": "aaaa", "filename": "a\u0000.png"}, ["body", "filename"]),
@@ -108,8 +104,6 @@ def test_bad_body_is_refused_and_nothing_recorded(api: Api, store: JobStore, bod
         {"prompt": "p", "prefix": "a\nb"},
         {"prompt": "p", "prefix": "a\u0085b"},
         {"prompt": "p", "max_files": 0},
-        {"prompt": "p", "max_files": True},
-        {"prompt": "p", "max_files": "3"},
         {"prompt": "p", "output_prefix": "a/b"},
         {"prompt": "p", "output_prefix": ".."},
         {"prompt": "p", "output_prefix": "x" * 65},
@@ -122,18 +116,10 @@ def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
     assert "pattern" not in answered.body["detail"][0]["msg"]
 
 
-def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
-    answered = api.post(BATCH_ROUTE, {"prompt": "p", "prefix": "", "output_prefix": ""})
-
-    request = store.get_request(answered.body["job_id"])
-    assert (request.prefix, request.output_prefix) == (None, None)
-
-
 def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
-    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b", x_correlation_id="a b")
+    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b")
 
     assert [item["loc"] for item in answered.body["detail"]] == [
-        ["header", "x-correlation-id"],
         ["header", "callbackUrl"],
         ["header", "Idempotency-Key"],
         ["body", "prompt"],
@@ -152,7 +138,6 @@ def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
         ({"callbackUrl": "https://0x7f.1/"}, "callbackUrl"),
         ({"Idempotency_Key": "a b"}, "Idempotency-Key"),
         ({"Idempotency_Key": "x" * 256}, "Idempotency-Key"),
-        ({"x_correlation_id": "a b"}, "x-correlation-id"),
     ],
 )
 def test_bad_header_is_refused(

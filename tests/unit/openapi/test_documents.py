@@ -232,6 +232,8 @@ def test_every_route_is_documented() -> None:
         ("delete", "/jobs/{job_id}"),
         ("delete", "/jobs/{job_id}/data"),
         ("post", "/jobs/{job_id}/redeliver"),
+        ("post", "/jobs/{job_id}/retry"),
+        ("get", "/health/deep"),
         ("get", "/openapi.json"),
         ("get", "/docs"),
     }

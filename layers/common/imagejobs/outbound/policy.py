@@ -7,6 +7,7 @@ which every parser agrees is taken; what other parsers might read otherwise is r
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from urllib.parse import urljoin
 
 from imagejobs.errors import PermanentError
 from imagejobs.outbound.addresses import Address, Reach, parse_address, reach_of, without_nat64
@@ -16,6 +17,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)(?P<target>[/?][^#\\]*)?", re.ASCII | re.DOTALL
 )
+# The characters of a Location, but for its fragment: those that no parser strips, repairs or takes for others.
+_LOCATION = re.compile(r"[!-\[\]-~]*", re.ASCII)
+_HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>.*))?", re.DOTALL)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 # RFC 952 allows no underscore in a host name, yet Docker's names have it.
@@ -106,6 +110,26 @@ def _is_runtime_api(address: Address, port: int, runtime_api: str) -> bool:
         address.is_loopback and runtime_address is not None and runtime_address.is_loopback
     )
     return same and str(port) == runtime_port
+
+
+def redirected(url: str, location: str) -> str:
+    """The URL that a redirect leads to: `location`, seen from the `url` that was called (RFC 9110, section 10.2.2).
+
+    It is a stranger's URL as any other, which `check_url` is still to judge.
+
+    Raises:
+        UrlRefusedError: it cannot be read in one way alone, or leads from https to another scheme.
+    """
+    location = location.partition("#")[0]
+    if not _LOCATION.fullmatch(location):
+        raise UrlRefusedError("has a space, a backslash or a character outside ASCII")
+    scheme = parse_url(url).scheme
+    if location.startswith("//"):
+        location = f"{scheme}:{location}"
+    found = location if _HAS_SCHEME.match(location) else urljoin(url, location)
+    if scheme == "https" and not found.lower().startswith("https:"):
+        raise UrlRefusedError("must begin with https://, as the one before it")
+    return found
 
 
 def rewritten(url: str, netloc: str) -> str:
