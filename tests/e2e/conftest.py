@@ -13,7 +13,7 @@ from imagejobs.storage import Bucket
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
 from standins.openai import OpenAIStandIn
 from standins.receiver import Received, Receiver
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 # The worker gives OpenAI this long, so that a hang is seen within a test's patience.

@@ -13,7 +13,7 @@ from local.stack import EmbeddedStack, StackInfo
 from standins.openai import OpenAIStandIn
 from standins.receiver import Step
 from tests.e2e.conftest import Service
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 # What OpenAI does -> how the callback's error begins; None where the job is completed (by the fallback).

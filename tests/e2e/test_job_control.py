@@ -15,7 +15,7 @@ from local.stack import StackInfo
 from standins.openai import OpenAIStandIn
 from standins.receiver import Step
 from tests.e2e.conftest import Service, encoded
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 

@@ -14,7 +14,7 @@ from imagejobs.executions import ExecutionName, Executions
 from local.stack import StackInfo
 from standins.openai import OpenAIStandIn
 from tests.e2e.conftest import Service, encoded
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 
 def opened(content: bytes) -> Image.Image:

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.accept.http.routes import ROUTES
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 CHECKED: list[Any] = [
     not_a_server_error,

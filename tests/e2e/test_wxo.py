@@ -14,7 +14,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from standins.wxo import WxoStandIn
-from tests.pictures import picture
+from tests.support.pictures import picture
 from wxo import generate
 
 FOLDER = "wxo-tools"

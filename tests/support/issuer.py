@@ -55,7 +55,7 @@ class Client:
         return scope or ""
 
 
-class _Tokens(JWTBearerTokenGenerator):
+class _Tokens(JWTBearerTokenGenerator):  # type: ignore[misc]  # Authlib has no types
     """Authlib's access tokens (RFC 9068), for the audience that the request names."""
 
     def __init__(self, issuer: "Issuer") -> None:

@@ -12,7 +12,7 @@ from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import CALLBACK_URL, Api
 from tests.integration.conftest import SECRETS
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 BASE64_ROUTE = "/process-image-async-b64"
 URL_ROUTE = "/process-image-async"

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -12,10 +10,11 @@ import pytest
 from functions.batch_fanout import app
 from functions.batch_fanout.settings import BatchFanoutSettings
 from imagejobs.errors import StorageRejectedError
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_store import JobStore
 from imagejobs.resources import Resources
+from tests.support.context import Context
+from tests.support.jobs import JOB_ID, job_request
 
-JOB_ID = "11111111-2222-4333-8444-555555555555"
 MANIFEST_KEY = f"jobs/{JOB_ID}/manifest.jsonl"
 
 
@@ -35,30 +34,17 @@ def configure(stack: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Configu
 
 
 def record(store: JobStore, **choices: Any) -> None:
-    store.create(
-        JobRequest(
-            job_id=JOB_ID,
-            operation="batch",
-            prompt="p",
-            callback_url="https://receiver.example/",
-            correlation_id="trace",
-            created_at=datetime.now(UTC),
-            fingerprint="f",
-            **choices,
-        )
-    )
+    store.create(job_request("batch", **choices))
 
 
 def invoke(**event: Any) -> dict[str, Any]:
-    context = SimpleNamespace(
-        function_name="batch_fanout", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
-    )
-    return app.handler({"job_id": JOB_ID, **event}, context)  # type: ignore[arg-type]
+    return app.handler({"job_id": JOB_ID, **event}, Context())
 
 
 def fill(*keys: str, bucket: str = "input") -> None:
+    s3 = boto3.client("s3")
     for key in keys:
-        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
 
 
 def manifest_lines(store: JobStore) -> list[dict[str, Any]]:

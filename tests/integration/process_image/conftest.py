@@ -12,9 +12,9 @@ from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest, JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
-from tests.pictures import picture
 from tests.support.context import Context
 from tests.support.jobs import JOB_ID, job_request
+from tests.support.pictures import picture
 
 EDITED = picture(96, 64, "crimson")
 

@@ -19,8 +19,8 @@ from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
 from tests.integration.process_image.conftest import EDITED, Accept, invoke
-from tests.pictures import picture
 from tests.support.jobs import JOB_ID, job_request
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]

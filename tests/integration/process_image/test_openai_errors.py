@@ -14,7 +14,7 @@ from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 QUOTA = "insufficient_quota"
 

@@ -21,7 +21,7 @@ from PIL import Image, ImageChops
 
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import MISBEHAVIOURS, REFUSALS, Answer, edited, refused
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 
