@@ -10,8 +10,10 @@ from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from flask import Flask, Response, jsonify, request
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, RSAKey
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 from werkzeug.serving import make_server
+
+from tests.support.waiting import PATIENCE
 
 AUDIENCE = "https://images.example"
 SCOPE = "images.edit"
@@ -79,7 +81,7 @@ class Issuer:
         self._app = Flask(__name__)
         self._server = make_server("127.0.0.1", 0, self._app, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}{path}"
-        self.keys: list[RSAKey | ECKey] = [_first_key()]
+        self.keys: list[Key] = [_first_key()]
         self._oauth = AuthorizationServer(self._app, lambda _id: self._client, lambda *_: None)
         self._oauth.register_grant(ClientCredentialsGrant)
         self._oauth.register_token_generator("default", _Tokens(self))
@@ -114,7 +116,7 @@ class Issuer:
             f"{self.url}/token",
             data={"grant_type": "client_credentials", "scope": scope, "audience": audience},
             auth=("wxo", "a-secret"),
-            timeout=10,
+            timeout=PATIENCE,
         )
         return str(answer.raise_for_status().json()["access_token"])
 

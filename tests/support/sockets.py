@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-# What a busy machine with two processors keeps; nothing that works takes so long.
-PATIENCE = 60.0
+from tests.support.waiting import PATIENCE
 
 type Behaviour = Callable[[socket.socket, bytes], None]
 type Serve = Callable[..., SocketServer]

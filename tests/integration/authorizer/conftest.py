@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from functions.authorizer import app
+from functions.authorizer import issuer as issuer_keys
 from functions.authorizer.resources import AuthorizerResources
 from functions.authorizer.settings import AuthorizerSettings
 from tests.support.context import Context
 from tests.support.issuer import AUDIENCE, SCOPE, Issuer
+from tests.support.waiting import PATIENCE
 
 METHOD_ARN = "arn:aws:execute-api:eu-central-1:123456789012:abc123/v1/POST/process-image-async"
 
@@ -19,8 +21,9 @@ type Configure = Callable[..., None]
 
 
 @pytest.fixture
-def issuer() -> Iterator[Issuer]:
-    """An issuer with keys of its own."""
+def issuer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Issuer]:
+    """An issuer with keys of its own, which is given time."""
+    monkeypatch.setattr(issuer_keys, "_ANSWER_SECONDS", PATIENCE)
     with Issuer() as running:
         yield running
 

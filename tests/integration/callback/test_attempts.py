@@ -18,7 +18,8 @@ from imagejobs.errors import (
 from standins.receiver import Receiver
 from tests.integration.callback.world import JOB, KEYS, World, invoke
 from tests.support.jobs import PROMPT
-from tests.support.sockets import PATIENCE, Behaviour, Serve, dripping, drop, hang
+from tests.support.sockets import Behaviour, Serve, dripping, drop, hang
+from tests.support.waiting import PATIENCE
 
 # As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")

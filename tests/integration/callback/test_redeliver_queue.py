@@ -17,8 +17,7 @@ from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
 from imagejobs.storage import Bucket
 from tests.support.jobs import job_request
-from tests.support.sockets import PATIENCE
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tools.redeliver import Fate, Redeliverer, main
 
 

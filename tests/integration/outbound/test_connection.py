@@ -9,7 +9,8 @@ from imagejobs.outbound.connection import post
 from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import UrlRefusedError
 from tests.integration.outbound.conftest import LOCAL, PUBLIC_ADDRESS, STRICT, Certify, Names
-from tests.support.sockets import PATIENCE, Behaviour, Serve, answering, read_body
+from tests.support.sockets import Behaviour, Serve, answering, read_body
+from tests.support.waiting import PATIENCE
 
 
 def test_the_body_and_headers_arrive_and_the_status_comes_back(serve: Serve) -> None:

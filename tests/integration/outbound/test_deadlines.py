@@ -17,8 +17,8 @@ from imagejobs.errors import SourceUnavailableError
 from imagejobs.outbound.connection import MAX_ANSWER_BYTES, fetch, post
 from imagejobs.outbound.network import ExchangeFailedError, Network
 from tests.integration.outbound.conftest import LOCAL, PUBLIC_ADDRESS, STRICT, Names
-from tests.support.sockets import PATIENCE, Behaviour, Serve, dripping, hang
-from tests.support.waiting import wait_until
+from tests.support.sockets import Behaviour, Serve, dripping, hang
+from tests.support.waiting import PATIENCE, wait_until
 
 DEADLINE = 0.5
 _OK = b"HTTP/1.1 200 OK\r\n"

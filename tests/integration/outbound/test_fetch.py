@@ -8,7 +8,8 @@ import pytest
 from imagejobs.errors import SourceRefusedError, SourceUnavailableError
 from imagejobs.outbound.connection import fetch
 from tests.integration.outbound.conftest import LOCAL, STRICT
-from tests.support.sockets import PATIENCE, Serve, answering
+from tests.support.sockets import Serve, answering
+from tests.support.waiting import PATIENCE
 
 
 def test_a_file_is_fetched_whole(serve: Serve) -> None:

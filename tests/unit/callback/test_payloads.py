@@ -28,7 +28,7 @@ def request(operation: Operation, **fields: Any) -> JobRequest:
 @pytest.mark.parametrize(("operation", "model"), [("base64", Base64Callback), ("url", UrlCallback)])
 def test_a_failed_single_job_has_its_error_and_nothing_of_a_result(
     operation: Operation, model: type[Base64Callback | UrlCallback]
-):
+) -> None:
     body = failed_callback(request(operation, filename="é.png"), "cancelled", SETTINGS)
 
     model.model_validate_json(body)
