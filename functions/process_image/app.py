@@ -34,7 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         job = places.get_request(edit_request.job_id)
         logger.append_keys(correlation_id=job.correlation_id)
-        engine = Engine(places.settings, secrets.openai_api_key.get_secret_value(), deadline)
+        engine = Engine(places.settings, secrets.openai_api_key.get_secret_value(), deadline, job.owner)
         result, edit = edit_image(edit_request, job, places, engine)
         record(result, edit)
     return result.model_dump(mode="json", exclude_none=True)

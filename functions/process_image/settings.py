@@ -29,6 +29,9 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     openai_max_rate_limit_waits: Annotated[int, Field(ge=0)] = 20
     openai_max_rate_limit_wait_seconds: Annotated[int, Field(ge=1)] = 600
 
+    # Who is asked about prompt and picture before an edit.
+    prompt_screening: Literal["off", "openai"] = "off"
+
     enable_fallback_single: bool = True
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.process_image.engines.openai import Edit
-from imagejobs.errors import JobDecidedError, RetryableError
+from imagejobs.errors import ContentFlaggedError, JobDecidedError, RetryableError
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
@@ -20,7 +20,8 @@ type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
 def observed(edit_request: EditRequest) -> Iterator[Record]:
     """Log and count one attempt at an image: the result that is given to what this yields, or the error it ends with.
 
-    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not.
+    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
+    flags counts as ImagesFlagged besides.
     """
     logger.append_keys(**edit_request.model_dump(exclude_none=True))
     _count("Retries", int(edit_request.attempt > 1))
@@ -29,6 +30,8 @@ def observed(edit_request: EditRequest) -> Iterator[Record]:
     except Exception as error:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
+        if isinstance(error, ContentFlaggedError):
+            _count("ImagesFlagged")
         # Its message goes to the caller through the state machine; the log has its name alone.
         logger.warning("image not edited", error=type(error).__name__)
         raise

@@ -54,8 +54,8 @@ def answer(status: HTTPStatus, body: BaseModel, headers: dict[str, str] | None =
 def read_request[R: OpenRequest](
     model: type[R], event: APIGatewayProxyEvent, path: dict[str, str], settings: AcceptSettings
 ) -> R:
-    """Read what was sent; raises InvalidRequestError with everything that is wrong with headers, path and body."""
-    parts: dict[str, Any] = {"header": event.headers, "path": path}
+    """Read what was sent; raises InvalidRequestError with everything that is wrong with any part of it."""
+    parts: dict[str, Any] = {"header": event.headers, "path": path, "query": event.query_string_parameters or {}}
     if "body" in model.model_fields:
         parts["body"] = _raw_body(event)
     try:

@@ -14,11 +14,26 @@ CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=-]{1,128}$"
 WORKSHOP_TOKEN = "x-workshop-token"  # noqa: S105 (a header's name)
 
 
+def _without_spaces(text: str | None) -> str | None:
+    return (text or "").strip() or None
+
+
 def _required_url(text: str) -> str:
     url = text.strip()
     if not url:
         raise PydanticCustomError("missing", "Field required: the URL that the result is to be posted to")
     return url
+
+
+# As plain alias: to pydantic a `type` statement would be a definition of its own.
+IdempotencyKey = Annotated[
+    Optionally[str],
+    Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
+    Field(
+        alias="Idempotency-Key",
+        description="With the same key and body a repeated request gives the same job.",
+    ),
+]
 
 
 class CallerHeaders(BaseModel):
@@ -54,6 +69,22 @@ class TokenHeaders(CallerHeaders):
     ] = None
 
 
+class RetryHeaders(TokenHeaders):
+    """The headers of a request that starts a job in the place of an earlier one."""
+
+    callback_url: Annotated[
+        Optionally[str],
+        Field(
+            alias="callbackUrl",
+            max_length=MAX_URL_LENGTH,
+            description="Where the result is posted; by default where the earlier job's was.",
+        ),
+        AfterValidator(_without_spaces),
+        allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
+    ] = None
+    idempotency_key: IdempotencyKey = None
+
+
 class SubmissionHeaders(TokenHeaders):
     """The headers of a request that starts a job."""
 
@@ -67,11 +98,4 @@ class SubmissionHeaders(TokenHeaders):
         AfterValidator(_required_url),
         allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
     ]
-    idempotency_key: Annotated[
-        Optionally[str],
-        Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
-        Field(
-            alias="Idempotency-Key",
-            description="With the same key and body a repeated request gives the same job.",
-        ),
-    ] = None
+    idempotency_key: IdempotencyKey = None

@@ -62,6 +62,7 @@ class JobReader:
             "job_id": job_id,
             "operation": request.operation,
             "created_at": request.created_at,
+            "retry_of": request.retry_of,
             "delivery": DeliveryState(
                 status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
             ),

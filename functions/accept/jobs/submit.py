@@ -30,6 +30,7 @@ class Submission:
     correlation_id: str
     idempotency_key: str | None
     caller: str
+    retry_of: str | None = None
 
     @property
     def job_id(self) -> str:
@@ -43,6 +44,7 @@ class Submission:
     def fingerprint(self) -> str:
         """A digest of all that makes the request what it is."""
         parts = [self.operation, self.callback_url, self.body.model_dump(mode="json", exclude_none=True)]
+        parts += [self.retry_of] if self.retry_of else []
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -102,6 +104,7 @@ def _request(submission: Submission) -> JobRequest:
         correlation_id=submission.correlation_id,
         created_at=datetime.now(UTC),
         fingerprint=submission.fingerprint,
+        retry_of=submission.retry_of,
         **choices,
     )
 

@@ -35,6 +35,10 @@ class OpenAIRejectedError(PermanentError):
     """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its message}`."""
 
 
+class ContentFlaggedError(PermanentError):
+    """Screening flagged the prompt or the picture; the message names the categories. Nothing was paid."""
+
+
 class StorageUnavailableError(RetryableError):
     """The object storage could not be reached or answered 5xx or throttling."""
 

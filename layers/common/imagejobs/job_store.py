@@ -39,6 +39,8 @@ class JobRequest(BaseModel):
     created_at: AwareDatetime
     # A digest of route, body and callback URL: tells a repeated Idempotency-Key from a misused one.
     fingerprint: str
+    # Whose the job is; empty in records that an earlier version wrote.
+    owner: str = ""
     filename: str | None = None
     # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
     image_key: str | None = None
@@ -47,6 +49,8 @@ class JobRequest(BaseModel):
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
+    # The batch whose failed images this one edits again.
+    retry_of: str | None = None
 
 
 class Delivery(BaseModel):

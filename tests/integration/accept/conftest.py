@@ -25,7 +25,9 @@ class Answered:
     headers: dict[str, str]
 
 
-def event(method: str, path: str, body: object | None, headers: dict[str, str]) -> dict[str, Any]:
+def event(
+    method: str, path: str, body: object | None, headers: dict[str, str], query: dict[str, str] | None = None
+) -> dict[str, Any]:
     """A REST API's proxy event, to the fields that AWS documents."""
     return {
         "resource": "/{proxy+}",
@@ -33,8 +35,8 @@ def event(method: str, path: str, body: object | None, headers: dict[str, str]) 
         "httpMethod": method,
         "headers": {"Host": "api.example", "X-Forwarded-Proto": "https", **headers},
         "multiValueHeaders": {name: [value] for name, value in headers.items()},
-        "queryStringParameters": None,
-        "multiValueQueryStringParameters": None,
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} if query else None,
         "pathParameters": {"proxy": path.strip("/")},
         "stageVariables": None,
         "requestContext": {
@@ -59,10 +61,18 @@ class Api:
         self.resources = AcceptResources(AcceptSettings.from_environment(environment))
         self._resolver = build_api(self.resources)
 
-    def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: object | None = None,
+        *,
+        query: dict[str, str] | None = None,
+        **headers: str,
+    ) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self._resolver.resolve(event(method, path, body, named), Context())
+        answer = self._resolver.resolve(event(method, path, body, named, query), Context())
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(

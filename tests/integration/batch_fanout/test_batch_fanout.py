@@ -272,3 +272,34 @@ class TestSummarizeBatch:
         write_manifest(store, [])
 
         assert summarize(None)["report_key"] == f"results/batch/run-1/{JOB_ID}/report.jsonl"
+
+
+class TestRetry:
+    EARLIER = "99999999-2222-4333-8444-555555555555"
+
+    def earlier_report(self, store: JobStore, *rows: dict[str, Any]) -> None:
+        record(store, job_id=self.EARLIER, output_prefix="run-1")
+        body = "".join(json.dumps(row) + "\n" for row in rows)
+        key = f"results/batch/run-1/{self.EARLIER}/report.jsonl"
+        boto3.client("s3").put_object(Bucket="output", Key=key, Body=body.encode())
+
+    def test_only_the_images_that_failed_before_are_edited_again(self, store: JobStore) -> None:
+        odd = 'odd "name"\n\u2028.png'
+        self.earlier_report(
+            store,
+            {"key": "a.png", "status": "completed", "output_key": "x", "engine": "openai", "bytes_in": 1},
+            {"key": "b.png", "status": "failed", "error": "OpenAIRejectedError: no", "bytes_in": 7},
+            {"key": odd, "status": "failed", "error": "NotProcessed: x"},
+        )
+        fill("a.png", "b.png", "new.png")
+        record(store, retry_of=self.EARLIER)
+
+        assert invoke(action="list_images")["total_files"] == 2
+        assert manifest_lines(store) == [{"key": "b.png", "size": 7}, {"key": odd, "size": 0}]
+
+    def test_a_batch_without_a_report_cannot_be_repeated_in_part(self, store: JobStore) -> None:
+        record(store, job_id=self.EARLIER)
+        record(store, retry_of=self.EARLIER)
+
+        with pytest.raises(StorageRejectedError, match="left no report"):
+            invoke(action="list_images")
