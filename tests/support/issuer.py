@@ -10,7 +10,7 @@ from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from flask import Flask, Response, jsonify, request
 from joserfc import jwt
-from joserfc.jwk import ECKey, Key, KeySet, RSAKey
+from joserfc.jwk import ECKey, KeySet, RSAKey
 from werkzeug.serving import make_server
 
 from tests.support.waiting import PATIENCE
@@ -81,13 +81,13 @@ class Issuer:
         self._app = Flask(__name__)
         self._server = make_server("127.0.0.1", 0, self._app, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}{path}"
-        self.keys: list[Key] = [_first_key()]
+        self.keys: list[RSAKey | ECKey] = [_first_key()]
         self._oauth = AuthorizationServer(self._app, lambda _id: self._client, lambda *_: None)
         self._oauth.register_grant(ClientCredentialsGrant)
         self._oauth.register_token_generator("default", _Tokens(self))
         self._app.before_request(self._before)
         self._app.post(f"{path}/token")(self._oauth.create_token_response)
-        self._app.get(f"{path}/jwks")(lambda: jsonify(KeySet(self.keys).as_dict(private=False)))
+        self._app.get(f"{path}/jwks")(lambda: jsonify(KeySet([*self.keys]).as_dict(private=False)))
         self._app.get(f"{path}/.well-known/openid-configuration", endpoint="oidc")(self._metadata)
 
     def __enter__(self) -> Self:

@@ -83,7 +83,7 @@ class Api:
 
     def post(self, path: str, body: object, **headers: str) -> Answered:
         """Post with a callbackUrl."""
-        return self("POST", path, body, **{"callbackUrl": CALLBACK_URL, **headers})
+        return self("POST", path, body, query=None, **{"callbackUrl": CALLBACK_URL, **headers})
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -13,11 +13,13 @@ from standins.receiver import Receiver
 from tests.integration.callback.world import JOB, World, invoke
 from tests.support.context import Context
 
+type Kind = Literal["job", "last-word", "redelivery"]
+
 # As `imagejobs.observability` has it outside of tests.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
-def aborted(world: World, job_id: str = JOB, kind: str = "job", round_: int = 0) -> None:
+def aborted(world: World, job_id: str = JOB, kind: Kind = "job", round_: int = 0) -> None:
     """An execution of the job that ended, of which nobody was told."""
     name = ExecutionName(job_id, kind, round_)
     world.executions.start(name, "base64")
@@ -53,7 +55,7 @@ def test_a_cancelled_job_whose_event_was_lost_gets_what_was_decided(world: World
 
 
 @pytest.mark.parametrize(("kind", "round_"), [("last-word", 0), ("redelivery", 1)])
-def test_a_lost_end_of_a_delivery_becomes_a_dead_letter(world: World, kind: str, round_: int) -> None:
+def test_a_lost_end_of_a_delivery_becomes_a_dead_letter(world: World, kind: Kind, round_: int) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
     world.store.put_delivery(JOB, Delivery(round=round_))
