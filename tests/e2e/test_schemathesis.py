@@ -51,7 +51,7 @@ def schema(stack: Any) -> Any:
     """The document as the service itself publishes it."""
     # Not `from_url`, which leaves the document's own route out.
     published = schemathesis.openapi.from_dict(httpx2.get(f"{stack.api_url}/openapi.json", timeout=PATIENCE).json())
-    published.config.update(base_url=stack.api_url)
+    published.config.update(base_url=stack.api_url, request_timeout=PATIENCE)
     return published
 
 
