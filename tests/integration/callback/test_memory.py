@@ -92,7 +92,6 @@ def test_a_30_mb_result_is_delivered_within_the_stated_memory(
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout.split("PEAK ")[1])
     record_property("peak_mib", peak)
-    print(f"a {RESULT_BYTES >> 20} MiB result, built and sent twice: peak {peak} MiB, stated {PEAK_MIB} MiB")
     assert peak <= PEAK_MIB
     first, second = (callback.body for callback in receiver.received())
     assert first == second

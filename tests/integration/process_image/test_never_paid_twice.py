@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
+import httpx2
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -28,14 +28,14 @@ EVENT = json.dumps({"job_id": JOB_ID, "operation": "base64"})
 
 
 @pytest.fixture
-def account() -> Iterator[str]:
+def account(http: httpx2.Client) -> Iterator[str]:
     """An account on a port of its own, since workers are processes of their own."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     # Servers of one process share their state.
-    urlopen(Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
+    http.post(f"{url}/moto-api/reset").raise_for_status()
     yield url
     server.stop()
 
