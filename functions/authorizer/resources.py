@@ -1,4 +1,4 @@
-"""What the authorizer works with: its settings and the issuer's keys. It has no bucket, no secret and no client of AWS."""
+"""What the authorizer works with, which is nothing of AWS: its settings and the issuer's keys."""
 
 from aws_lambda_powertools import Logger
 

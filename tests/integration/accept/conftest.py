@@ -28,7 +28,11 @@ class Answered:
 def event(
     method: str, path: str, body: object | None, headers: dict[str, str], query: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """A REST API's proxy event, to the fields that AWS documents."""
+    """A REST API's proxy event, to the fields that AWS documents; a body of bytes as of a binary media type."""
+    if isinstance(body, bytes):
+        text: str | None = base64.b64encode(body).decode()
+    else:
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
     return {
         "resource": "/{proxy+}",
         "path": path,
@@ -47,11 +51,16 @@ def event(
             "path": f"/v1{path}",
             "stage": "v1",
             "requestId": "request",
-            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key")},
+            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key"), "apiKeyId": _key_id(headers)},
         },
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
+        "body": text,
+        "isBase64Encoded": isinstance(body, bytes),
     }
+
+
+def _key_id(headers: dict[str, str]) -> str | None:
+    """The id of the key that API Gateway has checked."""
+    return f"id-of-{headers['x-api-key']}" if "x-api-key" in headers else None
 
 
 class Api:
@@ -61,18 +70,10 @@ class Api:
         self.resources = AcceptResources(AcceptSettings.from_environment(environment))
         self._resolver = build_api(self.resources)
 
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        body: object | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        **headers: str,
-    ) -> Answered:
+    def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self._resolver.resolve(event(method, path, body, named, query), Context())
+        answer = self._resolver.resolve(event(method, path, body, named), Context())
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(
@@ -83,7 +84,7 @@ class Api:
 
     def post(self, path: str, body: object, **headers: str) -> Answered:
         """Post with a callbackUrl."""
-        return self("POST", path, body, query=None, **{"callbackUrl": CALLBACK_URL, **headers})
+        return self("POST", path, body, **{"callbackUrl": CALLBACK_URL, **headers})
 
 
 @pytest.fixture

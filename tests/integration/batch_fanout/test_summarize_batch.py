@@ -1,85 +1,17 @@
 """The task after a batch's map run: what became of the images."""
 
-import json
-from typing import Any
-
-import boto3
-
 from imagejobs.job_store import JobStore
 from tests.integration.batch_fanout.conftest import (
-    MANIFEST_KEY,
-    invoke,
+    child,
+    edited,
+    failed,
     record,
+    report,
+    summarize,
+    write_manifest,
+    write_results,
 )
 from tests.support.jobs import JOB_ID
-
-
-def child(key: str, **fields: Any) -> dict[str, Any]:
-    """A child execution as ResultWriter writes it."""
-    return {
-        "ExecutionArn": "arn:aws:states:eu-central-1:123456789012:execution:image-job/EditEachImage:x",
-        "Input": json.dumps({"job_id": JOB_ID, "key": key}),
-        "InputDetails": {"Included": True},
-        "Name": "x",
-        "OutputDetails": {"Included": True},
-        "RedriveCount": 0,
-        "RedriveStatus": "NOT_REDRIVABLE",
-        "StartDate": "2026-11-01T00:00:00.000Z",
-        "StateMachineArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:image-job/EditEachImage",
-        "Status": "SUCCEEDED",
-        "StopDate": "2026-11-01T00:00:01.000Z",
-        **fields,
-    }
-
-
-def edited(key: str, engine: str = "openai") -> dict[str, Any]:
-    output = {
-        "status": "edited",
-        "key": key,
-        "output_key": f"results/batch/{JOB_ID}/{key}_modified.png",
-        "content_type": "image/png",
-        "engine": engine,
-        "attempts": 1,
-        "bytes_in": 10,
-        "bytes_out": 20,
-        "ms": 30,
-    }
-    return child(key, Output=json.dumps(output))
-
-
-def failed(key: str) -> dict[str, Any]:
-    """As the state ImageFailed ends a child."""
-    caught = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
-    cause = {"cause": json.dumps(caught), "retries": 1, "earlier_attempts": 2}
-    return child(key, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
-
-
-def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, str]:
-    prefix = f"jobs/{JOB_ID}/map-runs/run"
-    files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
-    for status, children in (("SUCCEEDED", succeeded), ("FAILED", failures)):
-        if children:
-            body = json.dumps(children).encode()
-            store.bucket.put(f"{prefix}/{status}_0.json", body, "application/json")
-            files[status].append({"Key": f"{prefix}/{status}_0.json", "Size": len(body)})
-    manifest = {"DestinationBucket": "jobs", "MapRunArn": "arn", "ResultFiles": files}
-    store.bucket.put(f"{prefix}/manifest.json", json.dumps(manifest).encode(), "application/json")
-    return {"Bucket": "jobs", "Key": f"{prefix}/manifest.json"}
-
-
-def write_manifest(store: JobStore, keys: list[str]) -> None:
-    lines = "".join(json.dumps({"key": key, "size": 7}) + "\n" for key in keys)
-    store.bucket.put(MANIFEST_KEY, lines.encode(), "application/jsonl")
-
-
-def summarize(results: dict[str, str] | None) -> dict[str, Any]:
-    return invoke(action="summarize_batch", manifest_key=MANIFEST_KEY, results=results)
-
-
-def report() -> list[dict[str, Any]]:
-    key = f"results/batch/{JOB_ID}/report.jsonl"
-    body = boto3.client("s3").get_object(Bucket="output", Key=key)["Body"].read().decode()
-    return [json.loads(line) for line in body.splitlines()]
 
 
 class TestSummarizeBatch:

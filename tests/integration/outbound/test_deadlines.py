@@ -4,6 +4,7 @@ Every server here goes on for PATIENCE or until the client hangs up: an exchange
 """
 
 import contextlib
+import itertools
 import socket
 import sys
 import threading
@@ -17,7 +18,7 @@ from imagejobs.errors import SourceUnavailableError
 from imagejobs.outbound.connection import MAX_ANSWER_BYTES, fetch, post
 from imagejobs.outbound.network import ExchangeFailedError, Network
 from tests.integration.outbound.conftest import LOCAL, PUBLIC_ADDRESS, STRICT, Names
-from tests.support.sockets import Behaviour, Serve, dripping, hang
+from tests.support.sockets import Behaviour, Serve, answering, dripping, hang
 from tests.support.waiting import PATIENCE, wait_until
 
 DEADLINE = 0.5
@@ -90,6 +91,20 @@ def test_a_source_that_drips_ends_at_the_deadline(serve: Serve) -> None:
 
     with at_the_deadline(), pytest.raises(SourceUnavailableError, match="timed out"):
         fetch(source.url, LOCAL, max_bytes=5000, timeout=DEADLINE)
+
+
+def test_a_source_and_its_redirects_end_at_one_deadline(serve: Serve) -> None:
+    """Each by itself would be in time, and the fourth would be refused with other words."""
+    steps = itertools.count()
+
+    def slow(connection: socket.socket, head: bytes) -> None:
+        time.sleep(0.8 * DEADLINE)
+        answering("302 Found", b"", f"Location: /{next(steps)}")(connection, head)
+
+    source = serve(slow)
+
+    with at_the_deadline(), pytest.raises(SourceUnavailableError, match="timed out"):
+        fetch(source.url, LOCAL, max_bytes=100, timeout=2 * DEADLINE)
 
 
 def test_an_endless_answer_is_read_up_to_64_kib(serve: Serve) -> None:

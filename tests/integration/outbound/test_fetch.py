@@ -1,10 +1,10 @@
 """Files behind an `image_url`, fetched through the guard from real sockets."""
 
-import gzip
 import socket
 
 import pytest
 
+from imagejobs import __version__
 from imagejobs.errors import SourceRefusedError, SourceUnavailableError
 from imagejobs.outbound.connection import fetch
 from tests.integration.outbound.conftest import LOCAL, STRICT
@@ -56,16 +56,18 @@ def test_a_source_that_breaks_off_is_unavailable(serve: Serve) -> None:
         fetch(serve(break_off).url, LOCAL, max_bytes=5000, timeout=PATIENCE)
 
 
-def test_a_source_that_compresses_unasked_is_not_decompressed(serve: Serve) -> None:
-    bomb = gzip.compress(bytes(10_000_000))
-    receiver = serve(answering("200 OK", bomb, "Content-Encoding: gzip"))
-
-    assert fetch(receiver.url, LOCAL, max_bytes=len(bomb), timeout=PATIENCE) == bomb
-    assert b"\r\nAccept-Encoding: identity\r\n" in receiver.heads[0]
-
-
 def test_a_source_that_policy_forbids_is_refused_in_its_own_words() -> None:
     with pytest.raises(SourceRefusedError, match="image_url must begin with https"):
         fetch("http://example.com/a.png", STRICT, max_bytes=100, timeout=PATIENCE)
     with pytest.raises(SourceRefusedError, match="link-local"):
         fetch("https://169.254.169.254/", STRICT, max_bytes=100, timeout=PATIENCE)
+
+
+def test_a_source_is_asked_under_the_services_own_name_for_the_file_as_it_is(serve: Serve) -> None:
+    receiver = serve(answering("200 OK", b"image"))
+    fetch(receiver.url, LOCAL, max_bytes=100, timeout=PATIENCE)
+
+    head = receiver.heads[0].decode()
+    assert f"\r\nUser-Agent: wxo-image-jobs/{__version__}\r\n" in head
+    assert "\r\nAccept-Encoding: identity\r\n" in head
+    assert head.lower().count("user-agent:") == 1
