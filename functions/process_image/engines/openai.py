@@ -14,7 +14,7 @@ from openai.types import ImagesResponse
 from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
 from functions.process_image.pictures import Picture, check
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -26,36 +26,51 @@ class BillingLimitError(Exception):
 
 
 class RateLimitedError(Exception):
-    """OpenAI answered 429 and asks to wait `seconds`; the message is the SDK's."""
+    """OpenAI answered 429 and asks to wait `seconds`, 0 where it does not say; the message is the SDK's."""
 
-    def __init__(self, message: str, seconds: int) -> None:
+    def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
 
 
 @dataclass(frozen=True)
 class Edit:
-    """An edited image: who made it, how long OpenAI took for it and the tokens it charged, 0 where it did not say."""
+    """An edited image, and who made it."""
 
     body: bytes
     media_type: str
     engine: Literal["openai", "local_fallback"]
-    openai_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer 200 of OpenAI took: its time, and the tokens it charged, 0 where it does not say."""
+
+    ms: int
     input_tokens: int = 0
     output_tokens: int = 0
 
 
-def edit(picture: Picture, prompt: str, api_key: str, settings: ProcessImageSettings, timeout: float) -> Edit:
+type OnUsage = Callable[[Usage], None]
+
+
+def edit(
+    picture: Picture, prompt: str, api_key: str, settings: ProcessImageSettings, timeout: float, on_usage: OnUsage
+) -> Edit:
     """Have OpenAI edit a picture within `timeout` seconds, all told.
+
+    `on_usage` hears of every answer 200, before it is known whether its image is any good.
 
     Raises:
         BillingLimitError, RateLimitedError: as they say.
-        OpenAIRetryableError: it failed in a way that passes, or answered without a sound image.
+        OpenAIRetryableError: it failed in a way that passes.
+        OpenAIInvalidAnswerError: it answered 200 without a sound image.
         OpenAIRejectedError: it refused for good.
     """
     client = _client(api_key, settings.openai_base_url or OPENAI_BASE_URL)
     try:
-        return _runner().run(_edit(client, picture, prompt, settings, timeout))
+        response, parse = _runner().run(_ask(client, picture, prompt, settings, timeout))
+        return _checked(response, parse, settings, on_usage)
     except openai.OpenAIError as error:
         raise _translated(error, prompt, settings.billing_limit_codes) from error
 
@@ -72,9 +87,10 @@ def _runner() -> asyncio.Runner:
     return asyncio.Runner()
 
 
-async def _edit(
+async def _ask(
     client: openai.AsyncOpenAI, picture: Picture, prompt: str, settings: ProcessImageSettings, timeout: float
-) -> Edit:
+) -> tuple[httpx2.Response, Callable[[], ImagesResponse]]:
+    """Ask; gives the answer, and what reads it."""
     request = client.images.with_raw_response.edit(
         image=(f"image.{picture.media_type.removeprefix('image/')}", picture.body, picture.media_type),
         prompt=prompt,
@@ -91,13 +107,20 @@ async def _edit(
             answer = await request
     except TimeoutError:
         raise openai.APITimeoutError(httpx2.Request("POST", client.base_url)) from None
-    return _checked(answer.http_response, answer.parse, settings)
+    return answer.http_response, answer.parse
 
 
-def _checked(response: httpx2.Response, parse: Callable[[], ImagesResponse], settings: ProcessImageSettings) -> Edit:
+def _checked(
+    response: httpx2.Response, parse: Callable[[], ImagesResponse], settings: ProcessImageSettings, on_usage: OnUsage
+) -> Edit:
     """Take the image out of an answer, and make sure that it is one, whole, of the format asked for."""
+    ms = round(response.elapsed.total_seconds() * 1000)
     try:
         answer = parse()
+    except (AttributeError, TypeError, ValueError):
+        raise _invalid(response, "no image in the answer") from None
+    on_usage(_usage(answer, ms))
+    try:
         body = b64decode(answer.data[0].b64_json, validate=True)  # type: ignore[index, arg-type]
     except (AttributeError, IndexError, TypeError, ValueError):
         raise _invalid(response, "no image in the answer") from None
@@ -109,9 +132,14 @@ def _checked(response: httpx2.Response, parse: Callable[[], ImagesResponse], set
         check(body, settings.max_image_pixels)
     except JobError as error:
         raise _invalid(response, f"no sound image in the answer ({error})") from error
-    usage = answer.usage
-    tokens = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
-    return Edit(body, expected, "openai", round(response.elapsed.total_seconds() * 1000), *tokens)
+    return Edit(body, expected, "openai")
+
+
+def _usage(answer: ImagesResponse, ms: int) -> Usage:
+    # The SDK does not check what it parses: another server's answer may hold anything.
+    usage = getattr(answer, "usage", None)
+    input_tokens, output_tokens = (getattr(usage, name, None) for name in ("input_tokens", "output_tokens"))
+    return Usage(ms, *(count if isinstance(count, int) else 0 for count in (input_tokens, output_tokens)))
 
 
 def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidationError:
@@ -124,8 +152,10 @@ def _translated(error: openai.OpenAIError, prompt: str, billing_limit_codes: Col
         case Verdict.FALLBACK:
             return BillingLimitError(message)
         case Verdict.WAIT:
-            return RateLimitedError(message, retry_after(error) or 1)
+            return RateLimitedError(message, retry_after(error))
         case Verdict.RETRY:
             return OpenAIRetryableError(message)
+        case Verdict.ASK_ONCE_MORE:
+            return OpenAIInvalidAnswerError(message)
         case Verdict.REPORT:
             return OpenAIRejectedError(message)
