@@ -1,4 +1,4 @@
-"""`make bench`: measures imports, fallback, bursts, the service and rate limits, and prints a JSON line for each figure."""
+"""`make bench`: measures imports, fallback, bursts, service and rate limits, and prints a JSON line for each figure."""
 
 import json
 import tempfile

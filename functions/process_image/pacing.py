@@ -1,16 +1,16 @@
 """The queue of the images that wait for an engine's rate limit, so that they neither rush it nor leave it idle.
 
 Who is refused takes a ticket, and whoever comes while others wait takes one too, before asking. A ticket's turn is a
-function of the queue's few numbers: the turns come closer and closer (SPEED_UP) until the engine refuses a call, which
+function of the queue's few numbers: the turns come closer together (SPEED_UP) until the engine refuses a call, which
 sets them further apart (SLOW_DOWN). So only those who are refused, or come anew, write; a ticket's turn never comes
 earlier than it was told, and a ticket that nobody uses (a cancelled job) is one turn lost.
 
 tests/unit/process_image/test_pacing.py simulates it against the limits that engines have.
 """
 
-import math
 import random
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,11 +22,13 @@ from imagejobs.storage import Bucket, StoredObject
 # Seconds between two turns at first. Too short a start costs a few refused calls, too long a one everybody's time.
 FIRST_INTERVAL = 0.5
 MAX_INTERVAL = 120.0
-# From one turn to the next, and at a refusal. With both, one call in about five is refused.
-SPEED_UP, SLOW_DOWN = 0.97, 1.1
-# What nobody calls for after a refusal, beyond Retry-After: a share of the interval, doubled with each refusal of the
-# same image; half of it is drawn at random.
+# What the interval is multiplied by from one turn to the next, down to a share of itself; and at a refusal.
+SPEED_UP, _LEAST_SHARE = 0.97, 0.3
+SLOW_DOWN = 1.1
+# What nobody calls for after a refusal, beyond Retry-After: a share of the interval, half of it drawn at random. It is
+# doubled with each refusal of the same image, a few times only when the engine says itself how long to wait.
 _PAUSE_SHARE, _MAX_PAUSE = 0.4, 60.0
+_DOUBLED, _DOUBLED_UNTOLD = 3, 20
 # How long it is tried to change the queue while others do, in seconds; then an image waits without a ticket.
 _MAX_WRITE_SECONDS = 15.0
 
@@ -45,10 +47,7 @@ class Queue(BaseModel):
 
     def turn(self, ticket: int) -> float:
         """When a ticket may call."""
-        places = ticket - self.head
-        if places < 0:
-            return self.opens_at + places * self.interval
-        return self.opens_at + self.interval * (1 - SPEED_UP**places) / (1 - SPEED_UP)
+        return self.opens_at + self._until(ticket - self.head)
 
     def is_idle(self, now: float) -> bool:
         """Whether every ticket's turn has come: such a queue begins anew."""
@@ -64,28 +63,35 @@ class Queue(BaseModel):
     def put_back(
         self, now: float, ticket: int, retry_after: float, refusals: int, jitter: float
     ) -> tuple["Queue", int]:
-        """The queue after a refusal of `ticket`'s call, and the ticket that is used instead: the first in turn.
+        """The queue after a refusal of `ticket`'s call, and the ticket that is used instead.
 
-        `refusals` is how often the image was refused before, `jitter` a random number from 0 to 1. Where another
-        refusal has moved the ticket's turn into the future already, nothing changes.
+        That is the first in turn, after a pause. Where another refusal has stopped the queue already, it is the old
+        ticket if its turn is to come, else the last one. `refusals` is how often the image was refused before, `jitter`
+        a random number from 0 to 1.
         """
         if self.turn(ticket) > now:
             return self, ticket
-        passed, interval = self._passed(now), self.interval
-        if now >= self.opens_at:
-            interval = min(MAX_INTERVAL, interval * SPEED_UP**passed * SLOW_DOWN)
-        pause = (0.5 + jitter / 2) * _PAUSE_SHARE * interval * 2 ** min(refusals, 20)
-        opens_at = max(self.opens_at, now + _least(retry_after) + min(pause, _MAX_PAUSE))
-        head = self.head + passed
+        if now < self.opens_at:
+            return self.joined(now), self.issued + 1
+        # Waiting tickets alone count: those whose turn has come are served.
+        served = bisect_right(range(1, self.issued - self.head + 1), now - self.opens_at, key=self._until)
+        interval = min(MAX_INTERVAL, self.interval * self._pace(served) * SLOW_DOWN)
+        doubled = min(refusals, _DOUBLED if retry_after else _DOUBLED_UNTOLD)
+        pause = min(_MAX_PAUSE, (0.5 + jitter / 2) * _PAUSE_SHARE * interval * 2**doubled)
+        head, opens_at = self.head + served, now + _least(retry_after) + pause
         return Queue(issued=self.issued, head=head, opens_at=opens_at, interval=interval), head
 
-    def _passed(self, now: float) -> int:
-        """How many turns have come since `head`'s."""
-        if now < self.opens_at:
-            return 0
-        most = self.issued - self.head
-        left = 1 - (now - self.opens_at) / self.interval * (1 - SPEED_UP)
-        return most if left <= 0 else min(most, math.floor(math.log(left) / math.log(SPEED_UP)))
+    def _until(self, places: int) -> float:
+        """Seconds from `opens_at` to the turn that comes `places` after the head's: the intervals between, added up."""
+        if places < 0:
+            return places * self.interval
+        shrinking = (1 - SPEED_UP**places) / (1 - SPEED_UP)
+        return self.interval * (_LEAST_SHARE * places + (1 - _LEAST_SHARE) * shrinking)
+
+    @staticmethod
+    def _pace(places: int) -> float:
+        """The share that is left of the interval after so many turns."""
+        return _LEAST_SHARE + (1 - _LEAST_SHARE) * float(SPEED_UP**places)
 
 
 def _least(retry_after: float) -> float:

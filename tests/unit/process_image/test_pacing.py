@@ -165,7 +165,8 @@ def test_the_highest_tier_is_used_too(limit: Callable[[], Bucket | Window]) -> N
     images, _ = World(limit()).run(600)
 
     assert took(images) <= 1.3 * limit().ideal(600)
-    assert sum(calls(images)) <= 3 * len(images)
+    assert sum(calls(images)) <= 2 * len(images)
+    assert max(calls(images)) <= 6
 
 
 @pytest.mark.parametrize("limit", LIMITS.values(), ids=LIMITS)
