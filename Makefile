@@ -6,8 +6,13 @@ PYTHON ?= python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
-	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+COMPILE = $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate
+LOCK = $(COMPILE) --universal --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+# $(call PIN,folder,groups of pyproject.toml). uv takes versions and hashes from the file that it is to bring up to date:
+# a copy of the lock. Wheels only, since building a source distribution runs its code.
+PIN = cp requirements.lock $(1)/requirements.txt && $(COMPILE) --python-platform linux --only-binary :all: \
+	--emit-build-options $(addprefix --group ,$(2)) -o $(1)/requirements.txt \
+	--custom-compile-command "make requirements$(if $(HEIC), HEIC=$(HEIC))"
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/common
 # `sam build` looks for python3.13 on the PATH, wherever PYTHON is.
@@ -30,9 +35,20 @@ $(VENV)/.installed: requirements.lock
 
 .PHONY: lock
 lock: $(VENV)/.installed ## Resolve pyproject.toml into requirements.lock (UPGRADE=1: all packages at their newest)
-	@$(COMPILE) --group dev pyproject.toml -o requirements.lock
-	@$(BIN)/python -m tools.pins
-	@cd wxo && ../$(COMPILE) --python-version 3.13 adk.in -o adk.lock
+	@$(LOCK) --group dev -o requirements.lock
+	@cd wxo && ../$(LOCK) --python-version 3.13 adk.in -o adk.lock
+	@$(MAKE) --no-print-directory requirements
+
+.PHONY: requirements
+requirements: $(VENV)/.installed ## Write what is deployed from the lock (HEIC=0: without HEIC, whose decoder is GPL)
+	@$(call PIN,layers/common,common)
+	@$(call PIN,layers/pillow,pillow $(if $(filter 0,$(HEIC)),,heic))
+	@$(call PIN,functions/process_image,process_image)
+	@$(call PIN,functions/authorizer,authorizer)
+
+.PHONY: sbom
+sbom: setup ## Write what is deployed to .local/sbom: a CycloneDX bill of materials for each layer and function
+	@$(BIN)/python -m tools.sbom .local/sbom
 
 .PHONY: docs
 docs: setup ## Write the parts of docs/ that come from the code and the template
@@ -86,12 +102,16 @@ bench: setup ## Measure imports, the fallback, a first burst and the service; on
 
 .PHONY: deploy
 deploy: setup ## Deploy to AWS, with the credentials and region of the environment
-	@$(BIN)/sam build
+	@eval "$$($(BIN)/python -m tools.wheels arm64)" && $(BIN)/sam build
 	@$(BIN)/sam deploy $(DEPLOY_ARGUMENTS)
 
 .PHONY: redeliver
 redeliver: setup ## Send the callbacks on a stack's dead-letter queue again (STACK=name or STACK_FILE=.local/stack.json)
 	@$(BIN)/python -m tools.redeliver $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
+
+.PHONY: redrive
+redrive: setup ## Take executions up where they failed, unless their caller was answered (STACK=name ARGUMENTS=--dry-run)
+	@$(BIN)/python -m tools.redrive $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
 
 .PHONY: up
 up: setup ## Start the embedded AWS in the background and deploy the stack into it

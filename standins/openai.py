@@ -1,4 +1,8 @@
-"""A stand-in for OpenAI that speaks `POST /v1/images/edits`, makes edits that can be seen, and fails on demand.
+"""A stand-in for OpenAI that speaks `POST /v1/images/edits` and `POST /v1/moderations`.
+
+Its edits can be seen, and it fails on demand.
+
+It knows every model that `GET /v1/models/{model}` asks for.
 
 `python -m standins.openai --port 8081` runs it by itself; tests run it in their own process.
 
@@ -10,6 +14,7 @@ What it answers is decided by the first of these that holds:
 `GET /_control/calls` lists the edits asked for, `PUT /_control/latency` sets the seconds an edit takes,
 `PUT /_control/images-per-minute` sets a rate limit (0: none), evenly spaced: what comes too early is refused with the
 next free slot as Retry-After. `POST /_control/reset` forgets the calls, the rules, the answers and the rate limit.
+Moderations: `standins.openai_moderation`.
 """
 
 import math
@@ -27,9 +32,10 @@ from werkzeug import Request, Response
 
 from standins.edits import FORMATS, tinted
 from standins.openai_answers import FAULTS, MISBEHAVIOURS, REFUSALS, Answer, Fault, edited, refused
+from standins.openai_moderation import moderated
 from standins.server import CONTROL, Server, json_response
 
-_EDITS = "/v1/images/edits"
+_EDITS, _MODERATIONS, _MODEL = "/v1/images/edits", "/v1/moderations", "/v1/models/"
 DEFAULT_LATENCY = 0.5
 _MARKER = re.compile(r"\[fault:(\w+)\]")
 _KEPT_BODIES = 100
@@ -59,7 +65,7 @@ class Call:
 class OpenAIStandIn:
     """The stand-in; a context manager. `latency` is the seconds from a request's arrival to its answer.
 
-    `requests` are the last hundred bodies as they came.
+    `requests` and `moderations` are the last hundred bodies of each as they came.
     """
 
     port: int = 0
@@ -67,7 +73,9 @@ class OpenAIStandIn:
     images_per_minute: float = 0
     calls: list[Call] = field(default_factory=list)
     requests: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
+    moderations: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
     _answers: deque[Answer] = field(default_factory=deque)
+    _moderation: Answer | None = None
     _faults: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _next_slot: float = 0
@@ -97,17 +105,27 @@ class OpenAIStandIn:
         with self._lock:
             self._answers = deque(answers)
 
+    def will_moderate(self, answer: Answer) -> None:
+        """Give this answer to every moderation."""
+        self._moderation = answer
+
     def reset(self) -> None:
         """Forget the calls, the rules, the answers and the rate limit."""
         with self._lock:
             self.images_per_minute = 0
-            for kept in (self.calls, self.requests, self._answers, self._faults):
+            for kept in (self.calls, self.requests, self.moderations, self._answers, self._faults):
                 kept.clear()
+            self._moderation = None
 
     def _serve(self, request: Request) -> Response:
         arrived, body = time.monotonic(), request.get_data()
         if request.path.startswith(CONTROL):
             return self._control(request.method, request.path.removeprefix(CONTROL), body)
+        if (request.method, request.path) == ("POST", _MODERATIONS):
+            self.moderations.append(body)
+            return self._send(self._moderation or moderated(body))
+        if request.method == "GET" and request.path.startswith(_MODEL):
+            return json_response({"id": request.path.removeprefix(_MODEL), "object": "model", "owned_by": "stand-in"})
         if (request.method, request.path) != ("POST", _EDITS):
             return self._send(refused(404, "unknown_url", _INVALID, f"Unknown URL ({request.path})"))
         return self._edit(request, body, arrived)

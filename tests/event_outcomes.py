@@ -124,6 +124,10 @@ def _last_word(error: str) -> Callable[[Outcome], None]:
     return spoken
 
 
+def _swept(outcome: Outcome) -> None:
+    assert outcome.result["failed"] == 0
+
+
 CHECKS: dict[str, Callable[[Outcome], None]] = {
     "accept/health": _healthy,
     "accept/bad-body": _refused,
@@ -141,6 +145,7 @@ CHECKS: dict[str, Callable[[Outcome], None]] = {
     "callback/last-word-delivery-failed": _given_up,
     "callback/last-word-failed": _last_word("EditImage"),
     "callback/last-word-timed-out": _last_word("States.Timeout"),
+    "callback/sweep": _swept,
     "process_image/base64-rate-limited": _edited("base64", attempts=4),
     "process_image/batch": _edited("batch"),
     "process_image/batch-no-image": _no_image,

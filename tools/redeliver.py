@@ -9,10 +9,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import boto3
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -21,8 +19,7 @@ from functions.accept.http.problems import ProblemError
 from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from imagejobs.resources import Clients, Resources
-from imagejobs.settings import StorageSettings
+from tools.stack import DEFAULT_STACK, StackFile, StackName, connect
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -127,6 +124,8 @@ class Redeliverer:
     def _start(self, letter: Letter) -> None:
         if not letter.job_id:
             letter.fate, letter.note = Fate.NOT_POSSIBLE, "the message names no job"
+        elif self.store.find_request(letter.job_id) is None:
+            letter.fate, letter.note = Fate.NOT_POSSIBLE, "there is no such job: records are deleted after some days"
         elif self.store.get_delivery(letter.job_id).status == "delivered":
             letter.fate, letter.note = Fate.DELIVERED, "before, by another redelivery"
         else:
@@ -160,38 +159,15 @@ def _job_id(body: str) -> str:
         return ""
 
 
-def _outputs(stack_name: str) -> dict[str, str]:
-    stacks = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
-
-
-def _redeliverer(stack_name: str, stack_file: Path | None, patience: float) -> Redeliverer:
-    if stack_file:
-        stack = json.loads(stack_file.read_text())
-        queue_url, bucket, machine = stack["dead_letter_queue_url"], stack["jobs_bucket"], stack["state_machine_arn"]
-        clients = Clients(
-            endpoint_url=stack["s3_endpoint"],
-            region_name=stack["region"],
-            aws_access_key_id=stack["access_key"],
-            aws_secret_access_key=stack["secret_key"],
-        )
-    else:
-        outputs = _outputs(stack_name)
-        queue_url, bucket = outputs["DeadLetterQueueUrl"], outputs["JobsBucketName"]
-        machine, clients = outputs["StateMachineArn"], Clients()
-    resources = Resources(StorageSettings(jobs_bucket=bucket, state_machine_arn=machine), clients)
-    return Redeliverer(clients.sqs, queue_url, resources.jobs, resources.executions, patience)
-
-
 def main(
-    stack_name: Annotated[str, typer.Option(help="The deployed stack.")] = "wxo-image-jobs",
-    stack_file: Annotated[
-        Path | None, typer.Option(help="A stack.json of `make up`, instead of a stack on AWS.")
-    ] = None,
+    stack_name: StackName = DEFAULT_STACK,
+    stack_file: StackFile = None,
     patience: Annotated[float, typer.Option(min=1, help="Seconds to wait for each redelivery.")] = 60,
 ) -> None:
     """Redeliver the dead-letter queue; ends with 1 when something stays on it."""
-    letters = _redeliverer(stack_name, stack_file, patience).run()
+    stack = connect(stack_name, stack_file)
+    own = stack.resources
+    letters = Redeliverer(own.clients.sqs, stack.dead_letter_queue_url, own.jobs, own.executions, patience).run()
     table = Table("job", "fate", "note", title=f"{len(letters)} dead letters")
     for letter in letters:
         table.add_row(letter.job_id or "?", (letter.fate or Fate.STILL_TRYING).value, letter.note)

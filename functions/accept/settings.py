@@ -1,5 +1,6 @@
 """Settings of accept."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,19 +17,37 @@ class AccessControl(StrEnum):
     OPEN = "open"
 
 
+@dataclass(frozen=True)
+class RedeliveryLimits:
+    """How often callers may have one job's callback sent again, and how many seconds lie between two times."""
+
+    count: int
+    interval_seconds: int
+
+
 class AcceptSettings(StorageSettings, CallbackUrlSettings):
     """What the API checks, promises and tells of."""
 
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
+    # What the deep health check asks for; process_image uses them.
+    openai_image_model: str = "gpt-image-2.5-flare"
+    openai_base_url: str = ""
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900
     cors_allow_origins: str = ""
     access_control: AccessControl = AccessControl.API_KEY
     enable_fallback_single: bool = True
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
+    max_redeliveries: Annotated[int, Field(ge=0)] = 10
+    redelivery_interval_seconds: Annotated[int, Field(ge=0)] = 60
 
     @property
     def origins(self) -> list[str]:
         """The origins that browsers may call from."""
         return self.cors_allow_origins.replace(",", " ").split()
+
+    @property
+    def redelivery_limits(self) -> RedeliveryLimits:
+        """What callers may ask of POST /jobs/{job_id}/redeliver."""
+        return RedeliveryLimits(self.max_redeliveries, self.redelivery_interval_seconds)

@@ -1,7 +1,8 @@
 """Lambda function `callback`: delivers a job's payload, gives a delivery up, and has the last word.
 
 Invoked by the state machine with `workflow.DeliverRequest` or `workflow.DeadLetterRequest`, and by EventBridge with
-"Step Functions Execution Status Change" when an execution ended as FAILED, TIMED_OUT or ABORTED.
+"Step Functions Execution Status Change" when an execution ended as FAILED, TIMED_OUT or ABORTED, and every 15 minutes
+with `events.SweepRequest`.
 """
 
 from functools import lru_cache
@@ -10,8 +11,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.callback.delivery import DeliveryService
-from functions.callback.events import ExecutionEnded
+from functions.callback.events import ExecutionEnded, SweepRequest
 from functions.callback.settings import CallbackSettings
+from functions.callback.sweeper import sweep
 from imagejobs.errors import failure_text
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.resources import Resources
@@ -37,6 +39,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
         if ended.execution:
             service.last_word(ended.execution, ended.reason)
         return None
+    if event.get("action") == "sweep":
+        return sweep(service, *SweepRequest.model_validate(event).period()).model_dump()
     if event.get("action") == "dead_letter":
         request = DeadLetterRequest.model_validate(event)
         error = failure_text(request.error.error, request.error.cause)

@@ -75,28 +75,29 @@ class DeliveryService:
         self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
         return self._record(job_id, delivery, "dead_lettered", error)
 
-    def last_word(self, name: ExecutionName, error: str) -> None:
+    def last_word(self, name: ExecutionName, error: str) -> bool:
         """See to the delivery of a job whose execution ended without doing so; `error` says how it ended.
 
         A job's own execution is followed by one that delivers, with all its retries. If that one ends so as well, the
-        delivery is given up, so that nothing goes round in circles.
+        delivery is given up, so that nothing goes round in circles. Returns whether anything was left to do.
         """
         job_id = name.job_id
         request = self.store.find_request(job_id)
         if request is None:
             self.logger.warning("an execution of an unknown job ended", extra={"execution": str(name)})
-            return
+            return False
         self._mark_log(request)
         if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.failed(request, error))
         delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending" or delivery.round != name.round:
-            return  # delivered or given up already, or a later round has taken over
+            return False  # delivered or given up already, or a later round has taken over
         if name.kind == "job":
             self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
             self.logger.info("a further execution delivers", extra={"error": error})
         else:
             self.dead_letter(job_id, error)
+        return True
 
     @property
     def store(self) -> JobStore:

@@ -1,8 +1,9 @@
-"""EventBridge's "Step Functions Execution Status Change": the fields that the last word needs."""
+"""What EventBridge sends: how an execution ended, and that it is time to sweep."""
 
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from imagejobs.errors import failure_text
 from imagejobs.executions import ExecutionName
@@ -11,7 +12,10 @@ _MAX_CAUSE = 1000
 
 
 class ExecutionEnded(BaseModel):
-    """The event's `detail`. Its `input` is left out of large events, so the execution's name says which job it was."""
+    """The `detail` of "Step Functions Execution Status Change": what the last word needs of it.
+
+    Its `input` is left out of large events, so the execution's name says which job it was.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -35,3 +39,21 @@ class ExecutionEnded(BaseModel):
                 return "aborted: the job's execution was stopped before its end"
             case "FAILED":
                 return failure_text(self.error or "States.Runtime", (self.cause or "")[:_MAX_CAUSE])
+
+
+class SweepRequest(BaseModel):
+    """Which ended executions to look at: those of the last `hours`, but for the last `grace_seconds`.
+
+    An event takes moments to arrive. A day outlasts an outage of the sweeper itself.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    action: Literal["sweep"]
+    hours: Annotated[float, Field(gt=0)] = 24
+    grace_seconds: Annotated[float, Field(ge=0)] = 300
+
+    def period(self) -> tuple[datetime, datetime]:
+        """From when until when an execution must have ended."""
+        now = datetime.now(UTC)
+        return now - timedelta(hours=self.hours), now - timedelta(seconds=self.grace_seconds)

@@ -14,6 +14,7 @@ from functions.process_image.pictures import Picture, prepare
 from functions.process_image.places import Places, output_key
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import (
+    ContentFlaggedError,
     EditNotFoundError,
     JobDecidedError,
     JobError,
@@ -40,23 +41,37 @@ class Engine:
     api_key: str
     deadline: float
     on_usage: OnUsage
+    # Whose job it is.
+    owner: str = ""
 
     def edit(self, picture: Picture, prompt: str, *, may_fall_back: bool) -> Edit:
         """Have a picture edited, locally where OpenAI's billing limit is reached and `may_fall_back`.
 
         Raises:
+            ContentFlaggedError: screening is on, and flagged the picture or the prompt; nothing was paid.
             RateLimitedError: OpenAI asks to wait.
             OpenAIRetryableError, OpenAIInvalidAnswerError, OpenAIRejectedError: it failed, or the billing limit is
                 reported.
         """
-        timeout = max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
         try:
-            return openai.edit(picture, prompt, self.api_key, self.settings, timeout, self.on_usage)
+            if self.settings.prompt_screening == "openai":
+                self._screen(picture, prompt)
+            timeout = self._timeout()
+            return openai.edit(picture, prompt, self.owner, self.api_key, self.settings, timeout, self.on_usage)
         except BillingLimitError as error:
             if not may_fall_back:
                 raise OpenAIRejectedError(str(error)) from error
         text, max_pixels = self.settings.fallback_watermark_text, self.settings.max_image_pixels
         return Edit(fallback.invert(picture.body, text, max_pixels), fallback.MEDIA_TYPE, "local_fallback")
+
+    def _screen(self, picture: Picture, prompt: str) -> None:
+        if flagged := openai.flagged_categories(picture, prompt, self.api_key, self.settings, self._timeout()):
+            raise ContentFlaggedError(
+                f"OpenAI's moderation flagged the prompt or the picture: {', '.join(flagged)}. Nothing was edited"
+            )
+
+    def _timeout(self) -> float:
+        return max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
 
 
 def edit_image(

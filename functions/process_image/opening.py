@@ -9,9 +9,9 @@ from io import BytesIO
 from PIL import Image, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
-from functions.process_image import scan, structure
+from functions.process_image import scan
 from functions.process_image.colours import keyed, uncovered_is_transparent
-from functions.process_image.structure import png, tiff
+from functions.process_image.structure import by_type, png, tiff
 from functions.process_image.structure.findings import Findings
 from imagejobs.errors import ImageTooLargeError, JobError, UnsupportedImageError
 from imagejobs.image_types import HEAD_BYTES, refusal, sniffed_type
@@ -74,7 +74,7 @@ def opened(body: bytes, max_pixels: int) -> Iterator[OpenedFile]:
     if media_type is None:
         raise UnsupportedImageError(refusal(body))
     try:
-        findings = structure.read(body, media_type)
+        findings = by_type.read(body, media_type)
         _check_size(findings.largest, max_pixels)
         with _open(body, media_type, findings) as image:
             _check_size(image.size, max_pixels)
@@ -136,8 +136,14 @@ def _formats(media_type: str) -> list[str]:
     """Pillow's names of a type; its decoders tell HEIC and AVIF apart, which share a container."""
     if media_type not in ("image/heic", "image/avif"):
         return [media_type.removeprefix("image/").upper()]
-    from pillow_heif import register_heif_opener  # here, since it costs other types their start-up time
-
+    try:
+        from pillow_heif import register_heif_opener  # here, since it costs other types their start-up time
+    except ModuleNotFoundError:  # `make requirements HEIC=0` left it out
+        if media_type == "image/heic":
+            raise UnsupportedImageError(
+                "the file is a HEIC image, which this service was set up without: send it as JPEG or PNG"
+            ) from None
+        return ["AVIF"]
     register_heif_opener()
     return ["AVIF", "HEIF"]
 

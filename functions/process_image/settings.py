@@ -28,6 +28,9 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     # How long an image waits for OpenAI's rate limit in all; then the limit is reported.
     openai_max_rate_limit_wait_hours: Annotated[float, Field(ge=0)] = 12
 
+    # Who is asked about prompt and picture before an edit.
+    prompt_screening: Literal["off", "openai"] = "off"
+
     enable_fallback_single: bool = True
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.process_image.engines.openai import Usage
-from imagejobs.errors import JobDecidedError, OpenAIInvalidAnswerError, RetryableError
+from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIInvalidAnswerError, RetryableError
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
@@ -18,7 +18,8 @@ metrics = make_metrics("process_image")
 def observed(edit_request: EditRequest) -> Iterator[None]:
     """Log and count the error that one attempt at an image ends with; `record` and `record_usage` tell the rest.
 
-    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not.
+    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
+    flags counts as ImagesFlagged besides.
     """
     logger.append_keys(**edit_request.model_dump(exclude_none=True))
     _count("Retries", int(edit_request.attempt > 1))
@@ -29,6 +30,8 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
         if isinstance(error, OpenAIInvalidAnswerError):
             _count("InvalidAnswers")
+        if isinstance(error, ContentFlaggedError):
+            _count("ImagesFlagged")
         # Its message goes to the caller through the state machine; the log has its name alone.
         logger.warning("image not edited", error=type(error).__name__)
         raise

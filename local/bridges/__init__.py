@@ -6,7 +6,7 @@ through boto3. When ministack closes a gap, its bridge goes.
 
 from importlib.metadata import version
 
-from local.bridges import api, executions, functions, map_runs, secrets
+from local.bridges import api, cloudwatch, executions, functions, map_runs, secrets
 
 MINISTACK = "1.5.33"
 
@@ -19,6 +19,7 @@ def apply() -> None:
             "look each gap up in its source, then change MINISTACK in local/bridges/__init__.py"
         )
     api.apply()
+    cloudwatch.apply()
     functions.apply()
     executions.apply()
     map_runs.apply()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tools import configuration_page
-from tools.pins import with_versions_of
 from tools.render import template
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +72,13 @@ def test_the_configuration_page_spells_every_name_out() -> None:
     variables = set(template()["Globals"]["Function"]["Environment"]["Variables"])
     for resource in template()["Resources"].values():
         variables |= set(resource.get("Properties", {}).get("Environment", {}).get("Variables", {}))
-    of_the_stack = {"JOBS_BUCKET", "SECRET_ARN", "STATE_MACHINE_ARN", "DEAD_LETTER_QUEUE_URL"}
+    of_the_stack = {
+        "JOBS_BUCKET",
+        "SECRET_ARN",
+        "STATE_MACHINE_ARN",
+        "DEAD_LETTER_QUEUE_URL",
+        "POWERTOOLS_METRICS_NAMESPACE",
+    }
 
     assert [name for name in template()["Parameters"] if f"| `{name}` |" not in text] == []
     assert [name for name in variables - of_the_stack if f"`{name}`" not in text] == []
@@ -90,17 +95,16 @@ def test_every_decision_has_its_date_and_what_would_change_it() -> None:
         assert "*Would change it:*" in " ".join(entry.split()), entry[:60]
 
 
+def test_the_security_page_names_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", (ROOT / "docs" / "security.md").read_text())
+
+    assert len(named) > 20
+    for path, test in named:
+        assert (ROOT / path).exists(), path
+        assert not test or re.search(rf"^ *def {test}\(", (ROOT / path).read_text(), re.MULTILINE), f"{path}::{test}"
+
+
 def test_the_licence_is_the_one_that_the_project_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
     assert (ROOT / "LICENSE").read_text().startswith(f"{project['license']} License")
-
-
-def test_pins_take_the_versions_of_the_lock_and_keep_all_else() -> None:
-    lock = "httpx2==2.17.0 ; python_version >= '3' \\\n    --hash=sha256:00\nidna==3.20 \\\n    --hash=sha256:00\n"
-
-    assert with_versions_of(lock, "# needs httpx2\nhttpx2==2.16.2\nidna==3.20\n") == (
-        "# needs httpx2\nhttpx2==2.17.0\nidna==3.20\n"
-    )
-    with pytest.raises(KeyError, match="pillow"):
-        with_versions_of(lock, "pillow==13.0.0\n")

@@ -2,14 +2,11 @@
 
 import re
 from importlib import import_module
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 from samcli.yamlhelper import yaml_dump
 
 from imagejobs import __version__
@@ -26,7 +23,7 @@ FUNCTIONS = {
     "callback": "CallbackFunction",
 }
 # Read by libraries or set by Lambda itself, not by a settings model.
-NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL"}
+NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
 # The contract (docs/api.md, "Configuration"): name -> default, as template parameters.
 CONTRACT = {
     "CosEndpoint": "",
@@ -68,6 +65,43 @@ def settings_of(function: str) -> type[Settings]:
 @pytest.mark.parametrize("name", CONTRACT)
 def test_contracts_configuration_is_a_parameter_with_its_default(name: str) -> None:
     assert template()["Parameters"][name]["Default"] == CONTRACT[name]
+
+
+def test_what_is_written_once_cannot_be_written_unconditionally() -> None:
+    (statement,) = [
+        one
+        for one in RESOURCES["JobsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if one["Sid"] == "WrittenOnce"
+    ]
+
+    # The condition's key is absent (Null) from a PutObject without If-None-Match, and when a multipart upload begins.
+    assert {name: statement[name] for name in ("Effect", "Principal", "Action", "Condition")} == {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    }
+    covered = {resource["Fn::Sub"].removeprefix("${JobsBucket.Arn}/") for resource in statement["Resource"]}
+    assert covered == {"jobs/*/request.json", "jobs/*/callback.json", "idempotency/*"}
+
+
+def test_concurrency_of_edits_is_reserved_by_choice_alone() -> None:
+    reserved = RESOURCES["ProcessImageFunction"]["Properties"]["ReservedConcurrentExecutions"]
+
+    assert template()["Parameters"]["EditReservedConcurrency"]["Default"] == 0
+    assert reserved == {"Fn::If": ["ReserveEdits", {"Ref": "EditReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert template()["Conditions"]["ReserveEdits"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "EditReservedConcurrency"}, "0"]}]
+    }
+
+
+def test_nothing_of_a_job_outlives_its_records() -> None:
+    rules = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    # Without a filter the rule holds for the whole bucket, so for idempotency/ as for jobs/.
+    assert [rule["ExpirationInDays"] for rule in rules if not {"Filter", "Prefix"} & set(rule)] == [
+        {"Ref": "JobsExpirationDays"}
+    ]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -162,7 +196,7 @@ def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
     properties = RESOURCES[bucket]["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert "BucketEncryption" in properties
-    (statement,) = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+    statement, *_ = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
@@ -198,32 +232,6 @@ def test_no_secret_stands_in_template_or_environment() -> None:
         assert not {"OPENAI_API_KEY", "COS_SECRET_ACCESS_KEY", "WORKSHOP_TOKEN", "CALLBACK_SIGNING_KEY"} & set(
             variables(function)
         )
-
-
-@pytest.mark.parametrize(
-    "requirements", sorted(ROOT.glob("layers/*/requirements.txt")) + sorted(ROOT.glob("functions/*/requirements.txt"))
-)
-def test_what_is_deployed_is_what_was_locked(requirements: Path) -> None:
-    locked = set(re.findall(r"^([\w.\[\]-]+==[\w.]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    pinned = [line for line in requirements.read_text().splitlines() if line and not line.startswith("#")]
-
-    assert set(pinned) <= locked
-
-
-@pytest.mark.parametrize(
-    "requirements", sorted(ROOT.glob("layers/*/requirements.txt")) + sorted(ROOT.glob("functions/*/requirements.txt"))
-)
-def test_a_build_has_nothing_left_to_resolve(requirements: Path) -> None:
-    """What a pinned package needs is pinned beside it, or else each build would bring what is newest that day."""
-    pinned = {Requirement(line).name for line in requirements.read_text().splitlines() if line[:1] not in ("", "#")}
-    needed = {
-        canonicalize_name(needs.name)
-        for name in pinned
-        for needs in map(Requirement, requires(name) or [])
-        if needs.marker is None or needs.marker.evaluate({"extra": ""})
-    }
-
-    assert needed <= pinned
 
 
 def test_browsers_may_read_from_both_buckets_that_links_lead_to() -> None:

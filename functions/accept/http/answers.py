@@ -40,6 +40,21 @@ class Health(_Answer):
     workshop_token_enabled: bool
 
 
+class Check(_Answer):
+    """How one check went, and the milliseconds that it took."""
+
+    ok: bool
+    ms: int
+    error: Optionally[str] = None
+
+
+class DeepHealth(_Answer):
+    """What the service stands on: each part with how its check went, and in how many milliseconds."""
+
+    ok: Annotated[bool, Field(description="Whether every check went well.")]
+    checks: dict[str, Check]
+
+
 class CosConfig(_Answer):
     """Where images come from and go to; never a credential."""
 
@@ -109,6 +124,9 @@ class Job(_Answer):
     status: JobState
     created_at: AwareDatetime
     finished_at: Optionally[AwareDatetime] = None
+    retry_of: Annotated[Optionally[str], Field(description="The batch whose failed images this one edits again.")] = (
+        None
+    )
     progress: Optionally[Progress] = None
     waiting: Optionally[Wait] = None
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None

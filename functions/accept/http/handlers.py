@@ -1,21 +1,26 @@
 """What answers each route: hands the plain values of a call on, and answers in the form of docs/api.md."""
 
 from http import HTTPStatus
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.accept.http.answers import Accepted, CosConfig, Health, JobAction
+from functions.accept.checks import run_checks
+from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, JobAction
 from functions.accept.http.call import Answer, Call, answer
 from functions.accept.http.docs_page import docs_page
 from functions.accept.http.requests import (
     BatchSubmission,
+    HealthRequest,
     ImageSubmission,
     JobAddress,
     OpenRequest,
     Request,
+    RetrySubmission,
     UploadSubmission,
 )
-from functions.accept.jobs import steer, uploads
+from functions.accept.jobs import retry, steer, uploads
+from functions.accept.jobs.lookup import known_job
 from functions.accept.jobs.submit import Submission, submit
 from imagejobs.observability import make_logger
 from imagejobs.workflow import Operation
@@ -41,6 +46,21 @@ def submit_batch(call: Call[BatchSubmission]) -> Answer:
     return _submit(call, "batch")
 
 
+def retry_job(call: Call[RetrySubmission]) -> Answer:
+    """POST /jobs/{job_id}/retry."""
+    earlier = retry.find_retriable(call.sent.path.job_id, call.owner, call.resources.jobs)
+    submission = Submission(
+        operation="batch",
+        body=retry.body_of_retry(earlier),
+        callback_url=call.sent.header.callback_url or earlier.callback_url,
+        correlation_id=call.correlation_id,
+        idempotency_key=call.sent.header.idempotency_key,
+        owner=call.owner,
+        retry_of=earlier.job_id,
+    )
+    return _accept(call, submission)
+
+
 def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Answer:
     submission = Submission(
         operation=operation,
@@ -48,17 +68,21 @@ def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Oper
         callback_url=call.sent.header.callback_url,
         correlation_id=call.correlation_id,
         idempotency_key=call.sent.header.idempotency_key,
-        caller=call.caller,
+        owner=call.owner,
     )
+    return _accept(call, submission)
+
+
+def _accept(call: Call[Any], submission: Submission) -> Answer:
     own = call.resources
     job_id = submit(submission, own.jobs, own.executions, own.settings, own.secrets)
-    logger.info("accepted", extra={"job_id": job_id, "operation": operation})
+    logger.info("accepted", extra={"job_id": job_id, "operation": submission.operation})
     return answer(HTTPStatus.ACCEPTED, Accepted(job_id=job_id), {"Location": call.url_of(f"/jobs/{job_id}")})
 
 
 def read_job(call: Call[JobAddress]) -> Answer:
     """GET /jobs/{job_id}."""
-    job = call.resources.job_reader.read(call.sent.path.job_id)
+    job = call.resources.job_reader.read(call.sent.path.job_id, call.owner)
     headers = {"Cache-Control": "no-store"}
     if job.status in ("queued", "running"):
         headers["Retry-After"] = "2"
@@ -68,13 +92,15 @@ def read_job(call: Call[JobAddress]) -> Answer:
 def cancel_job(call: Call[JobAddress]) -> Answer:
     """DELETE /jobs/{job_id}."""
     own = call.resources
-    steer.cancel(call.sent.path.job_id, own.jobs, own.executions, own.settings)
+    steer.cancel(known_job(call.sent.path.job_id, call.owner, own.jobs), own.jobs, own.executions, own.settings)
     return _under_way(call, "cancelled")
 
 
 def redeliver_job(call: Call[JobAddress]) -> Answer:
     """POST /jobs/{job_id}/redeliver."""
-    steer.redeliver(call.sent.path.job_id, call.resources.jobs, call.resources.executions)
+    own = call.resources
+    request = known_job(call.sent.path.job_id, call.owner, own.jobs)
+    steer.redeliver(request.job_id, own.jobs, own.executions, own.settings.redelivery_limits)
     return _under_way(call, "redelivery")
 
 
@@ -90,12 +116,15 @@ def _under_way(call: Call[JobAddress], what: str) -> Answer:
 def create_upload(call: Call[UploadSubmission]) -> Answer:
     """POST /uploads."""
     own = call.resources
-    form = uploads.create_upload(call.sent.body, own.jobs.bucket, own.settings.upload_expires)
+    form = uploads.create_upload(call.sent.body, call.owner, own.jobs.bucket, own.settings.upload_expires)
     return answer(HTTPStatus.CREATED, form)
 
 
-def health(call: Call[OpenRequest]) -> Answer:
+def health(call: Call[HealthRequest]) -> Answer:
     """GET /health."""
+    if call.sent.query.deep:
+        # API Gateway lets everyone call this path, and cannot ask for a key by a query.
+        return Response(HTTPStatus.TEMPORARY_REDIRECT, body="", headers={"Location": call.url_of("/health/deep")})
     settings, secrets = call.resources.settings, call.resources.secrets
     return answer(
         HTTPStatus.OK,
@@ -109,6 +138,15 @@ def health(call: Call[OpenRequest]) -> Answer:
             workshop_token_enabled=bool(secrets.workshop_token),
         ),
     )
+
+
+def deep_health(call: Call[Request]) -> Answer:
+    """GET /health/deep."""
+    checks = run_checks(call.resources)
+    healthy = all(check.ok for check in checks.values())
+    logger.info("checked", extra={"failed": [name for name, check in checks.items() if not check.ok]})
+    status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
+    return answer(status, DeepHealth(ok=healthy, checks=checks), {"Cache-Control": "no-store"})
 
 
 def cos_config(call: Call[Request]) -> Answer:

@@ -10,8 +10,14 @@ from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 CORRELATION_ID = "x-correlation-id"
-CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=-]{1,128}$"
+CORRELATION_ID_PATTERN = r"[A-Za-z0-9._:/+=-]{1,128}"
+# On an answer: the caller's id that could not be used, where there was one.
+REPLACED_CORRELATION_ID = "x-correlation-id-replaced"
 WORKSHOP_TOKEN = "x-workshop-token"  # noqa: S105 (a header's name)
+
+
+def _without_spaces(text: str | None) -> str | None:
+    return (text or "").strip() or None
 
 
 def _required_url(text: str) -> str:
@@ -21,6 +27,17 @@ def _required_url(text: str) -> str:
     return url
 
 
+# As plain alias: to pydantic a `type` statement would be a definition of its own.
+IdempotencyKey = Annotated[
+    Optionally[str],
+    Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
+    Field(
+        alias="Idempotency-Key",
+        description="With the same key and body a repeated request gives the same job.",
+    ),
+]
+
+
 class CallerHeaders(BaseModel):
     """The headers that every route takes."""
 
@@ -28,21 +45,21 @@ class CallerHeaders(BaseModel):
 
     correlation_id: Annotated[
         Optionally[str],
-        Fits(CORRELATION_ID_PATTERN, "expected 1 to 128 letters, digits or characters of . _ : / + = -"),
         Field(
             alias=CORRELATION_ID,
-            description="An id of the caller's, which comes back in the answer and the callback.",
+            description="An id of the caller's, which comes back in the answer and the callback: 1 to 128 letters, "
+            f"digits or . _ : / + = -. Any other is replaced by a new one, and {REPLACED_CORRELATION_ID} repeats it.",
         ),
     ] = None
 
     @model_validator(mode="before")
     @classmethod
     def _by_names_of_any_case(cls, given: dict[str, str]) -> dict[str, str]:
-        """Find each header whatever the case of its name (RFC 9110, 5.1); a required one that is absent is empty."""
+        """Find each header whatever the case of its name (RFC 9110, 5.1); an empty one is as good as none."""
         values = {name.lower(): value for name, value in given.items()}
         found = {field.alias: values.get(field.alias.lower()) for field in cls.model_fields.values() if field.alias}
         required = {field.alias for field in cls.model_fields.values() if field.is_required()}
-        return {name: value or "" for name, value in found.items() if value is not None or name in required}
+        return {name: value or "" for name, value in found.items() if value or name in required}
 
 
 class TokenHeaders(CallerHeaders):
@@ -52,6 +69,22 @@ class TokenHeaders(CallerHeaders):
         Optionally[str],
         Field(alias=WORKSHOP_TOKEN, description="The shared token, where the service has one."),
     ] = None
+
+
+class RetryHeaders(TokenHeaders):
+    """The headers of a request that starts a job in the place of an earlier one."""
+
+    callback_url: Annotated[
+        Optionally[str],
+        Field(
+            alias="callbackUrl",
+            max_length=MAX_URL_LENGTH,
+            description="Where the result is posted; by default where the earlier job's was.",
+        ),
+        AfterValidator(_without_spaces),
+        allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
+    ] = None
+    idempotency_key: IdempotencyKey = None
 
 
 class SubmissionHeaders(TokenHeaders):
@@ -67,11 +100,4 @@ class SubmissionHeaders(TokenHeaders):
         AfterValidator(_required_url),
         allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
     ]
-    idempotency_key: Annotated[
-        Optionally[str],
-        Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
-        Field(
-            alias="Idempotency-Key",
-            description="With the same key and body a repeated request gives the same job.",
-        ),
-    ] = None
+    idempotency_key: IdempotencyKey = None

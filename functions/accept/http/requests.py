@@ -6,10 +6,10 @@ validation context: they say which URLs may be called.
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Json, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest, UploadRequest
-from functions.accept.http.headers import CallerHeaders, SubmissionHeaders, TokenHeaders
+from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders
 from functions.accept.http.validators import Fits
 from imagejobs.executions import JOB_ID_PATTERN
 
@@ -34,6 +34,22 @@ class OpenRequest(BaseModel):
     header: CallerHeaders
 
 
+class HealthQuery(BaseModel):
+    """The query of GET /health."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    deep: Annotated[
+        bool, Field(description="With 1 the answer leads to GET /health/deep, which asks for a key or a token.")
+    ] = False
+
+
+class HealthRequest(OpenRequest):
+    """A request that asks how the service is."""
+
+    query: HealthQuery
+
+
 class Request(OpenRequest):
     """A request without a body to a route that asks for the token, as all further ones do."""
 
@@ -44,6 +60,12 @@ class JobAddress(Request):
     """A request about one job."""
 
     path: JobPath
+
+
+class RetrySubmission(JobAddress):
+    """A request that starts a batch of an earlier one's failed images."""
+
+    header: RetryHeaders
 
 
 class UploadSubmission(Request):

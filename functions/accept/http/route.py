@@ -68,9 +68,9 @@ class Route[R: OpenRequest]:
 
     @property
     def parameters(self) -> dict[str, type[BaseModel]]:
-        """The models of the request's path and headers, by where OpenAPI says that they are."""
+        """The models of the request's path, query and headers, by where OpenAPI says that they are."""
         hints = get_type_hints(self.request)
-        return {part: hints[part] for part in ("path", "header") if part in hints}
+        return {part: hints[part] for part in ("path", "query", "header") if part in hints}
 
     @property
     def header_names(self) -> list[str]:

@@ -8,14 +8,16 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.accept.http import handlers
-from functions.accept.http.answers import Accepted, CosConfig, Health, Job, JobAction, Upload
+from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction, Upload
 from functions.accept.http.call import Answer, Call
 from functions.accept.http.requests import (
     BatchSubmission,
+    HealthRequest,
     ImageSubmission,
     JobAddress,
     OpenRequest,
     Request,
+    RetrySubmission,
     UploadSubmission,
 )
 from functions.accept.http.route import Route
@@ -136,19 +138,47 @@ ROUTES: tuple[Route[Any], ...] = (
         operation_id="redeliverJob",
         summary="Send a job's callback again",
         description="Posts the callback of a finished job once more, to the same callbackUrl and with the same bytes. "
-        "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way.",
+        "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way, "
+        "and (429) when the job was redelivered a moment ago, or as often as the service allows.",
         problems=(401, 404, 409, 503),
+    ),
+    Route(
+        "POST",
+        "/jobs/{job_id}/retry",
+        handlers.retry_job,
+        RetrySubmission,
+        {202: Accepted},
+        operation_id="retryJob",
+        summary="Edit a batch's failed images again",
+        description="Starts a new batch of those images of a finished batch that failed, with the same prompt. The new "
+        "job has an id and a callback of its own, which goes to callbackUrl or, without one, to where the earlier "
+        "batch's went. It is refused (409) while the batch runs and when none of its images failed.",
+        problems=(401, 404, 409, 503),
+        callback=BatchCallback,
     ),
     Route(
         "GET",
         "/health",
         handlers.health,
-        OpenRequest,
+        HealthRequest,
         {200: Health},
         operation_id="getHealth",
         summary="Tell whether the service is up",
         description="Answers when the service is up, with the settings that a caller may want to know. Nobody needs a "
         "key or a token for it.",
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/health/deep",
+        handlers.deep_health,
+        Request,
+        {200: DeepHealth, 503: DeepHealth},
+        operation_id="getDeepHealth",
+        summary="Check what the service stands on",
+        description="Checks storage, secret, state machine and OpenAI by one free call each, and tells of each how it "
+        "went and how long it took. GET /health?deep=1 leads here.",
+        problems=(401,),
         tag="Service",
     ),
     Route(

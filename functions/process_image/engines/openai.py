@@ -1,24 +1,28 @@
-"""Asks OpenAI for one edit: within a deadline, without retries, its answer checked."""
+"""Asks OpenAI for one edit, or for its moderation: within a deadline, without retries, its answer checked."""
 
 import asyncio
-from base64 import b64decode
-from collections.abc import Callable, Collection
+import hashlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import httpx2
 import openai
-from openai.types import ImagesResponse
+from openai.types import ImagesResponse, ModerationCreateResponse, ModerationMultiModalInputParam
 
 from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
-from functions.process_image.pictures import Picture, check
+from functions.process_image.pictures import Picture, check, prepare
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 _CONNECT_SECONDS = 10.0
+_MODERATION_MODEL = "omni-moderation-latest"
+# "Image files are limited to 20 MB" (Moderation, in OpenAI's API guides): in decimal megabytes, with some room.
+_MODERATION_MAX_BYTES = 19_900_000
 
 
 class BillingLimitError(Exception):
@@ -55,9 +59,15 @@ type OnUsage = Callable[[Usage], None]
 
 
 def edit(
-    picture: Picture, prompt: str, api_key: str, settings: ProcessImageSettings, timeout: float, on_usage: OnUsage
+    picture: Picture,
+    prompt: str,
+    owner: str,
+    api_key: str,
+    settings: ProcessImageSettings,
+    timeout: float,
+    on_usage: OnUsage,
 ) -> Edit:
-    """Have OpenAI edit a picture within `timeout` seconds, all told.
+    """Have OpenAI edit a picture within `timeout` seconds, all told. It learns of the job's owner a digest alone.
 
     `on_usage` hears of every answer 200, before it is known whether its image is any good.
 
@@ -67,12 +77,47 @@ def edit(
         OpenAIInvalidAnswerError: it answered 200 without a sound image.
         OpenAIRejectedError: it refused for good.
     """
+
+    async def call(client: openai.AsyncOpenAI) -> Edit:
+        return await _edit(client, picture, prompt, owner, settings, on_usage)
+
+    return _run(call, prompt, api_key, settings, timeout)
+
+
+def flagged_categories(
+    picture: Picture, prompt: str, api_key: str, settings: ProcessImageSettings, timeout: float
+) -> list[str]:
+    """Ask OpenAI's moderation model about a picture and a prompt; returns the categories that it flags.
+
+    Raises what `edit` raises.
+    """
+    if len(picture.body) > _MODERATION_MAX_BYTES:
+        picture = prepare(picture.body, settings.max_image_pixels, _MODERATION_MAX_BYTES)
+    return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
+
+
+def _run[T](
+    call: Callable[[openai.AsyncOpenAI], Coroutine[Any, Any, T]],
+    prompt: str,
+    api_key: str,
+    settings: ProcessImageSettings,
+    timeout: float,
+) -> T:
     client = _client(api_key, settings.openai_base_url or OPENAI_BASE_URL)
+    limited = client.with_options(timeout=openai.Timeout(timeout, connect=_CONNECT_SECONDS))
     try:
-        response, parse = _runner().run(_ask(client, picture, prompt, settings, timeout))
-        return _checked(response, parse, settings, on_usage)
+        return _runner().run(_within(timeout, call(limited), client))
     except openai.OpenAIError as error:
         raise _translated(error, prompt, settings.billing_limit_codes) from error
+
+
+async def _within[T](timeout: float, call: Coroutine[Any, Any, T], client: openai.AsyncOpenAI) -> T:
+    try:
+        # The SDK's own time-out begins anew with every byte; this one ends the call whatever the server does.
+        async with asyncio.timeout(timeout):
+            return await call
+    except TimeoutError:
+        raise openai.APITimeoutError(httpx2.Request("POST", client.base_url)) from None
 
 
 # One client and one event loop for the life of the process, so that connections are kept from call to call. Lambda
@@ -87,11 +132,15 @@ def _runner() -> asyncio.Runner:
     return asyncio.Runner()
 
 
-async def _ask(
-    client: openai.AsyncOpenAI, picture: Picture, prompt: str, settings: ProcessImageSettings, timeout: float
-) -> tuple[httpx2.Response, Callable[[], ImagesResponse]]:
-    """Ask; gives the answer, and what reads it."""
-    request = client.images.with_raw_response.edit(
+async def _edit(
+    client: openai.AsyncOpenAI,
+    picture: Picture,
+    prompt: str,
+    owner: str,
+    settings: ProcessImageSettings,
+    on_usage: OnUsage,
+) -> Edit:
+    answer = await client.images.with_raw_response.edit(
         image=(f"image.{picture.media_type.removeprefix('image/')}", picture.body, picture.media_type),
         prompt=prompt,
         model=settings.openai_image_model,
@@ -99,15 +148,29 @@ async def _ask(
         size=settings.openai_image_size,
         background=settings.openai_image_background,
         output_format=settings.openai_image_output_format,
-        timeout=openai.Timeout(timeout, connect=_CONNECT_SECONDS),
+        safety_identifier=hashlib.sha256(owner.encode()).hexdigest(),
     )
+    return _checked(answer.http_response, answer.parse, settings, on_usage)
+
+
+async def _moderate(client: openai.AsyncOpenAI, picture: Picture, prompt: str) -> list[str]:
+    url = f"data:{picture.media_type};base64,{b64encode(picture.body).decode()}"
+    asked: list[ModerationMultiModalInputParam] = [
+        {"type": "text", "text": prompt},
+        {"type": "image_url", "image_url": {"url": url}},
+    ]
+    answer = await client.moderations.with_raw_response.create(model=_MODERATION_MODEL, input=asked)
     try:
-        # The SDK's own time-out begins anew with every byte; this one ends the call whatever the server does.
-        async with asyncio.timeout(timeout):
-            answer = await request
-    except TimeoutError:
-        raise openai.APITimeoutError(httpx2.Request("POST", client.base_url)) from None
-    return answer.http_response, answer.parse
+        parsed: ModerationCreateResponse = answer.parse()
+        (result,) = parsed.results
+        if result.flagged is False:
+            return []
+        categories = result.categories.model_dump(by_alias=True)
+        return [name for name, applies in categories.items() if applies] or ["no category named"]
+    except (AttributeError, TypeError, ValueError):
+        error = _invalid(answer.http_response, "no moderation result in the answer")
+        # Unlike an edit, a moderation costs nothing: it is asked for as often as after any failure.
+        raise OpenAIRetryableError(error_message(error, prompt)) from None
 
 
 def _checked(

@@ -4,7 +4,7 @@ HEAD_BYTES = 256
 _SEQUENCE_HEADER = 1
 
 
-def size(data: bytes) -> tuple[int, int] | None:
+def frame_size(data: bytes) -> tuple[int, int] | None:
     """The largest width and height of the frames that begin here; None where no sequence header is found."""
     position = 0
     while position + 2 <= len(data):
@@ -19,7 +19,7 @@ def size(data: bytes) -> tuple[int, int] | None:
             if byte < 0x80:
                 break
         if kind == _SEQUENCE_HEADER:
-            return _frame_size(_Bits(data[position:]))
+            return _stated_size(_Bits(data[position:]))
         if not sized:
             return None
         position += length
@@ -38,7 +38,7 @@ class _Bits:
         return self.value >> max(0, self.left) & ((1 << count) - 1)
 
 
-def _frame_size(bits: _Bits) -> tuple[int, int]:
+def _stated_size(bits: _Bits) -> tuple[int, int]:
     bits.read(4)  # profile, still picture
     if bits.read(1):  # reduced still picture header
         bits.read(5)

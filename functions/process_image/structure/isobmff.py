@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from functions.process_image.structure import av1
+from functions.process_image.structure.av1 import HEAD_BYTES, frame_size
 from functions.process_image.structure.findings import Box, Findings
 from imagejobs.errors import UnsupportedImageError
 
@@ -51,7 +51,7 @@ def read(body: bytes) -> Findings:
             _read_meta(body, start + 4, end, items)
         elif kind in (b"stco", b"co64") and end - start >= 12:
             samples.append(struct.unpack_from(">Q" if kind == b"co64" else ">I", body, start + 8)[0])
-    sizes = [av1.size(body[place : place + av1.HEAD_BYTES]) for place in samples]
+    sizes = [frame_size(body[place : place + HEAD_BYTES]) for place in samples]
     sizes += [_coded_size(body, items, item) for item in items.kinds]
     largest = max((size for size in sizes if size), key=lambda at: at[0] * at[1], default=(0, 0))
     return Findings(largest=largest, crop=_crop(items))
@@ -171,7 +171,7 @@ def _coded_size(body: bytes, items: _Items, item: int) -> tuple[int, int] | None
     """The size of an item as its decoder finds it."""
     if items.kinds[item] == b"av01" and items.places.get(item):
         offset = items.places[item]
-        return av1.size(body[offset : offset + av1.HEAD_BYTES])
+        return frame_size(body[offset : offset + HEAD_BYTES])
     stated = items.of(item, b"ispe")
     if stated is None:
         return None

@@ -43,6 +43,10 @@ class EditNotFoundError(PermanentError):
     """No attempt at the image kept an edit."""
 
 
+class ContentFlaggedError(PermanentError):
+    """Screening flagged the prompt or the picture; the message names the categories. Nothing was paid."""
+
+
 class StorageUnavailableError(RetryableError):
     """The object storage could not be reached or answered 5xx or throttling."""
 

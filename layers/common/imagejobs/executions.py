@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
-    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
 
 JOB_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-(?P<round>[0-9]+))?")
@@ -78,6 +80,22 @@ class Executions:
             self.client.stop_execution(executionArn=self.arn(name), error=error, cause=cause)
         except (self.client.exceptions.ExecutionDoesNotExist, self.client.exceptions.ValidationException):
             return
+
+    def ended(self, since: datetime, most: int) -> Iterator[tuple[ExecutionName, "ExecutionListItemTypeDef"]]:
+        """List this service's executions that failed, timed out or were aborted `since`, without a map run's children.
+
+        Of each of the three it looks at the `most` that started last: Step Functions sorts by start, not by end.
+        """
+        for status in ("FAILED", "TIMED_OUT", "ABORTED"):
+            pages = self.client.get_paginator("list_executions").paginate(
+                stateMachineArn=self.state_machine_arn,
+                statusFilter=status,
+                PaginationConfig={"MaxItems": most, "PageSize": min(most, 1000)},
+            )
+            for execution in (found for page in pages for found in page["executions"]):
+                name = ExecutionName.parse(execution["name"])
+                if name and "mapRunArn" not in execution and execution["stopDate"] >= since:
+                    yield name, execution
 
     def arn(self, name: ExecutionName) -> str:
         """The ARN of an execution: its state machine's, with `execution` for the type and its own name at the end."""

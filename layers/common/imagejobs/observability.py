@@ -17,10 +17,15 @@ def make_logger(function: str) -> Logger:
 
 
 def make_metrics(function: str) -> Metrics:
-    """EMF metrics in the namespace ImageJobs, with the function as their only dimension unless one is added."""
+    """EMF metrics with the function as their only dimension unless one is added.
+
+    Powertools reads the stack's own namespace from POWERTOOLS_METRICS_NAMESPACE.
+    """
     # A call may have nothing to count.
     warnings.filterwarnings("ignore", "No application metrics to publish")
-    return Metrics(namespace=NAMESPACE, service=function)
+    metrics = Metrics(service=function)
+    metrics.namespace = metrics.namespace or NAMESPACE
+    return metrics
 
 
 def loggable_url(url: str) -> str:

@@ -128,6 +128,13 @@ class Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, prefix) from error
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        """Read an object line by line, without holding the whole of it."""
+        try:
+            yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines()
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+
     def presigned_url(self, key: str, expires_in: int) -> str:
         """Make a GET URL that holds for `expires_in` seconds."""
         parameters = {"Bucket": self.name, "Key": key}

@@ -8,6 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 
 from functions.batch_fanout import app
 from functions.batch_fanout.settings import BatchFanoutSettings
@@ -37,14 +39,12 @@ def configure(stack: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Configu
 def record(store: JobStore, **choices: Any) -> None:
     store.create(
         JobRequest(
-            job_id=JOB_ID,
             operation="batch",
             prompt="p",
             callback_url="https://receiver.example/",
             correlation_id="trace",
             created_at=datetime.now(UTC),
-            fingerprint="f",
-            **choices,
+            **{"job_id": JOB_ID, **choices},
         )
     )
 
@@ -56,9 +56,11 @@ def invoke(**event: Any) -> dict[str, Any]:
     return app.handler({"job_id": JOB_ID, **event}, context)  # type: ignore[arg-type]
 
 
-def fill(*keys: str, bucket: str = "input") -> None:
+def fill(*keys: str) -> None:
+    """Put objects of one byte into the input bucket: into moto itself, since requests for thousands take minutes."""
+    account = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
     for key in keys:
-        boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
+        account.put_object("input", key, b"x")
 
 
 def manifest_lines(store: JobStore) -> list[dict[str, Any]]:
@@ -286,3 +288,34 @@ class TestSummarizeBatch:
         write_manifest(store, [])
 
         assert summarize(None)["report_key"] == f"results/batch/run-1/{JOB_ID}/report.jsonl"
+
+
+class TestRetry:
+    EARLIER = "99999999-2222-4333-8444-555555555555"
+
+    def earlier_report(self, store: JobStore, *rows: dict[str, Any]) -> None:
+        record(store, job_id=self.EARLIER, output_prefix="run-1")
+        body = "".join(json.dumps(row) + "\n" for row in rows)
+        key = f"results/batch/run-1/{self.EARLIER}/report.jsonl"
+        boto3.client("s3").put_object(Bucket="output", Key=key, Body=body.encode())
+
+    def test_only_the_images_that_failed_before_are_edited_again(self, store: JobStore) -> None:
+        odd = 'odd "name"\n\u2028.png'
+        self.earlier_report(
+            store,
+            {"key": "a.png", "status": "completed", "output_key": "x", "engine": "openai", "bytes_in": 1},
+            {"key": "b.png", "status": "failed", "error": "OpenAIRejectedError: no", "bytes_in": 7},
+            {"key": odd, "status": "failed", "error": "NotProcessed: x"},
+        )
+        fill("a.png", "b.png", "new.png")
+        record(store, retry_of=self.EARLIER)
+
+        assert invoke(action="list_images")["total_files"] == 2
+        assert manifest_lines(store) == [{"key": "b.png", "size": 7}, {"key": odd, "size": 0}]
+
+    def test_a_batch_without_a_report_cannot_be_repeated_in_part(self, store: JobStore) -> None:
+        record(store, job_id=self.EARLIER)
+        record(store, retry_of=self.EARLIER)
+
+        with pytest.raises(StorageRejectedError, match="left no report"):
+            invoke(action="list_images")

@@ -27,7 +27,7 @@ class Aws:
             self.clients[service] = deployment.client(service, self.endpoint)
         return self.clients[service]
 
-    def function(self, code: str, *, timeout: int = 10, variables: dict[str, str] | None = None) -> str:
+    def function(self, code: str, *, timeout: int = 60, variables: dict[str, str] | None = None) -> str:
         """Make a function whose module is `code`, with a `handler`; returns its ARN."""
         archive = BytesIO()
         with zipfile.ZipFile(archive, "w") as opened:

@@ -14,7 +14,6 @@ from tests.support.waiting import wait_until
 WAIT = {"Wait": {"Type": "Wait", "Seconds": 30, "End": True}}
 COUNTING = """
 import boto3, os, uuid
-from tests.support.waiting import wait_until
 
 def handler(event, context):
     boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=str(uuid.uuid4()), Body=b"")

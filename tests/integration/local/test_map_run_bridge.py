@@ -9,7 +9,6 @@ from tests.support.waiting import wait_until
 
 NUMBERS = """
 import time
-from tests.support.waiting import wait_until
 
 def handler(event, context):
     time.sleep(event.get("seconds", 0))

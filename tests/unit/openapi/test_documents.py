@@ -231,6 +231,8 @@ def test_every_route_is_documented() -> None:
         ("get", "/jobs/{job_id}"),
         ("delete", "/jobs/{job_id}"),
         ("post", "/jobs/{job_id}/redeliver"),
+        ("post", "/jobs/{job_id}/retry"),
+        ("get", "/health/deep"),
         ("get", "/openapi.json"),
         ("get", "/docs"),
     }

@@ -8,6 +8,7 @@ from PIL import Image, ImageChops
 from functions.process_image.fallback import invert
 from functions.process_image.settings import ProcessImageSettings
 from tests.unit.process_image.files import exchanged_profile, noise, saved, scene, see_through
+from tests.unit.process_image.odd_files import colour_key
 
 TEXT = ProcessImageSettings().fallback_watermark_text
 MAX_PIXELS = 64_000_000
@@ -67,6 +68,13 @@ def test_what_was_transparent_stays_so() -> None:
 
     by_colour = fallen_back(scene(), transparency=(220, 30, 30))
     assert by_colour.getpixel((0, 0)) == (35, 225, 225, 0)
+
+
+@pytest.mark.parametrize("depth", [2, 4, 8])
+def test_a_colour_key_is_read_at_the_depth_that_the_file_has(depth: int) -> None:
+    made = Image.open(io.BytesIO(invert(colour_key(depth, 0), TEXT, MAX_PIXELS)))
+
+    assert [made.getpixel(place)[3] for place in [(0, 0), (47, 0)]] == [0, 255]  # type: ignore[index]
 
 
 def test_the_watermark_is_opaque_enough_on_a_transparent_picture() -> None:

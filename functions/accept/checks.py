@@ -1,0 +1,98 @@
+"""Checks of what the service stands on: one free call each, all at once, each with its time."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoAnswerError
+
+from functions.accept.http.answers import Check
+from functions.accept.resources import AcceptResources
+from imagejobs.errors import JobError
+
+# API Gateway waits for 29 s in all.
+_SECONDS = 10.0
+_MODELS_URL = "https://api.openai.com/v1"
+
+
+class CheckFailedError(Exception):
+    """What was found wrong, for a caller to read."""
+
+
+def run_checks(own: AcceptResources, seconds: float = _SECONDS) -> dict[str, Check]:
+    """Run every check, each for at most `seconds`."""
+    checks: dict[str, Callable[[], None]] = {
+        "jobs_bucket": lambda: _bucket_can_be_listed(own),
+        "output_bucket": lambda: own.outputs.require(),
+        "secret": lambda: _secret_is_filled_in(own),
+        "state_machine": lambda: _state_machine_is_active(own),
+        "openai": lambda: _openai_knows_the_model(own),
+    }
+    if own.settings.cos_input_bucket:
+        checks["input_bucket"] = lambda: _input_can_be_listed(own)
+    # The SDK's clients may be used by many threads, but not be made by them.
+    _ = own.clients.s3, own.clients.step_functions, own.clients.secrets
+    pool = ThreadPoolExecutor(len(checks))
+    started = time.monotonic()
+    running = {name: pool.submit(_timed, check) for name, check in checks.items()}
+    ended = {name: _ended(future, started + seconds - time.monotonic(), seconds) for name, future in running.items()}
+    pool.shutdown(wait=False, cancel_futures=True)
+    return ended
+
+
+def _timed(check: Callable[[], None]) -> Check:
+    started = time.monotonic()
+    error: str | None = None
+    try:
+        check()
+    except (CheckFailedError, JobError) as failed:
+        error = str(failed)
+    except Exception as failed:  # noqa: BLE001 - whatever is wrong is what was asked for
+        error = f"{type(failed).__name__}: {failed}"
+    return Check(ok=error is None, ms=round((time.monotonic() - started) * 1000), error=error)
+
+
+def _ended(future: "Future[Check]", wait: float, seconds: float) -> Check:
+    try:
+        return future.result(max(0.0, wait))
+    except NoAnswerError:
+        return Check(ok=False, ms=round(seconds * 1000), error=f"no answer within {seconds:g} s")
+
+
+def _bucket_can_be_listed(own: AcceptResources) -> None:
+    own.jobs.bucket.require()
+
+
+def _input_can_be_listed(own: AcceptResources) -> None:
+    next(own.inputs.keys(own.settings.input_prefix), None)
+
+
+def _secret_is_filled_in(own: AcceptResources) -> None:
+    if missing := own.settings.missing("url", own.secrets):
+        raise CheckFailedError(f"configuration missing: {', '.join(missing)}")
+
+
+def _state_machine_is_active(own: AcceptResources) -> None:
+    arn = own.settings.state_machine_arn
+    status = own.clients.step_functions.describe_state_machine(stateMachineArn=arn)["status"]
+    if status != "ACTIVE":
+        raise CheckFailedError(f"the state machine is {status}")
+
+
+def _openai_knows_the_model(own: AcceptResources) -> None:
+    """Ask for the model's description, which costs nothing (OpenAI API reference, "Retrieve model")."""
+    import httpx2  # with its 0.1 s, for this route alone
+
+    model = own.settings.openai_image_model
+    answer = httpx2.get(
+        f"{own.settings.openai_base_url or _MODELS_URL}/models/{model}",
+        headers={"Authorization": f"Bearer {own.secrets.openai_api_key.get_secret_value()}"},
+        timeout=_SECONDS,
+    )
+    match answer.status_code:
+        case 401:
+            raise CheckFailedError("OpenAI refuses the key: check OPENAI_API_KEY in the stack's secret")
+        case 404:
+            raise CheckFailedError(f"OpenAI has no model {model}: check the parameter OpenAIImageModel")
+        # A key may be restricted to images.
+        case status if status >= 400 and status != 403:
+            raise CheckFailedError(f"OpenAI answered {status}")

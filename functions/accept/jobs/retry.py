@@ -1,0 +1,37 @@
+"""Editing the failed images of a finished batch again, as a batch of its own."""
+
+import json
+
+from functions.accept.http.bodies import BatchRequest
+from functions.accept.http.problems import ConflictError
+from functions.accept.jobs.lookup import known_job
+from imagejobs.job_store import JobRequest, JobStore
+
+
+def find_retriable(job_id: str, owner: str, jobs: JobStore) -> JobRequest:
+    """Give the request of an owner's finished batch of which images failed.
+
+    Raises:
+        NotFoundError: there is no such job.
+        ConflictError: it is not a batch, it has not ended, or none of its images failed.
+    """
+    request = known_job(job_id, owner, jobs)
+    if request.operation != "batch":
+        raise ConflictError("only a batch can be retried: post the image again")
+    payload = jobs.find_payload(job_id)
+    if payload is None:
+        raise ConflictError("the batch has no result yet: try again when it has ended")
+    result = json.loads(payload.body)
+    if not result["failed"]:
+        raise ConflictError(
+            "the batch ended before any image was edited: post it again"
+            if result["status"] == "failed"
+            else "none of the batch's images failed: there is nothing to retry"
+        )
+    return request
+
+
+def body_of_retry(request: JobRequest) -> BatchRequest:
+    """What a batch asked for, without the choices of its images: the earlier report makes the choice."""
+    choices = set(BatchRequest.model_fields) - {"prefix", "max_files"}
+    return BatchRequest.model_validate(request.model_dump(include=choices))

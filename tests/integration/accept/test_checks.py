@@ -1,0 +1,133 @@
+"""GET /health/deep: what the service stands on, checked by calls that cost nothing."""
+
+import json
+import socket
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import boto3
+import pytest
+
+from functions.accept import checks
+from tests.integration.accept.conftest import Api
+
+
+class OpenAI:
+    """OpenAI's `GET /v1/models/{model}` on the loopback interface: answers `status`, keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.asked: list[tuple[str, str | None]] = []
+        openai = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                openai.asked.append((self.path, self.headers.get("Authorization")))
+                self.send_response(openai.status)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base_url = f"http://127.0.0.1:{self.server.server_port}/v1"
+        self.thread = Thread(target=self.server.serve_forever)
+
+
+@pytest.fixture
+def openai() -> Iterator[OpenAI]:
+    server = OpenAI()
+    server.thread.start()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+    server.thread.join()
+
+
+@pytest.fixture
+def checked(stack: dict[str, str], openai: OpenAI) -> Api:
+    """The API of a stack whose OpenAI is this test's."""
+    return Api(stack | {"OPENAI_BASE_URL": openai.base_url, "OPENAI_IMAGE_MODEL": "gpt-image-x"})
+
+
+def test_every_part_is_checked_and_told_with_its_time(checked: Api, openai: OpenAI) -> None:
+    answered = checked("GET", "/health/deep")
+
+    assert (answered.status, answered.body["ok"]) == (200, True), answered.body
+    parts = {"jobs_bucket", "input_bucket", "output_bucket", "secret", "state_machine", "openai"}
+    assert set(answered.body["checks"]) == parts
+    for check in answered.body["checks"].values():
+        assert check == {"ok": True, "ms": check["ms"]}
+        assert 0 <= check["ms"] < 10_000
+    ((path, authorization),) = openai.asked
+    assert path == "/v1/models/gpt-image-x"
+    assert (authorization or "").startswith("Bearer ")
+
+
+def test_the_open_route_checks_nothing_and_leads_to_the_one_that_asks_for_a_key(checked: Api, openai: OpenAI) -> None:
+    resolved = checked("GET", "/health", query={"deep": "1"})
+
+    assert (resolved.status, resolved.headers["Location"]) == (307, "https://api.example/v1/health/deep")
+    assert checked("GET", "/health", query={"deep": "0"}).body["mode"] == "async"
+    assert checked("GET", "/health").status == 200
+    refused = checked("GET", "/health", query={"deep": "very"})
+    assert (refused.status, refused.body["detail"][0]["loc"]) == (422, ["query", "deep"])
+    assert openai.asked == []
+
+
+def test_the_workshop_token_is_asked_for(stack: dict[str, str]) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=stack["SECRET_ARN"], SecretString=json.dumps({"WORKSHOP_TOKEN": "t0ken"})
+    )
+
+    assert Api(stack)("GET", "/health/deep").status == 401
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(401, "refuses the key"), (404, "no model gpt-image-x"), (500, "answered 500"), (429, "answered 429")],
+)
+def test_what_is_wrong_with_openai_is_told(checked: Api, openai: OpenAI, status: int, told: str) -> None:
+    openai.status = status
+    answered = checked("GET", "/health/deep")
+
+    assert (answered.status, answered.body["ok"]) == (503, False)
+    assert told in answered.body["checks"]["openai"]["error"]
+    assert answered.body["checks"]["jobs_bucket"]["ok"]
+
+
+def test_a_key_that_is_restricted_to_images_is_a_good_one(checked: Api, openai: OpenAI) -> None:
+    openai.status = 403
+
+    assert checked("GET", "/health/deep").status == 200
+
+
+def test_missing_buckets_an_empty_secret_and_another_state_machine_are_told_all_at_once(
+    stack: dict[str, str], openai: OpenAI
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(SecretId=stack["SECRET_ARN"], SecretString="{}")
+    gone = stack["STATE_MACHINE_ARN"] + "-gone"
+    broken = {"JOBS_BUCKET": "no-1", "COS_INPUT_BUCKET": "no-2", "COS_OUTPUT_BUCKET": "no-3", "STATE_MACHINE_ARN": gone}
+    answered = Api(stack | broken | {"OPENAI_BASE_URL": openai.base_url})("GET", "/health/deep")
+    errors = {name: check.get("error") for name, check in answered.body["checks"].items()}
+
+    assert answered.status == 503
+    assert [
+        bucket in errors[name]
+        for name, bucket in zip(("jobs_bucket", "input_bucket", "output_bucket"), ("no-1", "no-2", "no-3"), strict=True)
+    ] == [True] * 3
+    assert "OPENAI_API_KEY" in errors["secret"]
+    assert "StateMachineDoesNotExist" in errors["state_machine"]
+
+
+def test_a_check_without_an_answer_ends_in_time_and_keeps_no_other_from_being_told(stack: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        api = Api(stack | {"OPENAI_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/v1"})
+        found = checks.run_checks(api.resources, seconds=3)
+
+    assert found["openai"].error == "no answer within 3 s"
+    assert found["jobs_bucket"].ok
