@@ -185,7 +185,7 @@ class EmbeddedStack:
             latency = ("--latency", str(self.options.openai_latency))
             servers.append(_Server("openai-stand-in", "standins.openai", ports.openai, "OPENAI_PORT", latency))
         if self.options.with_cos:
-            servers.append(_Server("cos-stand-in", "standins.cos", ports.cos, "COS_PORT"))
+            servers.append(_Server("cos-stand-in", "moto.server", ports.cos, "COS_PORT"))
         return servers
 
     def _parameters(self) -> dict[str, str]:

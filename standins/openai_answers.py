@@ -3,9 +3,7 @@
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any, Literal
 
 USAGE = {
     "input_tokens": 323,
@@ -91,17 +89,20 @@ MISBEHAVIOURS = {
 FAULTS = sorted(REFUSALS.keys() | MISBEHAVIOURS.keys())
 
 
-class Fault(BaseModel):
+@dataclass
+class Fault:
     """A rule: how requests fail whose prompt holds `prompt` and whose picture's file name holds `filename`.
 
     `times` is how often (None: always), `retry_after` a header in seconds (rate_limit), `seconds` how long to hang.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    fault: Annotated[str, Field(pattern=f"^({'|'.join(FAULTS)})$")]
+    fault: str
     prompt: str = ""
     filename: str = ""
-    times: Annotated[int, Field(ge=1)] | None = None
+    times: int | None = None
     retry_after: float | None = None
     seconds: float = 3600
+
+    def __post_init__(self) -> None:
+        if self.fault not in FAULTS:
+            raise ValueError(f"{self.fault!r} is not a fault: choose one of {', '.join(FAULTS)}")

@@ -8,7 +8,7 @@ a callback with an undeclared, missing or mistyped field is answered 400.
 import json
 import queue
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -99,21 +99,14 @@ class _Waiting:
     arrived: "queue.Queue[tuple[dict[str, str], Json | ValueError]]" = field(default_factory=queue.Queue)
 
 
-class WxoStandIn:
+class WxoStandIn(Server):
     """Calls tools and receives their callbacks on a port of 127.0.0.1; a context manager."""
 
     def __init__(self, document: Json, api_key: str | None = None) -> None:
         self.tools = import_tools(document)
         self._api_key = api_key
         self._waiting: dict[str, _Waiting] = {}
-        self._server = Server(0, self._receive)
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
+        super().__init__()
 
     def call(self, name: str, timeout: float = 60, **arguments: Any) -> Result:
         """Call a tool with an agent's arguments and wait for its callback.
@@ -126,7 +119,7 @@ class WxoStandIn:
         _check(arguments, tool.request, f"the arguments of {name}")
         path = f"/callbacks/{uuid4()}"
         waiting = self._waiting[path] = _Waiting(tool)
-        headers = {"callbackUrl": f"{self._server.url}{path}"}
+        headers = {"callbackUrl": f"{self.base_url}{path}"}
         if tool.key_header and self._api_key:
             headers[tool.key_header] = self._api_key
         answer = httpx2.request(tool.method, tool.url, json=arguments, headers=headers, timeout=30)
@@ -142,7 +135,7 @@ class WxoStandIn:
             raise callback
         return Result(acknowledgement, callback, callback_headers)
 
-    def _receive(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         """Take a callback."""
         waiting = self._waiting.get(request.path)
         if waiting is None:
