@@ -117,7 +117,7 @@ class Template:
     def fork(self) -> Environment:
         """Fork an execution environment."""
         ours, theirs = Pipe()
-        log = tempfile.TemporaryFile(buffering=0)
+        log = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - open as long as the environment is
         with self._lock, theirs:
             self._channel.send({"AWS_LAMBDA_LOG_STREAM_NAME": lambda_svc.new_uuid()})
             for file in (theirs, log):

@@ -14,7 +14,6 @@
 | a path of a payload template that finds nothing fails the state | it gives null                                 |
 | a Catch's Assign sets variables, and `$name` in a payload       | in JSONata states alone                       |
 | template reads them                                             |                                               |
-| an execution starts at once                                     | after 150 ms                                  |
 
 Sources: API reference, StartExecution; developer guide, "Handling errors in Step Functions workflows", "Passing data
 between states with variables" and "Step Functions service quotas".
@@ -26,7 +25,6 @@ import json
 import random
 import re
 import threading
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -34,7 +32,6 @@ from typing import Any
 from ministack.services import stepfunctions as sfn
 
 MAX_PAYLOAD = 256 * 1024
-_START_DELAY = 0.15
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 # Not matched by States.ALL in Retry or Catch.
 _UNMATCHED = {"States.Runtime", "States.DataLimitExceeded"}
@@ -65,7 +62,6 @@ def apply() -> None:
     sfn._invoke_resource = invoke
     sfn._resolve_params_obj = fill_template
     sfn._apply_catcher = catch
-    sfn.time = _ClockWithoutStartDelay()
     for name in ("_execute_pass", "_execute_task", "_execute_choice", "_execute_wait"):
         setattr(sfn, name, _unless_stopped(getattr(sfn, name)))
 
@@ -232,15 +228,3 @@ def _unless_stopped(execute: Callable[..., Any]) -> Callable[..., Any]:
         return execute(*arguments)
 
     return checked
-
-
-class _ClockWithoutStartDelay:
-    """The module `time`, but for the pause that ministack makes before each execution."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        if seconds != _START_DELAY:
-            time.sleep(seconds)

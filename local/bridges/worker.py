@@ -6,10 +6,10 @@ then, and its memory is shared.
 A script, started by `environments.Template` with a plain interpreter; it may import nothing but the standard library,
 so that a function finds only what its own package, its layers and Lambda's runtime bring along.
 
-Protocol: the script's argument is the number of a channel (`multiprocessing.connection`). The first process receives the
-start (`task_root`, `layers`, `runtime`, `handler`, …) and sends None, or Lambda's error object. Then, for each message
-with variables, it takes two files, a channel of invocations and a log, forks a process, and sends its pid. That process
-sends `{"result": …}` or `{"error": …}` as JSON for each invocation; all that it prints goes to the log, so that the log
+Protocol: the script's argument is the number of a channel (`multiprocessing.connection`). The first process receives
+the start (`task_root`, `layers`, `runtime`, `handler`, …) and sends None, or Lambda's error object. Then, for each
+message with variables, it takes two files, a channel of invocations and a log, forks a process, and sends its pid. That
+process sends `{"result": …}` or `{"error": …}` as JSON for each invocation; all that it prints goes to the log, which
 is complete when the answer comes.
 """
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from demo import contact_sheet, run
-from demo.contact_sheet import Entry
+from demo.outcomes import Outcome
 from demo.run import AT_THE_BILLING_LIMIT, DemoError
 from standins.edits import tinted
 
@@ -68,13 +68,13 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_the_contact_sheet_shows_each_picture_before_and_after() -> None:
     red, blue = (200, 10, 10), (10, 10, 200)
-    entries = [
-        Entry("a.png", "batch", "edited", "0.5 s", png(red), png(blue, (40, 60))),
-        Entry("b.png", "batch", "failed", "", "This file is not an image.", "UnsupportedImageError: plain text"),
-        Entry("c.png", "batch", "fallback", "0.1 s", png(red), png(blue)),
+    outcomes = [
+        Outcome("a.png", "batch", 0.5, "", png(red), png(blue, (40, 60))),
+        Outcome("b.png", "batch", 0, "UnsupportedImageError: plain text", None, None),
+        Outcome("c.png", "batch", 0.1, "", png(red), png(blue), fell_back=True),
     ]
 
-    sheet = contact_sheet.draw("title", "subtitle", entries)
+    sheet = contact_sheet.draw("title", "subtitle", outcomes)
 
     colours = {colour: count for count, colour in sheet.getcolors(1 << 24) or []}
     assert colours[red] == 2 * 372 * 248
