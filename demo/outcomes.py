@@ -71,7 +71,7 @@ class Outcome:
     @property
     def sizes(self) -> str:
         """Kilobytes before and after."""
-        return f"{len(self.before or b'') / 1000:.0f} → {len(self.after or b'') / 1000:.0f}"
+        return f"{len(self.before or b'') / 1000:.0f} to {len(self.after or b'') / 1000:.0f}"
 
 
 def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:

@@ -68,7 +68,7 @@ def apply() -> None:
 
 def stopped() -> threading.Event:
     """The event that ends the execution of this thread early."""
-    return _stop.get()
+    return _stop.get(threading.Event())
 
 
 def start(data: dict[str, Any]) -> Any:
@@ -130,7 +130,7 @@ def fail(execution: dict[str, Any], error: str, cause: str) -> None:
 
 def sleep(seconds: float) -> None:
     """Wait, unless the execution ends before."""
-    if seconds > 0 and _stop.get(threading.Event()).wait(seconds * sfn._SFN_WAIT_SCALE):
+    if seconds > 0 and stopped().wait(seconds * sfn._SFN_WAIT_SCALE):
         raise StoppedError
 
 
@@ -223,7 +223,7 @@ def _in_this_context(function: Callable[..., None]) -> Callable[..., None]:
 
 def _unless_stopped(execute: Callable[..., Any]) -> Callable[..., Any]:
     def checked(*arguments: Any) -> Any:
-        if _stop.get(threading.Event()).is_set():
+        if stopped().is_set():
             raise StoppedError
         return execute(*arguments)
 
