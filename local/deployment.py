@@ -83,14 +83,8 @@ def deploy(endpoint: str, parameters: dict[str, str], project: Path = ROOT) -> d
         client("s3", endpoint).create_bucket(Bucket=_ARTIFACTS_BUCKET)
         _sam(
             project,
-            [
-                "deploy",
-                "--config-env",
-                "embedded",
-                "--no-confirm-changeset",
-                "--no-fail-on-empty-changeset",
-                "--no-progressbar",
-            ],
+            ["deploy", "--config-env", "embedded", "--no-progressbar"],
+            ["--no-confirm-changeset", "--no-fail-on-empty-changeset"],
             ["--template", str(template), "--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS_BUCKET],
             ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             ["--parameter-overrides", *[f"{name}={json.dumps(value)}" for name, value in parameters.items()]],
