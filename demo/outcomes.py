@@ -108,7 +108,7 @@ def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> li
                 name=entry["key"],
                 job=TITLES["batch"],
                 seconds=(entry.get("ms") or 0) / 1000,
-                note=_text_of(entry.get("error")),
+                note=entry.get("error") or "",
                 before=before if is_image(before) else None,
                 after=read(entry["output_key"]) if entry.get("output_key") else None,
                 fell_back=entry.get("engine") == "local_fallback",
@@ -116,10 +116,6 @@ def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> li
             )
         )
     return outcomes
-
-
-def _text_of(error: Any) -> str:
-    return error if isinstance(error, str) else json.dumps(error) if error else ""
 
 
 def is_image(content: bytes) -> bool:

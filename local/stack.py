@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 import httpx2
-from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
 from local import deployment, processes
@@ -79,6 +77,12 @@ class StackInfo(BaseModel):
     def client(self, service: str) -> Any:
         """A boto3 client of the emulated AWS."""
         return deployment.client(service, self.s3_endpoint)
+
+    def function_name(self, logical_id: str) -> str:
+        """The name of a function by its logical id in the template."""
+        asked = {"StackName": deployment.STACK_NAME, "LogicalResourceId": logical_id}
+        found = self.client("cloudformation").describe_stack_resource(**asked)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def images_client(self) -> Any:
         """An S3 client for the input and output buckets, wherever they are."""
@@ -150,42 +154,29 @@ class EmbeddedStack:
         answer = httpx2.post(f"{self.endpoint}/_local/crash", params={"function": function}, timeout=10)
         return int(answer.raise_for_status().json()["crashed"])
 
-    def function_name(self, logical_id: str) -> str:
-        """The name of a function by its logical id in the template."""
-        found = self.info.client("cloudformation").describe_stack_resource(
-            StackName=deployment.STACK_NAME, LogicalResourceId=logical_id
-        )
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
-
     def _start_servers(self) -> None:
-        wanted = self._servers()
-        for server in wanted:
-            if processes.listening(server.port):
+        servers = self._servers()
+        for part in servers:
+            if processes.listening(port := getattr(self.options.ports, part)):
                 raise StartError(
-                    f"port {server.port}, which the {server.name} needs, is in use. Stop what listens there, or choose "
-                    f"another port: make up {server.port_variable}={server.port + 1000}"
+                    f"port {port}, which the part {part} needs, is in use. Stop what listens there, or choose another "
+                    f"port: make up {part.upper()}_PORT={port + 1000}"
                 )
-        for server in wanted:
-            self._report(f"starting the {server.name}")
-            started = processes.start(
-                server.name, server.module, server.port, self.options.state_dir, *server.arguments
-            )
-            self._processes.append(started)
+        for part, (module, *arguments) in servers.items():
+            self._report(f"starting {part}")
+            port = getattr(self.options.ports, part)
+            self._processes.append(processes.start(part, module, port, self.options.state_dir, *arguments))
             processes.record(self._processes, self.options.state_dir / "processes.json")
 
-    def _servers(self) -> list["_Server"]:
-        ports = self.options.ports
-        unpacked = ("--unpacked", str(ROOT / ".aws-sam" / "unpacked"))
-        servers = [
-            _Server("emulator", "local.emulator", ports.aws, "AWS_PORT", unpacked),
-        ]
+    def _servers(self) -> dict[str, list[str]]:
+        """What to start: the module and its arguments, by the name that the part has in `Ports`."""
+        servers = {"aws": ["local.emulator", "--unpacked", str(ROOT / ".aws-sam" / "unpacked")]}
         if self.options.with_receiver:
-            servers.append(_Server("receiver", "standins.receiver", ports.receiver, "RECEIVER_PORT"))
+            servers["receiver"] = ["standins.receiver"]
         if self.options.uses_stand_in:
-            latency = ("--latency", str(self.options.openai_latency))
-            servers.append(_Server("openai-stand-in", "standins.openai", ports.openai, "OPENAI_PORT", latency))
+            servers["openai"] = ["standins.openai", "--latency", str(self.options.openai_latency)]
         if self.options.with_cos:
-            servers.append(_Server("cos-stand-in", "moto.server", ports.cos, "COS_PORT"))
+            servers["cos"] = ["moto.server"]
         return servers
 
     def _parameters(self) -> dict[str, str]:
@@ -247,23 +238,5 @@ class EmbeddedStack:
         return [str(one["PhysicalResourceId"]) for one in found]
 
 
-@dataclass(frozen=True)
-class _Server:
-    """A background process to start; `port_variable` sets its port."""
-
-    name: str
-    module: str
-    port: int
-    port_variable: str
-    arguments: tuple[str, ...] = ()
-
-
 def _cos_client(endpoint: str) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=cos.REGION,
-        aws_access_key_id=cos.ACCESS_KEY_ID,
-        aws_secret_access_key=cos.SECRET_ACCESS_KEY,
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    return deployment.client("s3", endpoint, cos.REGION, cos.ACCESS_KEY_ID, cos.SECRET_ACCESS_KEY)

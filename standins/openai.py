@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
 from standins.edits import FORMATS, tinted
-from standins.openai_answers import FAULTS, MISBEHAVIOURS, REFUSALS, Answer, Fault, edited, refused
+from standins.openai_answers import FAULTS, Answer, Fault, edited, refused
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Server, json_response
 
@@ -135,7 +135,7 @@ class OpenAIStandIn(Server):
 
     def _made(self, call: Call, image: bytes, fault: Fault | None, arrived: float) -> Answer:
         """What a fault answers by itself, or the edit; with the fault `wrong_format` in another format."""
-        answer = _answer_of(fault) if fault else None
+        answer = fault.answer() if fault else None
         if answer is None:
             other = "jpeg" if call.output_format == "png" else "png"
             answer = edited(tinted(image, call.prompt, other if fault else call.output_format))
@@ -186,15 +186,6 @@ def _problem(request: Request, image: bytes) -> str:
     if (wanted := request.form.get("output_format", "png")) not in FORMATS:
         return f"Invalid value: '{wanted}'. Supported values are: {sorted(FORMATS)}."
     return ""
-
-
-def _answer_of(fault: Fault) -> Answer | None:
-    if misbehaving := MISBEHAVIOURS.get(fault.fault):
-        return replace(misbehaving, seconds=fault.seconds)
-    refusal = REFUSALS.get(fault.fault)
-    if refusal and fault.retry_after is not None:
-        return replace(refusal, headers={"Retry-After": f"{fault.retry_after:g}"})
-    return refusal
 
 
 def main(port: int = 8081, latency: float = DEFAULT_LATENCY) -> None:

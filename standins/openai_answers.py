@@ -2,7 +2,7 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 USAGE = {
@@ -106,3 +106,11 @@ class Fault:
     def __post_init__(self) -> None:
         if self.fault not in FAULTS:
             raise ValueError(f"{self.fault!r} is not a fault: choose one of {', '.join(FAULTS)}")
+
+    def answer(self) -> Answer | None:
+        """What is answered whatever the request; None where that depends on it."""
+        if misbehaving := MISBEHAVIOURS.get(self.fault):
+            return replace(misbehaving, seconds=self.seconds)
+        refusal = REFUSALS.get(self.fault)
+        headers = {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
+        return replace(refusal, headers=headers) if refusal else None

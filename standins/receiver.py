@@ -73,12 +73,12 @@ class Receiver(Server):
 
     def wait(self, count: int = 1, *, path: str | None = None, timeout: float = 30) -> list[Received]:
         """Wait until `count` requests have come; TimeoutError says how many did."""
-        deadline = time.monotonic() + timeout
         with self._changed:
-            while len(found := [one for one in self._received if path is None or one.path == path]) < count:
-                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
-                    raise TimeoutError(f"{len(found)} of {count} requests came to {path or 'any path'} in {timeout} s")
-            return found
+            came = self._changed.wait_for(lambda: len(self.received(path)) >= count, timeout)
+            found = self.received(path)
+        if not came:
+            raise TimeoutError(f"{len(found)} of {count} requests came to {path or 'any path'} in {timeout} s")
+        return found
 
     def reset(self) -> None:
         """Forget everything received and every script."""

@@ -84,20 +84,9 @@ class Template:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
-        self._channel.send(
-            {
-                "task_root": str(task_root),
-                "layers": [str(unpacked(layer)) for layer in layers],
-                "runtime": str(runtime_packages()),
-                "handler": config["Handler"],
-                # The service's functions have layers; a test's function has none, and most have no use for boto3.
-                "preload": bool(layers),
-                "timeout": config.get("Timeout", 3),
-                "function_name": config["FunctionName"],
-                "version": config.get("Version", "$LATEST"),
-                "memory": config.get("MemorySize", 128),
-            }
-        )
+        where = [str(task_root), *(str(unpacked(layer) / "python") for layer in layers)]
+        # The service's functions have layers; a test's function has none, and most have no use for boto3.
+        self._channel.send({**config, "path": where, "runtime": str(runtime_packages()), "preload": bool(layers)})
         if described := self._init_problem():
             self.close()
             raise InitError(described)

@@ -100,7 +100,8 @@ def run(arn: str) -> None:
     if execution["status"] != "RUNNING":  # it was stopped before its thread began
         event.set()
     seconds = _timeout_of(execution)
-    timer = threading.Timer(seconds or 0, _in_this_context(time_out), (execution, event))
+    # In this thread's context, where ministack keeps account and region.
+    timer = threading.Timer(seconds, contextvars.copy_context().run, (time_out, execution, event))
     timer.daemon = True
     if seconds:
         timer.start()
@@ -213,12 +214,6 @@ def _timeout_of(execution: dict[str, Any]) -> int:
     with contextlib.suppress(ValueError, TypeError):
         return int(json.loads(machine["definition"]).get("TimeoutSeconds") or 0)
     return 0
-
-
-def _in_this_context(function: Callable[..., None]) -> Callable[..., None]:
-    """The function bound to this thread's account and region, which ministack keeps in context variables."""
-    context = contextvars.copy_context()
-    return lambda *arguments: context.run(function, *arguments)
 
 
 def _unless_stopped(execute: Callable[..., Any]) -> Callable[..., Any]:

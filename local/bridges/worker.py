@@ -7,10 +7,10 @@ A script, started by `environments.Template` with a plain interpreter; it may im
 so that a function finds only what its own package, its layers and Lambda's runtime bring along.
 
 Protocol: the script's argument is the number of a channel (`multiprocessing.connection`). The first process receives
-the start (`task_root`, `layers`, `runtime`, `handler`, …) and sends None, or Lambda's error object. Then, for each
-message with variables, it takes two files, a channel of invocations and a log, forks a process, and sends its pid. That
-process sends `{"result": …}` or `{"error": …}` as JSON for each invocation; all that it prints goes to the log, which
-is complete when the answer comes.
+the start (the function's configuration, with `path`, `runtime` and `preload`) and sends None, or Lambda's error object.
+Then, for each message with variables, it takes two files, a channel of invocations and a log, forks a process, and
+sends its pid. That process sends `{"result": …}` or `{"error": …}` as JSON for each invocation; all that it prints goes
+to the log, which is complete when the answer comes.
 """
 
 import contextlib
@@ -42,10 +42,9 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 def load_handler(start: dict[str, Any]) -> Any:
     """Import the handler as the runtime does: the function first, then the layers, then the runtime's packages."""
-    layers = [os.path.join(layer, "python") for layer in start["layers"]]
     standard = [path for path in sys.path[1:] if "site-packages" not in path]
-    sys.path[:] = [start["task_root"], *layers, *standard, start["runtime"]]
-    module_name, _, function_name = start["handler"].rpartition(".")
+    sys.path[:] = [*start["path"], *standard, start["runtime"]]
+    module_name, _, function_name = start["Handler"].rpartition(".")
     return getattr(importlib.import_module(module_name.replace("/", ".")), function_name)
 
 
@@ -62,14 +61,14 @@ def preload() -> None:
 
 def context(start: dict[str, Any], invocation: dict[str, Any]) -> SimpleNamespace:
     """The context object of Lambda's Python runtime."""
-    deadline = time.monotonic() + start["timeout"]
+    deadline = time.monotonic() + start.get("Timeout", 3)
     return SimpleNamespace(
         aws_request_id=invocation["request_id"],
         invoked_function_arn=invocation["function_arn"],
-        function_name=start["function_name"],
-        function_version=start["version"],
-        memory_limit_in_mb=str(start["memory"]),
-        log_group_name=f"/aws/lambda/{start['function_name']}",
+        function_name=start["FunctionName"],
+        function_version=start.get("Version", "$LATEST"),
+        memory_limit_in_mb=str(start.get("MemorySize", 128)),
+        log_group_name=f"/aws/lambda/{start['FunctionName']}",
         log_stream_name=os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         identity=None,
         client_context=None,
@@ -128,7 +127,7 @@ def main() -> None:
         if start["preload"]:
             preload()
     except ImportError as error:
-        message = f"Unable to import module '{start['handler'].rpartition('.')[0]}': {error}"
+        message = f"Unable to import module '{start['Handler'].rpartition('.')[0]}': {error}"
         problem = {"errorMessage": message, "errorType": "Runtime.ImportModuleError", "stackTrace": []}
     except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's init error
         problem = describe(error)

@@ -23,16 +23,12 @@ pytestmark = pytest.mark.sam_local
 
 
 @pytest.fixture(scope="module")
-def _docker() -> None:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
+    """The stack, deployed for these tests where Docker runs."""
     try:
         sam_local.engine()
     except StartError as error:
         pytest.skip(f"`sam local invoke` was not run: {error}")
-
-
-@pytest.fixture(scope="module")
-def stack(_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
-    """The stack, deployed for these tests."""
     options = Options(ports=Ports.free(), state_dir=tmp_path_factory.mktemp("local"), openai_latency=0.05)
     with EmbeddedStack(options) as embedded:
         yield embedded.info

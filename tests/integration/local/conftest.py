@@ -29,15 +29,12 @@ class Aws:
 
     def function(self, code: str, *, timeout: int = 60, variables: dict[str, str] | None = None) -> str:
         """Make a function whose module is `code`, with a `handler`; returns its ARN."""
-        archive = BytesIO()
-        with zipfile.ZipFile(archive, "w") as opened:
-            opened.writestr("app.py", code)
         made = self("lambda").create_function(
             FunctionName=f"f-{uuid4().hex[:8]}",
             Runtime="python3.13",
             Role=ROLE,
             Handler="app.handler",
-            Code={"ZipFile": archive.getvalue()},
+            Code={"ZipFile": archive_of(code)},
             Timeout=timeout,
             Environment={"Variables": variables or {}},
         )
@@ -77,6 +74,14 @@ class Aws:
 
     def run(self, states: dict[str, Any], payload: Any = None, **options: Any) -> dict[str, Any]:
         return self.finish(self.start(self.machine(states, **options), payload))
+
+
+def archive_of(code: str) -> bytes:
+    """A function's package: `code` as app.py."""
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("app.py", code)
+    return archive.getvalue()
 
 
 def task(function: str, **options: Any) -> dict[str, Any]:

@@ -1,17 +1,17 @@
 """Idle execution environments end, as on AWS: real processes, forked by `local.bridges.environments`."""
 
 import time
-import zipfile
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from ministack.core import lambda_runtime
 
 from local.bridges import functions
 from local.bridges.environments import ExecutionEnvironment, Template
+from tests.integration.local.conftest import archive_of
 from tests.support.waiting import wait_until
 
 CODE = "def handler(event, context):\n    return event"
@@ -24,12 +24,9 @@ def func(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
     monkeypatch.setenv("GATEWAY_PORT", "9")
     monkeypatch.setattr(lambda_runtime, "_workers", {})
     monkeypatch.setattr(lambda_runtime, "_worker_class_for", lambda _config: ExecutionEnvironment)
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as opened:
-        opened.writestr("app.py", CODE)
     arn = "arn:aws:lambda:us-east-1:000000000000:function:idle"
     config = {"FunctionName": "idle", "FunctionArn": arn, "Handler": "app.handler", "Runtime": "python3.13"}
-    yield {"config": config, "code_zip": archive.getvalue()}
+    yield {"config": config, "code_zip": archive_of(CODE)}
     lambda_runtime.reset()
     Template._all.pop(arn).close()
 
@@ -39,11 +36,6 @@ def leased(func: dict[str, Any], count: int) -> list[ExecutionEnvironment]:
     for environment in environments:
         lambda_runtime.ensure_spawned(environment)
     return environments
-
-
-def ended(pid: int) -> bool:
-    """A killed process is a zombie until its parent, which ignores SIGCHLD, has noticed."""
-    return not Path(f"/proc/{pid}").exists()
 
 
 def test_more_than_the_cap_are_ended_when_they_are_given_back(
@@ -56,7 +48,7 @@ def test_more_than_the_cap_are_ended_when_they_are_given_back(
     for environment in environments:
         functions.release(environment)
 
-    wait_until(lambda: sum(ended(pid) for pid in pids) == 3, what="three of five processes ended")
+    wait_until(lambda: sum(not psutil.pid_exists(pid) for pid in pids) == 3, what="three of five processes ended")
     assert functions.execute(func, {"still": "works"}, "request")["body"] == {"still": "works"}
 
 
@@ -81,4 +73,6 @@ def test_all_but_one_end_after_some_time_idle_and_not_after_some_time_at_work(fu
     time.sleep(0.01)
     assert lambda_runtime.reap_idle_workers(ttl=0.01) == 2
 
-    wait_until(lambda: [ended(pid) for pid in pids] == [False, True, True], what="two of three processes ended")
+    wait_until(
+        lambda: [psutil.pid_exists(pid) for pid in pids] == [True, False, False], what="two of three processes ended"
+    )

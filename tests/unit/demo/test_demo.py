@@ -9,7 +9,6 @@ from PIL import Image
 from demo import contact_sheet, run
 from demo.outcomes import Outcome
 from demo.run import AT_THE_BILLING_LIMIT, DemoError
-from standins.edits import tinted
 
 
 def png(colour: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> bytes:
@@ -80,15 +79,3 @@ def test_the_contact_sheet_shows_each_picture_before_and_after() -> None:
     assert colours[red] == 2 * 372 * 248
     assert colours[blue] == 372 * 248 + 165 * 248  # an upright one keeps its shape
     assert sheet.height > sheet.width / 2
-
-
-def test_an_edit_takes_its_colour_from_the_prompt() -> None:
-    def mean(prompt: str) -> tuple[int, ...]:
-        with Image.open(BytesIO(tinted(png((128, 128, 128), (300, 200)), prompt, "png"))) as image:
-            return tuple(image.crop((0, 0, 300, 150)).resize((1, 1)).tobytes())
-
-    red, green, blue = mean("paint it blue")
-    assert blue > red
-    assert mean("anything at all") == mean("anything at all") != mean("something else")
-    red, green, blue = mean("golden light")
-    assert red > green > blue
