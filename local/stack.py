@@ -34,6 +34,10 @@ class Ports:
         """Ports that nothing listens on."""
         return cls(*(processes.free_port() for _ in range(4)))
 
+    def url(self, part: str, path: str = "") -> str:
+        """Where a part is."""
+        return f"http://{HOST}:{getattr(self, part)}{path}"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -111,7 +115,7 @@ class EmbeddedStack:
     @property
     def endpoint(self) -> str:
         """The emulated AWS's endpoint."""
-        return f"http://{HOST}:{self.options.ports.aws}"
+        return self.options.ports.url("aws")
 
     def up(self) -> StackInfo:
         """Start everything and deploy the stack; whatever was started is stopped again when a step fails."""
@@ -180,9 +184,9 @@ class EmbeddedStack:
         return servers
 
     def _parameters(self) -> dict[str, str]:
-        parameters = {"OpenAIBaseUrl": self._openai_base_url()}
+        parameters = {"OpenAIBaseUrl": self.options.openai_base_url or self.options.ports.url("openai", "/v1")}
         if self.options.with_cos:
-            endpoint = f"http://{HOST}:{self.options.ports.cos}"
+            endpoint = self.options.ports.url("cos")
             for bucket in (cos.INPUT_BUCKET, cos.OUTPUT_BUCKET):
                 location = {"LocationConstraint": cos.REGION}
                 _cos_client(endpoint).create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
@@ -194,12 +198,8 @@ class EmbeddedStack:
             }
         return deployment.local_parameters({**parameters, **self.options.parameters})
 
-    def _openai_base_url(self) -> str:
-        if self.options.uses_stand_in:
-            return f"http://{HOST}:{self.options.ports.openai}/v1"
-        return self.options.openai_base_url
-
     def _describe(self, outputs: dict[str, str]) -> StackInfo:
+        options, manager = self.options, deployment.client("secretsmanager", self.endpoint)
         return StackInfo(
             api_url=f"{self.endpoint}/restapis/{outputs['ApiId']}/{outputs['ApiUrl'].rpartition('/')[2]}/_user_request_",
             s3_endpoint=self.endpoint,
@@ -211,16 +211,12 @@ class EmbeddedStack:
             jobs_bucket=outputs["JobsBucketName"],
             state_machine_arn=outputs["StateMachineArn"],
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
-            openai_base_url=self._openai_base_url(),
-            receiver_url=f"http://{HOST}:{self.options.ports.receiver}" if self.options.with_receiver else "",
-            secret_arn=self._secret_arn(outputs["SecretArn"]),
-            cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
+            openai_base_url=options.openai_base_url or options.ports.url("openai", "/v1"),
+            receiver_url=options.ports.url("receiver") if options.with_receiver else "",
+            # Ref gives its ARN on AWS, and its name here.
+            secret_arn=manager.describe_secret(SecretId=outputs["SecretArn"])["ARN"],
+            cos_endpoint=options.ports.url("cos") if options.with_cos else "",
         )
-
-    def _secret_arn(self, secret_id: str) -> str:
-        """The secret's ARN; Ref gives it on AWS, and the name here."""
-        manager = deployment.client("secretsmanager", self.endpoint)
-        return str(manager.describe_secret(SecretId=secret_id)["ARN"])
 
     def _fill_secret(self) -> None:
         """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
