@@ -107,3 +107,9 @@ def test_it_takes_its_time_and_lists_the_edits_asked_for(openai: OpenAIStandIn) 
 
     calls = httpx2.get(openai.base_url.replace("/v1", "/_control/calls")).json()
     assert [(call["prompt"], call["status"]) for call in calls] == [("first", 200), ("second", 0)]
+
+
+def test_every_model_is_known(openai: OpenAIStandIn) -> None:
+    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0)
+
+    assert client.models.retrieve("gpt-image-2.5-flare").id == "gpt-image-2.5-flare"
