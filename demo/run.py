@@ -4,7 +4,6 @@ import base64
 import mimetypes
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +136,7 @@ def _run_jobs(info: StackInfo, receiver: Receiver, jobs: list[Job], progress: Pr
                 names = ", ".join(f"{TITLES[job.operation]} {job.job_id}" for job in waiting)
                 raise DemoError(f"no callback within {timeout:.0f} s for: {names}")
             for job in waiting:
-                _look_after(api, receiver, job, lambda **how: progress.update(bars[job.operation], **how))  # noqa: B023
+                progress.update(bars[job.operation], **_news_of(api, receiver, job))
             time.sleep(0.15)
 
 
@@ -154,16 +153,15 @@ def _submit(api: httpx2.Client, job: Job, callback_url: str) -> None:
     job.job_id = answer.json()["job_id"]
 
 
-def _look_after(api: httpx2.Client, receiver: Receiver, job: Job, update: Callable[..., None]) -> None:
-    """Note a job's callback when it has come, else its progress."""
+def _news_of(api: httpx2.Client, receiver: Receiver, job: Job) -> dict[str, Any]:
+    """Note a job's callback when it has come; returns what its bar shows."""
     if found := receiver.received(f"/{job.operation}"):
         job.received = found[0]
-        update(completed=len(job.pictures), state=f"callback: {job.payload['status']} after {job.seconds:.1f} s")
-        return
+        state = f"callback: {job.payload['status']} after {job.seconds:.1f} s"
+        return {"completed": len(job.pictures), "state": state}
     status = api.get(f"/jobs/{job.job_id}").json()
     progress = status.get("progress") or {}
-    done = progress.get("succeeded", 0) + progress.get("failed", 0)
-    update(completed=done, state=str(status.get("status", "")))
+    return {"completed": progress.get("succeeded", 0) + progress.get("failed", 0), "state": str(status.get("status"))}
 
 
 def _show_callbacks(console: Console, jobs: list[Job]) -> None:

@@ -79,7 +79,8 @@ def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> P
     while not listening(port):
         if popen.poll() is not None or time.monotonic() > deadline:
             process.stop()
-            raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{tail(log)}")
+            end = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+            raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{end}")
         time.sleep(0.05)
     return process
 
@@ -96,11 +97,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def tail(log: Path) -> str:
-    """The last lines of a log file."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]) if log.exists() else ""
 
 
 def record(processes: list[Process], path: Path) -> None:

@@ -129,12 +129,8 @@ def _deployed(info: StackInfo, logical_id: str, address: str) -> dict[str, Any]:
         "AWS_ACCESS_KEY_ID": info.access_key,
         "AWS_SECRET_ACCESS_KEY": info.secret_key,
     }
-    variables = {key: _seen_from(address, value) for key, value in variables.items()}
-    return {
-        "Runtime": function["Runtime"],
-        "Architectures": function["Architectures"],
-        "Environment": {"Variables": variables},
-    }
+    seen = {key: _seen_from(address, value) for key, value in variables.items()}
+    return {name: function[name] for name in ("Runtime", "Architectures")} | {"Environment": {"Variables": seen}}
 
 
 def _seen_from(address: str, text: str) -> str:

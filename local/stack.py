@@ -102,7 +102,6 @@ class EmbeddedStack:
     def __init__(self, options: Options | None = None, report: Callable[[str], None] = lambda _step: None) -> None:
         self.options = options or Options()
         self._report = report
-        self._processes: list[Process] = []
         self.info: StackInfo
 
     def __enter__(self) -> Self:
@@ -124,12 +123,11 @@ class EmbeddedStack:
         try:
             self._start_servers()
             self._report("building and deploying the stack")
-            outputs = deployment.deploy(self.endpoint, self._parameters())
-            self.info = self._describe(outputs)
+            self.info = self._describe(deployment.deploy(self.endpoint, self._parameters()))
             self._fill_secret()
             self._report("warming the functions")
-            for function in self._functions():
-                self.warm(function)
+            for function in self.info.client("lambda").list_functions()["Functions"]:
+                self.warm(function["FunctionName"])
         except BaseException:
             self.down()
             raise
@@ -142,7 +140,6 @@ class EmbeddedStack:
         running = [process for process in reversed(processes.recorded(pids)) if process.alive()]
         for process in running:
             process.stop()
-        self._processes = []
         for leftover in (pids, self.options.state_dir / "stack.json"):
             leftover.unlink(missing_ok=True)
         shutil.rmtree(self.options.state_dir / "tmp", ignore_errors=True)
@@ -159,7 +156,7 @@ class EmbeddedStack:
         return int(answer.raise_for_status().json()["crashed"])
 
     def _start_servers(self) -> None:
-        servers = self._servers()
+        servers, started = self._servers(), list[Process]()
         for part in servers:
             if processes.listening(port := getattr(self.options.ports, part)):
                 raise StartError(
@@ -169,8 +166,8 @@ class EmbeddedStack:
         for part, (module, *arguments) in servers.items():
             self._report(f"starting {part}")
             port = getattr(self.options.ports, part)
-            self._processes.append(processes.start(part, module, port, self.options.state_dir, *arguments))
-            processes.record(self._processes, self.options.state_dir / "processes.json")
+            started.append(processes.start(part, module, port, self.options.state_dir, *arguments))
+            processes.record(started, self.options.state_dir / "processes.json")
 
     def _servers(self) -> dict[str, list[str]]:
         """What to start: the module and its arguments, by the name that the part has in `Ports`."""
@@ -222,16 +219,10 @@ class EmbeddedStack:
         """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
-        own_key = "" if self.options.uses_stand_in else self.options.openai_api_key
-        secret["OPENAI_API_KEY"] = own_key or _STAND_IN_KEY
+        secret["OPENAI_API_KEY"] = (self.options.openai_base_url and self.options.openai_api_key) or _STAND_IN_KEY
         if self.options.with_cos:
             secret |= {"COS_ACCESS_KEY_ID": cos.ACCESS_KEY_ID, "COS_SECRET_ACCESS_KEY": cos.SECRET_ACCESS_KEY}
         manager.put_secret_value(SecretId=self.info.secret_arn, SecretString=json.dumps(secret))
-
-    def _functions(self) -> list[str]:
-        resources = self.info.client("cloudformation").describe_stack_resources(StackName=deployment.STACK_NAME)
-        found = [one for one in resources["StackResources"] if one["ResourceType"] == "AWS::Lambda::Function"]
-        return [str(one["PhysicalResourceId"]) for one in found]
 
 
 def _cos_client(endpoint: str) -> Any:

@@ -70,7 +70,7 @@ class Template:
     _all: dict[str, "Template"] = {}  # noqa: RUF012 - the one registry
     _making = threading.Lock()
 
-    def __init__(self, config: dict[str, Any], code_zip: bytes, revision: str = "") -> None:
+    def __init__(self, config: dict[str, Any], code_zip: bytes, revision: str) -> None:
         self.revision = revision
         layers = [found for layer in config.get("Layers", []) if (found := lambda_svc._resolve_layer_zip(layer))]
         task_root = unpacked(code_zip)

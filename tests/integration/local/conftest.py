@@ -3,7 +3,6 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -101,14 +100,14 @@ def _ended(execution: dict[str, Any]) -> dict[str, Any] | None:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[processes.Process, Path, str]]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[processes.Process, str]]:
     folder = tmp_path_factory.mktemp("emulator")
     port = processes.free_port()
     process = processes.start("emulator", "local.emulator", port, folder, "--unpacked", str(folder / "unpacked"))
-    yield process, folder, f"http://127.0.0.1:{port}"
+    yield process, f"http://127.0.0.1:{port}"
     process.stop()
 
 
 @pytest.fixture(scope="session")
-def aws(emulator: tuple[processes.Process, Path, str]) -> Aws:
-    return Aws(emulator[2])
+def aws(emulator: tuple[processes.Process, str]) -> Aws:
+    return Aws(emulator[1])

@@ -2,7 +2,6 @@
 
 import socket
 import urllib.parse
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -120,8 +119,8 @@ def test_conditional_writes_decide_races(aws: Aws) -> None:
     assert s3.get_object(Bucket=bucket, Key="one")["Body"].read() == b"3"
 
 
-def test_it_listens_on_loopback_alone(emulator: tuple[processes.Process, Path, str]) -> None:
-    process, _, endpoint = emulator
+def test_it_listens_on_loopback_alone(emulator: tuple[processes.Process, str]) -> None:
+    process, endpoint = emulator
     sockets = psutil.Process(process.pid).net_connections()
     listening = [one.laddr for one in sockets if one.status == psutil.CONN_LISTEN or one.type == socket.SOCK_DGRAM]
 

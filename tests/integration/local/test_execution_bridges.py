@@ -82,15 +82,9 @@ def test_retries_end_with_an_abort_and_a_failure_after_it_changes_nothing(aws: A
     assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "cancelled", "by the caller")
 
 
-@pytest.fixture
-def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that retries wait, which pass at once."""
-    seconds: list[float] = []
-    monkeypatch.setattr(executions, "sleep", seconds.append)
-    return seconds
-
-
-def test_retry_honours_the_longest_delay_and_full_jitter(slept: list[float]) -> None:
+def test_retry_honours_the_longest_delay_and_full_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(executions, "sleep", slept.append)
     for tried in range(3):
         executions.next_retry([retry(MaxDelaySeconds=20)], "ValueError", {0: tried})
     for _ in range(100):

@@ -122,19 +122,13 @@ def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws) -> 
 
 
 def test_the_log_is_complete_when_the_call_returns(aws: Aws) -> None:
-    code = (
-        "import os\ndef handler(event, context):\n"
-        "    for n in range(500):\n        print('line', n)\n"
-        "    os.system('echo from a child')"
-    )
-    function = aws.function(code)
+    function = aws.function("import os\ndef handler(event, context):\n    print('one')\n    os.system('echo two')")
     invoke(aws, function, {})
 
     group = f"/aws/lambda/{function.rpartition(':')[2]}"
-    lines = [event["message"].strip() for event in aws("logs").filter_log_events(logGroupName=group)["events"]]
+    text = "\n".join(event["message"] for event in aws("logs").filter_log_events(logGroupName=group)["events"])
 
-    text = "\n".join(lines)
-    assert all(expected in text for expected in ("line 0\n", "line 499", "from a child"))
+    assert "one\ntwo" in text
 
 
 def test_events_and_results_end_at_6_mb(aws: Aws) -> None:

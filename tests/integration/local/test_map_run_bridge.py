@@ -82,9 +82,8 @@ def test_results_are_written_in_the_documented_form(aws: Aws) -> None:
     assert {json.loads(one["Output"])["double"] for one in results["SUCCEEDED"]} == {0, 2, 4, 8, 10, 12, 14, 18}
     assert {json.loads(one["Input"])["number"] for one in results["FAILED"]} == {3, 8}
     assert all(one["Error"] == "ValueError" and "no good" in one["Cause"] for one in results["FAILED"])
-    assert {"ExecutionArn", "InputDetails", "Name", "OutputDetails", "StartDate", "StopDate", "Status"} <= set(
-        results["SUCCEEDED"][0]
-    )
+    details = {"ExecutionArn", "InputDetails", "Name", "OutputDetails", "StartDate", "StopDate", "Status"}
+    assert details <= set(results["SUCCEEDED"][0])
     counts = map_run(aws, execution)["itemCounts"]
     assert (counts["succeeded"], counts["failed"], counts["resultsWritten"], counts["total"]) == (8, 2, 10, 10)
 

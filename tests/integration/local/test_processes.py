@@ -63,10 +63,6 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path, part
     assert not (tmp_path / "stack.json").exists()
 
 
-def test_down_with_nothing_up_says_so(tmp_path: Path) -> None:
-    assert EmbeddedStack(Options(state_dir=tmp_path)).down() == []
-
-
 def test_a_start_that_fails_halfway_stops_what_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(endpoint: str, parameters: dict[str, str]) -> dict[str, str]:
         assert processes.listening(options.ports.aws)
@@ -80,4 +76,5 @@ def test_a_start_that_fails_halfway_stops_what_was_started(tmp_path: Path, monke
         EmbeddedStack(options).up()
 
     assert not any(processes.listening(port) for port in (options.ports.aws, options.ports.openai))
+    assert EmbeddedStack(options).down() == []
     assert not (tmp_path / "processes.json").exists()
