@@ -74,7 +74,7 @@ def _put_map_run(jobs: JobStore) -> None:
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), lines.encode(), "application/jsonl")
     edited, refused = KEYS
     words = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
-    cause = ImageFailure(cause=words, retries=0, earlier_attempts=0).model_dump_json()
+    cause = ImageFailure(cause=words, retries=0).model_dump_json()
     image = EditedImage(
         key=edited,
         output_key=f"results/batch/{JOB_ID}/{edited}_modified.png",

@@ -10,6 +10,7 @@ What it answers is decided by the first of these that holds:
 `GET /_control/calls` lists the edits asked for. Moderations: `standins.openai_moderation`.
 """
 
+import math
 import re
 import threading
 import time
@@ -23,7 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
 from standins.edits import FORMATS, tinted
-from standins.openai_answers import FAULTS, Answer, Fault, edited, refused
+from standins.openai_answers import FAULTS, REFUSALS, Answer, Fault, edited, refused
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Server, json_response
 
@@ -62,6 +63,7 @@ class OpenAIStandIn(Server):
 
     port: int = 0
     latency: float = DEFAULT_LATENCY
+    images_per_minute: float = 0
     calls: list[Call] = field(default_factory=list)
     requests: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
     moderations: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
@@ -69,6 +71,7 @@ class OpenAIStandIn(Server):
     _moderation: Answer | None = None
     _faults: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _next_slot: float = 0
 
     def __post_init__(self) -> None:
         super().__init__(self.port)
@@ -93,8 +96,9 @@ class OpenAIStandIn(Server):
         self._moderation = answer
 
     def reset(self) -> None:
-        """Forget the calls, the rules and the answers."""
+        """Forget the calls, the rules, the answers and the rate limit."""
         with self._lock:
+            self.images_per_minute = 0
             for kept in (self.calls, self.requests, self.moderations, self._answers, self._faults):
                 kept.clear()
             self._moderation = None
@@ -124,6 +128,8 @@ class OpenAIStandIn(Server):
         with self._lock:
             scripted = self._scripted()
             fault = None if scripted else self._fault_of(call, content)
+            if not scripted and not fault:
+                scripted = self._rate_limited()
             call.fault = fault.fault if fault else None
             self.calls.append(call)
             self.requests.append(body)
@@ -153,6 +159,17 @@ class OpenAIStandIn(Server):
 
     def _scripted(self) -> Answer | None:
         return self._answers.popleft() if len(self._answers) > 1 else next(iter(self._answers), None)
+
+    def _rate_limited(self) -> Answer | None:
+        """Take the next slot of the rate limit, or refuse."""
+        if not self.images_per_minute:
+            return None
+        now = time.monotonic()
+        if now < self._next_slot:
+            refusal = REFUSALS["rate_limit"]
+            return replace(refusal, headers={"Retry-After": str(math.ceil(self._next_slot - now))})
+        self._next_slot = now + 60 / self.images_per_minute
+        return None
 
     def _fault_of(self, call: Call, image: bytes) -> Fault | None:
         """The first rule that fits, or what the prompt or the picture asks for."""

@@ -70,7 +70,7 @@ def test_a_crash_and_a_timeout_have_lambdas_names_and_end_nothing_but_the_call(a
     assert json.loads(timeout["cause"])["errorMessage"].endswith("Task timed out after 1.00 seconds")
 
 
-def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
+def test_an_environment_can_be_crashed_at_work(aws: Aws, http: httpx2.Client) -> None:
     function = aws.function(
         "import time\ndef handler(event, context):\n    time.sleep(60)\n    return 'done'", timeout=90
     )
@@ -78,7 +78,7 @@ def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
 
     def crash() -> bool | None:
         name = function.rpartition(":")[2]
-        return httpx2.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
+        return http.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
 
     assert wait_until(crash) == 1
     assert aws.finish(execution)["error"] == "Runtime.ExitError"
@@ -110,10 +110,10 @@ def test_a_function_sees_lambdas_packages_and_not_the_emulators(aws: Aws, packag
     assert invoke(aws, aws.function(code), package)[0] is found
 
 
-def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws) -> None:
+def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws, http: httpx2.Client) -> None:
     code = "import os, time\ndef handler(event, context):\n    time.sleep(3)\n    return os.getpid()"
     function = aws.function(code)
-    httpx2.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}, timeout=60).raise_for_status()
+    http.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}, timeout=60).raise_for_status()
 
     with ThreadPoolExecutor(6) as pool:
         pids = list(pool.map(lambda _: invoke(aws, function, {})[0], range(6)))

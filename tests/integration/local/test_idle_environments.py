@@ -38,12 +38,17 @@ def leased(func: dict[str, Any], count: int) -> list[ExecutionEnvironment]:
     return environments
 
 
+def pid_of(environment: ExecutionEnvironment) -> int:
+    assert environment._proc is not None
+    return int(environment._proc.pid)
+
+
 def test_more_than_the_cap_are_ended_when_they_are_given_back_and_none_at_work(
     func: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(functions, "MAX_IDLE", 2)
     at_work, *given_back = leased(func, 6)
-    pids = [environment._proc.pid for environment in given_back]
+    pids = [pid_of(environment) for environment in given_back]
 
     for environment in given_back:
         functions.release(environment)
@@ -55,7 +60,7 @@ def test_more_than_the_cap_are_ended_when_they_are_given_back_and_none_at_work(
 
 def test_all_but_one_end_after_some_time_idle_and_not_after_some_time_at_work(func: dict[str, Any]) -> None:
     environments = leased(func, 3)
-    pids = [environment._proc.pid for environment in environments]
+    pids = [pid_of(environment) for environment in environments]
     for environment in environments:
         environment.last_used = time.time() - 1_000  # as after a long invocation
         functions.release(environment)

@@ -16,7 +16,7 @@ from local.stack import EmbeddedStack, Options, Ports
 
 
 def test_a_process_knows_nothing_of_this_shell_is_found_again_and_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, http: httpx2.Client
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
@@ -27,7 +27,7 @@ def test_a_process_knows_nothing_of_this_shell_is_found_again_and_stopped(
     (found,) = processes.recorded(tmp_path / "processes.json")
     assert found == started
     assert found.alive()
-    assert httpx2.post(f"http://127.0.0.1:{port}/any").status_code == 200
+    assert http.post(f"http://127.0.0.1:{port}/any").status_code == 200
     assert not psutil.Process(found.pid).environ().keys() & {"AWS_ENDPOINT_URL", "OPENAI_API_KEY"}
     found.stop()
     assert not found.alive()

@@ -12,11 +12,12 @@ from PIL import Image, ImageChops
 
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import REFUSALS, edited, refused
-from tests.pictures import picture
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE
 
 
 def edit(openai: OpenAIStandIn, prompt: str = "make it green", image: bytes | None = None, **options: Any) -> Any:
-    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0, timeout=options.pop("timeout", 30))
+    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0, timeout=options.pop("timeout", PATIENCE))
     named = ("photo.png", image or picture(), "image/png")
     return client.images.edit(model="gpt-image-2.5-flare", image=named, prompt=prompt, **options)
 
@@ -95,7 +96,7 @@ def test_given_answers_come_in_turn_and_the_last_one_holds(openai: OpenAIStandIn
     assert edit(openai).data[0].b64_json != base64.b64encode(picture()).decode()
 
 
-def test_it_takes_its_time_and_lists_the_edits_asked_for(openai: OpenAIStandIn) -> None:
+def test_it_takes_its_time_and_lists_the_edits_asked_for(openai: OpenAIStandIn, http: httpx2.Client) -> None:
     openai.latency = 0.3
     begun = time.monotonic()
     edit(openai, "first")
@@ -105,8 +106,17 @@ def test_it_takes_its_time_and_lists_the_edits_asked_for(openai: OpenAIStandIn) 
     with pytest.raises(APITimeoutError):
         edit(openai, "second", timeout=0.5)
 
-    calls = httpx2.get(openai.base_url.replace("/v1", "/_control/calls")).json()
+    calls = http.get(openai.base_url.replace("/v1", "/_control/calls")).json()
     assert [(call["prompt"], call["status"]) for call in calls] == [("first", 200), ("second", 0)]
+
+
+def test_a_rate_limit_lets_one_image_through_at_a_time(openai: OpenAIStandIn) -> None:
+    openai.images_per_minute = 20
+
+    assert edit(openai).data
+    with pytest.raises(RateLimitError) as limited:
+        edit(openai)
+    assert limited.value.response.headers["Retry-After"] in ("1", "2", "3")
 
 
 def test_every_model_is_known(openai: OpenAIStandIn) -> None:
