@@ -76,6 +76,7 @@ class StackInfo(BaseModel):
     openai_base_url: str
     receiver_url: str
     secret_arn: str
+    signing_secret_arn: str
     cos_endpoint: str = ""
 
     def client(self, service: str) -> Any:
@@ -210,13 +211,14 @@ class EmbeddedStack:
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
             openai_base_url=options.openai_base_url or options.ports.url("openai", "/v1"),
             receiver_url=options.ports.url("receiver") if options.with_receiver else "",
-            # Ref gives its ARN on AWS, and its name here.
+            # Ref gives a secret's ARN on AWS, and its name here.
             secret_arn=manager.describe_secret(SecretId=outputs["SecretArn"])["ARN"],
+            signing_secret_arn=manager.describe_secret(SecretId=outputs["SigningSecretArn"])["ARN"],
             cos_endpoint=options.ports.url("cos") if options.with_cos else "",
         )
 
     def _fill_secret(self) -> None:
-        """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
+        """Fill in the members that a person fills in on AWS."""
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
         secret["OPENAI_API_KEY"] = (self.options.openai_base_url and self.options.openai_api_key) or _STAND_IN_KEY
