@@ -28,12 +28,12 @@ _ARTIFACTS_BUCKET = "wxo-image-jobs-artifacts"
 _SOURCES = ("template.yaml", "statemachine", "functions", "layers")
 
 
-def client(service: str, endpoint: str) -> Any:
+def client(service: str, endpoint: str, region: str = REGION) -> Any:
     """A boto3 client of the emulated AWS."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
-        region_name=REGION,
+        region_name=region,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
     )
