@@ -28,9 +28,13 @@ help: ## List the commands
 setup: $(VENV)/.installed ## Create .venv with the locked packages
 
 $(VENV)/.installed: requirements.lock
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.13 is needed: no '$(PYTHON)' on the PATH. Install it, or name it: make PYTHON=/path/to/python3.13 …" >&2; exit 1; }
-	@echo "setting up $(VENV) (once, about half a minute)"
-	@$(PYTHON) -m venv $(VENV)
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then \
+		echo "setting up $(VENV) (once, about half a minute)" && $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null && uv venv --quiet --clear --seed --python 3.13 $(VENV) 2>/dev/null; then \
+		echo "setting up $(VENV) with the Python 3.13 of uv (once, about half a minute)"; \
+	else \
+		echo "Python 3.13 is needed, which '$(PYTHON)' is not. Install it (or uv, which fetches it), or name it: make PYTHON=/path/to/python3.13 …" >&2; exit 1; \
+	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@

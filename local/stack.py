@@ -19,6 +19,7 @@ from standins import cos
 from standins.server import HOST
 
 STATE_DIR = ROOT / ".local"
+OPENAI_URL = "https://api.openai.com/v1"
 _STAND_IN_KEY = "local-stand-in"
 
 
@@ -51,9 +52,19 @@ class Options:
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
+    def uses_openai(self) -> bool:
+        """Whether OpenAI itself makes the edits, which costs money."""
+        return self.openai_base_url.rstrip("/") == OPENAI_URL
+
+    @property
     def uses_stand_in(self) -> bool:
         """Whether the edits are made by the stand-in."""
         return not self.openai_base_url
+
+
+def openai_server(base_url: str, key: str) -> str:
+    """The server that makes the edits: the one that is named; with a key alone OpenAI; else none, for the stand-in."""
+    return base_url or (OPENAI_URL if key else "")
 
 
 class StackInfo(BaseModel):
@@ -111,12 +122,16 @@ class EmbeddedStack:
 
     def up(self) -> StackInfo:
         """Start everything and deploy the stack; whatever was started is stopped again when a step fails."""
+        parameters = deployment.local_parameters(self.options.parameters)
+        self._check_ports()
+        processes.make_folder(self.options.state_dir)
         self.down()
-        self.options.state_dir.mkdir(parents=True, exist_ok=True)
         try:
             self._start_servers()
             self._report("building and deploying the stack")
-            outputs = deployment.deploy(self.endpoint, self._parameters())
+            outputs = deployment.deploy(
+                self.endpoint, {**parameters, **self._own_parameters(), **self.options.parameters}
+            )
             self.info = self._describe(outputs)
             self._fill_secret()
             self._report("warming the functions")
@@ -157,6 +172,17 @@ class EmbeddedStack:
         )
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
+    def _check_ports(self) -> None:
+        variables: dict[int, str] = {}
+        for server in self._servers():
+            if not 1 <= server.port <= 65535:
+                raise StartError(f"{server.port_variable}={server.port} is not a port: choose one from 1024 to 65535")
+            if other := variables.get(server.port):
+                raise StartError(
+                    f"{other} and {server.port_variable} are both {server.port}: give each a port of its own"
+                )
+            variables[server.port] = server.port_variable
+
     def _start_servers(self) -> None:
         wanted = self._servers()
         for server in wanted:
@@ -167,11 +193,12 @@ class EmbeddedStack:
                 )
         for server in wanted:
             self._report(f"starting the {server.name}")
-            started = processes.start(
-                server.name, server.module, server.port, self.options.state_dir, *server.arguments
-            )
-            self._processes.append(started)
-            processes.record(self._processes, self.options.state_dir / "processes.json")
+            folder = self.options.state_dir
+            processes.start(server.name, server.module, server.port, folder, *server.arguments, note=self._note)
+
+    def _note(self, process: Process) -> None:
+        self._processes.append(process)
+        processes.record(self._processes, self.options.state_dir / "processes.json")
 
     def _servers(self) -> list["_Server"]:
         ports = self.options.ports
@@ -188,7 +215,7 @@ class EmbeddedStack:
             servers.append(_Server("cos-stand-in", "standins.cos", ports.cos, "COS_PORT"))
         return servers
 
-    def _parameters(self) -> dict[str, str]:
+    def _own_parameters(self) -> dict[str, str]:
         parameters = {"OpenAIBaseUrl": self._openai_base_url()}
         if self.options.with_cos:
             endpoint = f"http://{HOST}:{self.options.ports.cos}"
@@ -201,7 +228,7 @@ class EmbeddedStack:
                 "CosInputBucket": cos.INPUT_BUCKET,
                 "CosOutputBucket": cos.OUTPUT_BUCKET,
             }
-        return deployment.local_parameters({**parameters, **self.options.parameters})
+        return parameters
 
     def _openai_base_url(self) -> str:
         if self.options.uses_stand_in:

@@ -1,7 +1,7 @@
 """Deploys the stack to AWS: `python -m tools.deploy` (docs/deploying.md). It asks for nothing.
 
-`sam build` and `sam deploy` do the work. What they leave out is here: the region from AWS_REGION too, and new defaults of
-the template, since `sam deploy` leaves every parameter that it is not given as the stack has it.
+`sam build` and `sam deploy` do the work. What they leave out is here: the region from AWS_REGION too, and new defaults
+of the template, since `sam deploy` leaves every parameter that it is not given as the stack has it.
 """
 
 import json
