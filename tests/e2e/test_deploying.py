@@ -101,7 +101,7 @@ def test_a_stack_is_deployed_tried_and_removed_by_its_commands(operator: Operato
         edited = Path(succeeded(operator("first_job", *on_stack, "--api-url", api_url)).split()[-1])
         with Image.open(edited) as image:
             assert image.format == "PNG"
-        assert [call.filename for call in openai.calls] == ["meadow.webp"]
+        assert [call.prompt for call in openai.calls] == ["a warm evening light"]
 
     refused = operator("remove", *on_stack, "--with-images", typed="another\n")
     assert (refused.returncode, "nothing was deleted" in refused.stderr) == (1, True)

@@ -16,7 +16,7 @@ from functions.accept.http.call import caller_of
 from functions.authorizer.tokens import CLOCK_SKEW_SECONDS
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-OPEN_PATHS = {"/health", "/docs", "/openapi.json"}
+OPEN_PATHS = {"/", "/health", "/docs", "/openapi.json"}
 
 
 class NoManagedPolicies:
@@ -72,7 +72,7 @@ def test_every_route_but_the_open_ones_asks_for_what_access_control_says(
 
     assert found.pop(("/{proxy+}", "x-amazon-apigateway-any-method")) == asked
     assert set(map(str, found.values())) == {"[]"}
-    assert {path for path, _ in found} == {*OPEN_PATHS, "/", "/{proxy+}"}
+    assert {path for path, _ in found} == {*OPEN_PATHS, "/{proxy+}"}
 
 
 def test_only_the_local_profile_is_open() -> None:

@@ -92,7 +92,7 @@ class TestAround:
         }
 
         answering = {path for (path, _), status in answered.items() if status != 401}
-        assert answering == {"/health", "/docs", "/openapi.json"}
+        assert answering == {"/", "/health", "/docs", "/openapi.json"}
         assert {status for (path, _), status in answered.items() if path in answering} == {200}
 
     def test_head_and_options(self, api: Api) -> None:
@@ -103,7 +103,7 @@ class TestAround:
 
     def test_a_slash_at_the_end_makes_no_other_route(self, api: Api) -> None:
         assert api("GET", "/health/").status == 200
-        assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert api("OPTIONS", "/docs/").headers["Allow"] == "GET, HEAD, OPTIONS"
         assert api("PUT", "/health/").status == 405
 
     def test_cors_for_the_configured_origins_only(self, api: Api, stack: dict[str, str]) -> None:
@@ -136,3 +136,14 @@ class TestAround:
         assert "accepted" in logged
         assert "secret wish" not in logged
         assert "s3cret" not in logged
+
+
+def test_the_bare_address_leads_to_the_page_below_the_stage(api: Api) -> None:
+    answer = api("GET", "/")
+
+    assert (answer.status, answer.headers["Location"]) == (302, "https://api.example/v1/docs")
+    assert api("DELETE", "/").headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_callback_without_a_receiver_may_go_to_the_health_route(api: Api) -> None:
+    assert api("POST", "/health", {"status": "completed", "job_id": str(uuid4())}).status == 200
