@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
+from functions.batch_fanout.leftovers import is_leftover
 from functions.batch_fanout.summary import ImageReport
 from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
@@ -37,14 +38,15 @@ def list_images(
 
 
 def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
-    """Every object under the job's prefix that is not a folder; the worker tells by content whether it is an image."""
-    folder = f"{request.prefix.strip('/')}/" if request.prefix else ""
+    """Every object under the job's prefix but folders and leftovers; the worker tells by content what is an image."""
+    folder = settings.input_prefix + (f"{request.prefix.strip('/')}/" if request.prefix else "")
     # A bucket that serves for input and output alike holds the results of earlier jobs too.
     own = re.escape(settings.cos_output_prefix.strip("/"))
     results = re.compile(rf"({own}|results/[0-9a-f-]{{36}})/") if source.name == settings.output_bucket else None
-    for key, size in source.keys(settings.input_prefix + folder):
-        if not key.endswith("/") and not (results and results.match(key)):
-            yield ManifestLine(key=key, size=size)
+    for key, size in source.keys(folder):
+        if key.endswith("/") or (results and results.match(key)) or is_leftover(key.removeprefix(folder)):
+            continue
+        yield ManifestLine(key=key, size=size)
 
 
 def _failed(earlier: JobRequest, target: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:

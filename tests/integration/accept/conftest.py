@@ -3,7 +3,6 @@
 import base64
 import json
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +10,9 @@ import pytest
 from functions.accept.http.router import build_api
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
-from tests.pictures import picture
+from tests.support.context import Context
+from tests.support.pictures import picture
 
-_CONTEXT = SimpleNamespace(
-    function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
-)
 CALLBACK_URL = "https://receiver.example/callback?token=s3cret"
 
 
@@ -31,7 +28,11 @@ class Answered:
 def event(
     method: str, path: str, body: object | None, headers: dict[str, str], query: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """A REST API's proxy event, to the fields that AWS documents."""
+    """A REST API's proxy event, to the fields that AWS documents; a body of bytes as of a binary media type."""
+    if isinstance(body, bytes):
+        text: str | None = base64.b64encode(body).decode()
+    else:
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
     return {
         "resource": "/{proxy+}",
         "path": path,
@@ -50,11 +51,16 @@ def event(
             "path": f"/v1{path}",
             "stage": "v1",
             "requestId": "request",
-            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key")},
+            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key"), "apiKeyId": _key_id(headers)},
         },
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
+        "body": text,
+        "isBase64Encoded": isinstance(body, bytes),
     }
+
+
+def _key_id(headers: dict[str, str]) -> str | None:
+    """The id of the key that API Gateway has checked."""
+    return f"id-of-{headers['x-api-key']}" if "x-api-key" in headers else None
 
 
 class Api:
@@ -64,18 +70,10 @@ class Api:
         self.resources = AcceptResources(AcceptSettings.from_environment(environment))
         self._resolver = build_api(self.resources)
 
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        body: object | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        **headers: str,
-    ) -> Answered:
+    def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self._resolver.resolve(event(method, path, body, named, query), _CONTEXT)  # type: ignore[arg-type]
+        answer = self._resolver.resolve(event(method, path, body, named), Context())
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(

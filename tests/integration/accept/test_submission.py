@@ -2,17 +2,15 @@
 
 import base64
 import json
-from datetime import timedelta
 
 import boto3
 import pytest
 
-from functions.accept.jobs import submit
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import CALLBACK_URL, Api
 from tests.integration.conftest import SECRETS
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 BASE64_ROUTE = "/process-image-async-b64"
 URL_ROUTE = "/process-image-async"
@@ -74,12 +72,11 @@ BAD_BODIES = [
     ("prompt no string", {"prompt": 1, "image_base64": "aaaa"}, ["body", "prompt"]),
     ("no image", {"prompt": "p"}, ["body"]),
     ("two images", {"prompt": "p", "image_base64": "aaaa", "image_url": "https://e.example/a.png"}, ["body"]),
-    ("data prefix", {"prompt": "p", "image_base64": "data:image/png;base64,aaaa"}, ["body", "image_base64"]),
-    ("line break", {"prompt": "p", "image_base64": "aa\naa"}, ["body", "image_base64"]),
-    ("url-safe alphabet", {"prompt": "p", "image_base64": "aa-_"}, ["body", "image_base64"]),
-    ("bad padding", {"prompt": "p", "image_base64": "aaaaa"}, ["body", "image_base64"]),
     ("no image type", {"prompt": "p", "image_base64": base64.b64encode(b"<svg/>").decode()}, ["body", "image_base64"]),
     ("long filename", {"prompt": "p", "image_base64": "aaaa", "filename": "x" * 256}, ["body", "filename"]),
+    ("name with NUL", {"prompt": "p", "image_base64": "aaaa", "filename": "a\u0000.png"}, ["body", "filename"]),
+    ("name in lines", {"prompt": "p", "image_base64": "aaaa", "filename": "a\r\nb.png"}, ["body", "filename"]),
+    ("name with C1", {"prompt": "p", "image_base64": "aaaa", "filename": "a\u0085.png"}, ["body", "filename"]),
     ("foreign key", {"prompt": "p", "image_key": "jobs/x/input"}, ["body", "image_key"]),
     ("no upload", {"prompt": "p", "image_key": f"uploads/{'0' * 36}"}, ["body", "image_key"]),
     ("http image_url", {"prompt": "p", "image_url": "http://e.example/a.png"}, ["body", "image_url"]),
@@ -101,9 +98,9 @@ def test_bad_body_is_refused_and_nothing_recorded(api: Api, store: JobStore, bod
     "body",
     [
         {"prompt": "p", "prefix": "/etc"},
+        {"prompt": "p", "prefix": "a\nb"},
+        {"prompt": "p", "prefix": "a\u0085b"},
         {"prompt": "p", "max_files": 0},
-        {"prompt": "p", "max_files": True},
-        {"prompt": "p", "max_files": "3"},
         {"prompt": "p", "output_prefix": "a/b"},
         {"prompt": "p", "output_prefix": ".."},
         {"prompt": "p", "output_prefix": "x" * 65},
@@ -116,18 +113,10 @@ def test_bad_batch_choices(api: Api, body: dict[str, object]) -> None:
     assert "pattern" not in answered.body["detail"][0]["msg"]
 
 
-def test_empty_batch_choices_are_none(api: Api, store: JobStore) -> None:
-    answered = api.post(BATCH_ROUTE, {"prompt": "p", "prefix": "", "output_prefix": ""})
-
-    request = store.get_request(answered.body["job_id"])
-    assert (request.prefix, request.output_prefix) == (None, None)
-
-
 def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
-    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b", x_correlation_id="a b")
+    answered = api("POST", BATCH_ROUTE, {"max_files": 0}, Idempotency_Key="a b")
 
     assert [item["loc"] for item in answered.body["detail"]] == [
-        ["header", "x-correlation-id"],
         ["header", "callbackUrl"],
         ["header", "Idempotency-Key"],
         ["body", "prompt"],
@@ -146,7 +135,6 @@ def test_what_is_invalid_in_headers_and_body_is_told_at_once(api: Api) -> None:
         ({"callbackUrl": "https://0x7f.1/"}, "callbackUrl"),
         ({"Idempotency_Key": "a b"}, "Idempotency-Key"),
         ({"Idempotency_Key": "x" * 256}, "Idempotency-Key"),
-        ({"x_correlation_id": "a b"}, "x-correlation-id"),
     ],
 )
 def test_bad_header_is_refused(
@@ -229,63 +217,3 @@ def test_token(image_body: dict[str, str], stack: dict[str, str]) -> None:
     assert api.post(BASE64_ROUTE, image_body, x_workshop_token="open sesame").status == 202
     assert api("GET", "/cos/config").status == 401
     assert api("GET", "/health").body["workshop_token_enabled"] is True
-
-
-class TestIdempotencyKey:
-    def test_same_request_same_job(self, api: Api, image_body: dict[str, str], store: JobStore) -> None:
-        first = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-1")
-        second = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-1")
-
-        assert (first.status, second.status) == (202, 202)
-        assert first.body == second.body
-        assert len([key for key, _ in store.bucket.keys("jobs/") if key.endswith("request.json")]) == 1
-
-    @pytest.mark.parametrize("changed", [{"prompt": "make it red"}, {"filename": "dog.png"}])
-    def test_another_body_is_a_conflict(self, api: Api, image_body: dict[str, str], changed: dict[str, str]) -> None:
-        api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-3")
-
-        assert api.post(BASE64_ROUTE, image_body | changed, Idempotency_Key="order-3").status == 409
-
-    def test_another_route_is_a_conflict(self, api: Api, image_body: dict[str, str]) -> None:
-        api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-4")
-
-        assert api.post(URL_ROUTE, image_body, Idempotency_Key="order-4").status == 409
-
-    def test_keys_of_two_callers_never_meet(self, api: Api, image_body: dict[str, str]) -> None:
-        one = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-5", x_api_key="key-of-one")
-        other = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-5", x_api_key="key-of-another")
-
-        assert one.body["job_id"] != other.body["job_id"]
-
-    def test_no_key_is_a_new_job(self, api: Api, image_body: dict[str, str]) -> None:
-        assert api.post(BASE64_ROUTE, image_body).body != api.post(BASE64_ROUTE, image_body).body
-
-    def test_a_post_after_a_crash_completes_the_job(
-        self, api: Api, image_body: dict[str, str], store: JobStore, executions: Executions
-    ) -> None:
-        job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-6").body["job_id"]
-        # As if the first post had died between its record and the rest.
-        store.bucket.delete(store.key(job_id, "input"))
-
-        assert api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-6").status == 202
-        assert store.bucket.find(store.key(job_id, "input")) is not None
-
-    def test_a_key_whose_record_expired_is_refused(
-        self,
-        api: Api,
-        image_body: dict[str, str],
-        store: JobStore,
-        executions: Executions,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7").body["job_id"]
-        executions.stop(ExecutionName(job_id), error="over", cause="")
-        store.forget(job_id)
-        # The record is made a moment after the execution here, not days.
-        monkeypatch.setattr(submit, "_CLOCK_SKEW", timedelta(0))
-
-        answered = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7")
-
-        assert answered.status == 409
-        assert "new key" in answered.body["detail"]
-        assert store.find_request(job_id) is None
