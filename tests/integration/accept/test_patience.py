@@ -1,5 +1,7 @@
 """accept answers before API Gateway, which waits 29 seconds, gives it up."""
 
+from typing import Any
+
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
 from tools.render import template
@@ -18,7 +20,7 @@ def test_every_client_of_accept_gives_up_before_the_function_and_the_function_be
         clients.secrets.client,
         clients.cos("https://cos.example", "x", "a", "b"),
     ]
-    configs = [client.meta.config for client in made]
+    configs: list[Any] = [client.meta.config for client in made]
     seconds = [(one.connect_timeout + one.read_timeout) * one.retries["total_max_attempts"] for one in configs]
 
     assert max(seconds) <= function_seconds - 5

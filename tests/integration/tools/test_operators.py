@@ -13,6 +13,7 @@ import pytest
 from tools import deploy, stack
 from tools.deploy import make_plan, outdated
 from tools.remove import Remover
+from tools.render import template
 from tools.stack import OperatorError
 
 COMMANDS = ("deploy", "remove", "openai_key", "api_key", "first_job", "redeliver", "redrive")
@@ -75,13 +76,13 @@ def test_only_what_the_configuration_changes_is_passed_to_a_new_stack(aws: None,
 
 def test_a_new_default_reaches_a_stack_that_was_deployed_with_the_old_one(aws: None, config: Path) -> None:
     has = {"OpenAIImageModel": "gpt-image-1", "LogLevel": "INFO", "MaxConcurrentJobs": "10"}
-    template = {
+    older = {
         "Parameters": {name: {"Type": "String"} for name in has},
         "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
     }
     boto3.client("cloudformation").create_stack(
         StackName="images",
-        TemplateBody=json.dumps(template),
+        TemplateBody=json.dumps(older),
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in has.items()],
     )
     plan = make_plan(config, "default", "", "")
@@ -96,7 +97,7 @@ def test_a_name_that_aws_would_refuse_is_refused_before_the_build(config: Path, 
 
 
 def test_the_longest_stack_name_is_what_the_templates_longest_name_leaves() -> None:
-    resources = deploy.template()["Resources"].values()
+    resources = template()["Resources"].values()
     names = [str(one.get("Properties", {}).get("Name", "")) for one in resources]
     suffixes = re.findall(r"\$\{AWS::StackName\}([a-z-]+)", " ".join(names))
 
