@@ -25,8 +25,8 @@ def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucke
     """
     earlier = (jobs.bucket, f"jobs/{JOB_ID}/"), (outputs, f"results/{JOB_ID}/"), (outputs, f"results/batch/{JOB_ID}/")
     for bucket, prefix in earlier:
-        for key, _size in list(bucket.keys(prefix)):
-            bucket.delete(key)
+        if keys := [key for key, _size in bucket.keys(prefix)]:
+            bucket.delete_all(keys)
     operation = operation_of(event)
     jobs.create(
         JobRequest(
@@ -40,7 +40,11 @@ def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucke
             prefix=FOLDER if operation == "batch" else None,
         )
     )
-    _put_images(jobs, inputs)
+    picture, note = KEYS
+    jobs.put_input(JOB_ID, photo(), "image/jpeg")
+    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
+    inputs.put(picture, photo(), "image/jpeg")
+    inputs.put(note, b"no image", "text/plain")
     _put_map_run(jobs)
     if event.get("outcome") == {}:  # a delivery tried again: the payload is decided by then
         jobs.decide(JOB_ID, Base64Callback(status="failed", job_id=JOB_ID, error="decided earlier").to_json())
@@ -64,21 +68,13 @@ def photo() -> bytes:
     return buffer.getvalue()
 
 
-def _put_images(jobs: JobStore, inputs: Bucket) -> None:
-    picture, note = KEYS
-    jobs.put_input(JOB_ID, photo(), "image/jpeg")
-    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
-    inputs.put(picture, photo(), "image/jpeg")
-    inputs.put(note, b"no image", "text/plain")
-
-
 def _put_map_run(jobs: JobStore) -> None:
     """Leave what ListImages and a map run's ResultWriter leave: one image edited, one file refused."""
     lines = "".join(f"{ManifestLine(key=key, size=2048).model_dump_json()}\n" for key in KEYS)
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), lines.encode(), "application/jsonl")
     edited, refused = KEYS
     words = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
-    cause = ImageFailure(cause=words, retries=0, earlier_attempts=0).model_dump_json()
+    cause = ImageFailure(cause=words, retries=0).model_dump_json()
     image = EditedImage(
         key=edited,
         output_key=f"results/batch/{JOB_ID}/{edited}_modified.png",

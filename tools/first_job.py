@@ -14,6 +14,7 @@ import httpx2
 import typer
 from rich.console import Console
 
+from functions.accept.settings import AcceptSecrets
 from tools.stack import DEFAULT_STACK, OperatorError, Stack, StackFile, StackName, connect, run
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def _json(answer: httpx2.Response, expected: int) -> dict[str, Any]:
 
 
 def _headers(stack: Stack, token: str) -> dict[str, str]:
-    key, workshop = stack.read_api_key(), stack.resources.secrets.workshop_token
+    key, workshop = stack.read_api_key(), stack.resources.owner_secrets(AcceptSecrets).workshop_token
     given = {
         "x-api-key": key,
         "Authorization": f"Bearer {token}" if token else "",

@@ -76,7 +76,8 @@ def main(
     jobs_bucket = found.get("JobsBucketName") or buckets["JobsBucket"]
     images = [name for name in buckets.values() if name != jobs_bucket]
     console.print(f"account {identity['Account']}, region {account.region_name}, stack {stack_name}")
-    console.print(f"deleted for good: the stack, its secret and its log, and every job in {jobs_bucket}")
+    console.print(f"deleted for good: the stack, its log, and every job in {jobs_bucket}")
+    console.print(f"kept: the owner's secret {found.get('SecretArn', '')}")
     for bucket in images:
         console.print(f"{'deleted for good, with its images' if with_images else 'kept'}: {bucket}")
     if typer.prompt("Type the stack's name to go on", default="", show_default=False) != stack_name:

@@ -23,7 +23,7 @@ class Route[R: OpenRequest]:
     path: str
     handler: Callable[[Call[R]], Answer]
     request: type[R]
-    # Each success: its code, and the model or the media type of its body, or None where it has none.
+    # Each success: its code, and the model or the media type of its body; None for one without a body.
     answers: dict[int, type[BaseModel] | str | None]
     operation_id: str
     summary: str
