@@ -9,6 +9,7 @@ from functions.callback.settings import CallbackSettings
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.job_store import JobRequest
+from imagejobs.output_keys import output_key
 from imagejobs.resources import Resources
 from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 
@@ -44,7 +45,7 @@ class PayloadBuilder:
 
     def _completed(self, request: JobRequest, outcome: Outcome) -> bytes:
         if request.operation == "batch" and outcome.summary:
-            return self._batch(request, outcome.summary)
+            return self._batch(request, self.resources.jobs.get_summary(request.job_id))
         if request.operation == "base64" and outcome.image:
             return self._base64(request, outcome.image)
         if request.operation == "url" and outcome.image:
@@ -65,21 +66,25 @@ class PayloadBuilder:
             result_mime_type=edited.content_type,
         )
         before, after = callback.to_json().split(f'"result_image_base64":"{mark}"'.encode(), 1)
-        result = self.resources.jobs.bucket.get(edited.output_key).body
+        result = self.resources.jobs.bucket.get(self._output_key(request, edited)).body
         encoded = binascii.b2a_base64(result, newline=False)
         del result
         return b"".join([before, b'"result_image_base64":"', encoded, b'"', after])
 
     def _url(self, request: JobRequest, edited: EditedImage) -> bytes:
         expires_in = self.resources.settings.cos_presign_expires
+        key = self._output_key(request, edited)
         return UrlCallback(
             status="completed",
             job_id=request.job_id,
             filename=request.filename,
-            object_key=edited.output_key,
-            result_url=self.resources.outputs.presigned_url(edited.output_key, expires_in),
+            object_key=key,
+            result_url=self.resources.outputs.presigned_url(key, expires_in),
             expires_in=expires_in,
         ).to_json()
+
+    def _output_key(self, request: JobRequest, edited: EditedImage) -> str:
+        return output_key(request, self.resources.settings, edited.content_type)
 
     def _batch(self, request: JobRequest, summary: BatchSummary) -> bytes:
         return BatchCallback(

@@ -7,10 +7,11 @@ from functions.process_image import fallback
 from functions.process_image.engines import openai
 from functions.process_image.engines.openai import BillingLimitError, Edit, RateLimitedError
 from functions.process_image.pictures import Picture, prepare
-from functions.process_image.places import Places, output_key
+from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIRejectedError
 from imagejobs.job_store import JobRequest
+from imagejobs.output_keys import output_key
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 
@@ -64,10 +65,11 @@ def edit_image(
     started, settings = monotonic(), engine.settings
     if places.jobs.has_payload(edit_request.job_id):
         raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
-    if earlier := _earlier(edit_request, job, places, settings):
+    input_key = places.input_key(edit_request)
+    if earlier := _earlier(edit_request, job, input_key, places):
         return earlier, None
 
-    source = places.read_input(edit_request, job)
+    source = places.read_input(job, input_key)
     picture = prepare(source, settings.max_image_pixels)
     may_fall_back = edit_request.operation == "batch" or settings.enable_fallback_single
     try:
@@ -75,8 +77,6 @@ def edit_image(
     except RateLimitedError as error:
         return _waiting(edit_request, error, settings), None
     edited = EditedImage(
-        key=edit_request.key,
-        output_key=output_key(edit_request, job, settings, edit.media_type),
         content_type=edit.media_type,
         engine=edit.engine,
         attempts=edit_request.attempt,
@@ -86,7 +86,8 @@ def edit_image(
         note=picture.note,
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
-    places.output_bucket(edit_request).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
+    key = output_key(job, settings, edit.media_type, input_key)
+    places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=_metadata(edited))
     return edited, edit
 
 
@@ -96,18 +97,14 @@ def _metadata(edited: EditedImage) -> dict[str, str]:
     return kept | ({"note": edited.note} if edited.note else {})
 
 
-def _earlier(
-    edit_request: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings
-) -> EditedImage | None:
+def _earlier(edit_request: EditRequest, job: JobRequest, input_key: str, places: Places) -> EditedImage | None:
     """Find the edit that an earlier attempt kept: OpenAI's under the configured type, the fallback's under its own."""
-    types = (f"image/{settings.openai_image_output_format}", fallback.MEDIA_TYPE)
-    for key in dict.fromkeys(output_key(edit_request, job, settings, media_type) for media_type in types):
+    types = (f"image/{places.settings.openai_image_output_format}", fallback.MEDIA_TYPE)
+    for key in dict.fromkeys(output_key(job, places.settings, media_type, input_key) for media_type in types):
         found = places.output_bucket(edit_request).find(key)
         if found and "engine" in found.metadata:
             return EditedImage.model_validate(
                 {
-                    "key": edit_request.key,
-                    "output_key": key,
                     "content_type": found.content_type,
                     "engine": found.metadata["engine"],
                     "attempts": edit_request.attempt,

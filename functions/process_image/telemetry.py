@@ -45,7 +45,7 @@ def _record(result: EditedImage | RateLimited, edit: Edit | None) -> None:
         _count("RateLimits")
         logger.info("rate limited", wait_seconds=result.wait_seconds)
         return
-    logger.info("image edited", new=edit is not None, **result.model_dump(exclude_none=True, exclude={"key"}))
+    logger.info("image edited", new=edit is not None, **result.model_dump(exclude_none=True))
     if edit is None:  # counted by the attempt that made it
         return
     _count("ImagesProcessed")

@@ -124,10 +124,12 @@ class MapRun:
         for status in ("FAILED", "SUCCEEDED"):
             results = [self._result(child) for child in self.children if child["status"] == status]
             if results:
-                key = f"{folder}/{status}_0.json"
-                files[status].append({"Key": key, "Size": self._put(bucket, key, results)})
+                key, content = f"{folder}/{status}_0.json", json.dumps(results)
+                if self.state["ResultWriter"].get("WriterConfig", {}).get("OutputType") == "JSONL":
+                    key, content = f"{key}l", "".join(f"{json.dumps(result)}\n" for result in results)
+                files[status].append({"Key": key, "Size": self._put(bucket, key, content)})
         manifest = {"DestinationBucket": bucket, "MapRunArn": self.arn, "ResultFiles": files}
-        self._put(bucket, f"{folder}/manifest.json", manifest)
+        self._put(bucket, f"{folder}/manifest.json", json.dumps(manifest))
         for counts in self._counts():
             counts["resultsWritten"] = len(self.children)
         details = {"Bucket": bucket, "Key": f"{folder}/manifest.json"}
@@ -206,8 +208,8 @@ class MapRun:
             counts[source] -= 1
             counts[target] += 1
 
-    def _put(self, bucket: str, key: str, content: Any) -> int:
-        body = json.dumps(content).encode()
+    def _put(self, bucket: str, key: str, content: str) -> int:
+        body = content.encode()
         status, _, answer = s3._put_object(bucket, key, body, {"content-type": "application/json"})
         if status != 200:
             raise sfn._ExecutionError("States.ResultWriterFailed", bytes(answer).decode())

@@ -8,6 +8,7 @@ beside the Step Functions execution of the same name.
 | result           | once, by a base64 job                              | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
 | map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
+| summary.json     | by a batch: its counts and errors                  | batch_fanout  |
 | callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
 """
@@ -21,9 +22,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.errors import StorageRejectedError, StorageUnavailableError
 from imagejobs.storage import Bucket
-from imagejobs.workflow import Operation
+from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 
 _JSON = "application/json"
+# In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
+MAX_MANIFEST_LINE = 8 * 1024
 
 
 class JobRequest(BaseModel):
@@ -123,6 +126,19 @@ class JobStore:
     def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
         """Keep the posted image."""
         self.bucket.put(self.key(job_id, "input"), image, content_type)
+
+    def manifest_line(self, job_id: str, at: int) -> ManifestLine:
+        """Read the line of a batch's manifest that begins `at` this byte."""
+        found = self.bucket.get_range(self.key(job_id, "manifest.jsonl"), at, MAX_MANIFEST_LINE)
+        return ManifestLine.model_validate_json(found.partition(b"\n")[0])
+
+    def put_summary(self, job_id: str, summary: BatchSummary) -> None:
+        """Keep what a batch came to."""
+        self.bucket.put(self.key(job_id, "summary.json"), summary.model_dump_json().encode(), _JSON)
+
+    def get_summary(self, job_id: str) -> BatchSummary:
+        """Read what a batch came to."""
+        return BatchSummary.model_validate_json(self.bucket.get(self.key(job_id, "summary.json")).body)
 
     def decide(self, job_id: str, body: bytes) -> Payload:
         """Decide the job's payload, unless it is decided already; returns the one that was decided first."""

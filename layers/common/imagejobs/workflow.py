@@ -37,21 +37,22 @@ class _Attempt(_Message):
 
 
 class EditRequest(_Attempt):
-    """Input of `process_image`: one image of one job. `key` names an object of the input bucket (batch only)."""
+    """Input of `process_image`: one image of one job. `at` says where a batch's manifest names it (`ManifestLine`)."""
 
     job_id: str
     operation: Operation
-    key: str | None = None
+    at: Annotated[int, Field(ge=0)] | None = None
     # How many times it was asked again after a wait, as OpenAI's Retry-After said.
     rate_limited: Annotated[int, Field(ge=0)] = 0
 
 
 class EditedImage(_Message):
-    """Output of `process_image`: where the edited image lies and what it took. Sizes in bytes, time in ms."""
+    """Output of `process_image`: what the edit is and what it took. Sizes in bytes, time in ms.
+
+    `output_keys.output_key` tells where it lies.
+    """
 
     status: Literal["edited"] = "edited"
-    key: str | None = None
-    output_key: str
     content_type: str
     engine: Literal["openai", "local_fallback"]
     attempts: Annotated[int, Field(ge=1)]
@@ -78,8 +79,13 @@ class ImageFailure(_Attempt):
 
 
 class ManifestLine(_Message):
-    """One line of a batch's manifest: an object of the input bucket, and its size in bytes."""
+    """One line of a batch's manifest: an object of the input bucket, and its size in bytes.
 
+    `at` is where in the manifest the line begins, in bytes. It stands for the image where its key must not be: in the
+    state machine, whose histories show every input and output.
+    """
+
+    at: int
     key: str
     size: int
 
@@ -115,22 +121,26 @@ class SummarizeBatch(_Message):
     results: ResultWriterDetails | None = None
 
 
-class BatchSummary(_Message):
-    """Output of SummarizeBatch: the counts of the callback. `report_key` is the JSONL report in the output bucket."""
+class BatchCounts(_Message):
+    """Output of SummarizeBatch: the counts of the callback."""
 
     total_files: int
     processed: int
     failed: int
     fallback_local: int
+
+
+class BatchSummary(BatchCounts):
+    """What SummarizeBatch leaves in the job's record: the errors name files, which the state machine does not see."""
+
     errors: list[str]
-    report_key: str
 
 
 class Outcome(_Message):
     """What a job's states came to: one of the three, or nothing where the payload is decided already."""
 
     image: EditedImage | None = None
-    summary: BatchSummary | None = None
+    summary: BatchCounts | None = None
     error: CaughtError | None = None
 
 

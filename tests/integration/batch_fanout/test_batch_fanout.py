@@ -11,9 +11,10 @@ import pytest
 
 from functions.batch_fanout import app
 from functions.batch_fanout.settings import BatchFanoutSettings
-from imagejobs.errors import StorageRejectedError
+from imagejobs.errors import BatchTooLargeError, StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.resources import Resources
+from tests.support.batches import put_manifest
 
 JOB_ID = "11111111-2222-4333-8444-555555555555"
 MANIFEST_KEY = f"jobs/{JOB_ID}/manifest.jsonl"
@@ -80,7 +81,10 @@ class TestListImages:
             "total_files": 5,
         }
         assert listed(store) == ["a.jpg", "a.png", "notes.txt", 'odd "name"\n\u2028.png', "sub/a.png"]
-        assert manifest_lines(store)[0] == {"key": "a.jpg", "size": 1}
+        assert manifest_lines(store)[0] == {"at": 0, "key": "a.jpg", "size": 1}
+        assert [store.manifest_line(JOB_ID, line["at"]).model_dump() for line in manifest_lines(store)] == (
+            manifest_lines(store)
+        )
 
     def test_empty_bucket(self, store: JobStore) -> None:
         record(store)
@@ -92,6 +96,27 @@ class TestListImages:
         fill(*(f"{number:04}.png" for number in range(1050)))
 
         assert invoke(action="list_images")["total_files"] == 1050
+
+    def test_more_images_than_the_owner_allows_are_refused_before_one_is_edited(
+        self, store: JobStore, configure: Configure
+    ) -> None:
+        configure(MAX_BATCH_IMAGES="3")
+        record(store)
+        fill("1.png", "2.png", "3.png")
+        assert invoke(action="list_images")["total_files"] == 3
+        store.bucket.delete(MANIFEST_KEY)
+        fill("4.png")
+
+        with pytest.raises(BatchTooLargeError, match=r"more than 3 images.*max_files.*prefix.*MaxBatchImages"):
+            invoke(action="list_images")
+        assert store.bucket.find(MANIFEST_KEY) is None
+
+    def test_max_files_bounds_before_the_owners_limit_does(self, store: JobStore, configure: Configure) -> None:
+        configure(MAX_BATCH_IMAGES="3")
+        record(store, max_files=3)
+        fill("1.png", "2.png", "3.png", "4.png")
+
+        assert invoke(action="list_images")["total_files"] == 3
 
     def test_choices_narrow_the_configured_prefix(self, store: JobStore, configure: Configure) -> None:
         configure(COS_INPUT_PREFIX="/photos")
@@ -118,11 +143,11 @@ class TestListImages:
             invoke(action="list_images")
 
 
-def child(key: str, **fields: Any) -> dict[str, Any]:
+def child(at: int, **fields: Any) -> dict[str, Any]:
     """A child execution as ResultWriter writes it."""
     return {
         "ExecutionArn": "arn:aws:states:eu-central-1:123456789012:execution:image-job/EditEachImage:x",
-        "Input": json.dumps({"job_id": JOB_ID, "key": key}),
+        "Input": json.dumps({"job_id": JOB_ID, "operation": "batch", "at": at}),
         "InputDetails": {"Included": True},
         "Name": "x",
         "OutputDetails": {"Included": True},
@@ -136,11 +161,9 @@ def child(key: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def edited(key: str, engine: str = "openai") -> dict[str, Any]:
+def edited(at: int, engine: str = "openai") -> dict[str, Any]:
     output = {
         "status": "edited",
-        "key": key,
-        "output_key": f"results/batch/{JOB_ID}/{key}_modified.png",
         "content_type": "image/png",
         "engine": engine,
         "attempts": 1,
@@ -148,14 +171,14 @@ def edited(key: str, engine: str = "openai") -> dict[str, Any]:
         "bytes_out": 20,
         "ms": 30,
     }
-    return child(key, Output=json.dumps(output))
+    return child(at, Output=json.dumps(output))
 
 
-def failed(key: str) -> dict[str, Any]:
+def failed(at: int) -> dict[str, Any]:
     """As the state ImageFailed ends a child."""
     caught = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
     cause = {"cause": json.dumps(caught), "retries": 1, "earlier_attempts": 2}
-    return child(key, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
+    return child(at, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
 
 
 def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, str]:
@@ -163,21 +186,24 @@ def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: li
     files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
     for status, children in (("SUCCEEDED", succeeded), ("FAILED", failures)):
         if children:
-            body = json.dumps(children).encode()
-            store.bucket.put(f"{prefix}/{status}_0.json", body, "application/json")
-            files[status].append({"Key": f"{prefix}/{status}_0.json", "Size": len(body)})
+            body = "".join(json.dumps(child) + "\n" for child in children).encode()
+            store.bucket.put(f"{prefix}/{status}_0.jsonl", body, "application/json")
+            files[status].append({"Key": f"{prefix}/{status}_0.jsonl", "Size": len(body)})
     manifest = {"DestinationBucket": "jobs", "MapRunArn": "arn", "ResultFiles": files}
     store.bucket.put(f"{prefix}/manifest.json", json.dumps(manifest).encode(), "application/json")
     return {"Bucket": "jobs", "Key": f"{prefix}/manifest.json"}
 
 
-def write_manifest(store: JobStore, keys: list[str]) -> None:
-    lines = "".join(json.dumps({"key": key, "size": 7}) + "\n" for key in keys)
-    store.bucket.put(MANIFEST_KEY, lines.encode(), "application/jsonl")
+def write_manifest(store: JobStore, keys: list[str]) -> dict[str, int]:
+    return put_manifest(store, JOB_ID, keys)
 
 
 def summarize(results: dict[str, str] | None) -> dict[str, Any]:
     return invoke(action="summarize_batch", manifest_key=MANIFEST_KEY, results=results)
+
+
+def keys_under(prefix: str) -> list[str]:
+    return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket="output", Prefix=prefix)["Contents"]]
 
 
 def report() -> list[dict[str, Any]]:
@@ -189,21 +215,18 @@ def report() -> list[dict[str, Any]]:
 class TestSummarizeBatch:
     def test_counts_errors_and_report(self, store: JobStore) -> None:
         record(store)
-        write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
-        results = write_results(store, [edited("a.png"), edited("b.png", "local_fallback")], [failed("c.txt")])
-        summary = summarize(results)
+        at = write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
+        succeeded = [edited(at["b.png"], "local_fallback"), edited(at["a.png"])]  # they come in any order
+        counts = summarize(write_results(store, succeeded, [failed(at["c.txt"])]))
 
-        assert summary == {
-            "total_files": 4,
-            "processed": 2,
-            "failed": 2,
-            "fallback_local": 1,
+        # The errors name files, which the state machine does not see.
+        assert counts == {"total_files": 4, "processed": 2, "failed": 2, "fallback_local": 1}
+        assert store.get_summary(JOB_ID).model_dump() == counts | {
             "errors": [
                 "c.txt: UnsupportedImageError: cannot identify image",
                 "d.png: NotProcessed: the map run ended without a result for this image",
                 "b.png: OpenAI billing limit -> fallback local applied",
-            ],
-            "report_key": f"results/batch/{JOB_ID}/report.jsonl",
+            ]
         }
         assert [(row["key"], row["status"]) for row in report()] == [
             ("a.png", "completed"),
@@ -224,9 +247,9 @@ class TestSummarizeBatch:
 
     def test_a_failed_images_line(self, store: JobStore) -> None:
         record(store)
-        write_manifest(store, ["a.png", "b.png", "c.png"])
-        broken = child("b.png", Status="FAILED", Error="States.Runtime", Cause='The JSONPath "$.x" finds nothing')
-        summarize(write_results(store, [], [failed("a.png"), broken]))
+        at = write_manifest(store, ["a.png", "b.png", "c.png"])
+        broken = child(at["b.png"], Status="FAILED", Error="States.Runtime", Cause='The JSONPath "$.x" finds nothing')
+        summarize(write_results(store, [], [failed(at["a.png"]), broken]))
 
         assert report() == [
             {
@@ -255,18 +278,19 @@ class TestSummarizeBatch:
     def test_a_child_that_had_not_ended(self, store: JobStore) -> None:
         record(store)
         write_manifest(store, ["a.png"])
-        summarize(write_results(store, [], [child("a.png", Status="PENDING", StopDate=None)]))
+        summarize(write_results(store, [], [child(0, Status="PENDING", StopDate=None)]))
 
         assert report() == [{"key": "a.png", "status": "failed", "error": "PENDING", "bytes_in": 7}]
 
     def test_errors_are_bounded_failures_first(self, store: JobStore) -> None:
         record(store)
         keys = [f"{number:02}.png" for number in range(40)]
-        write_manifest(store, keys)
+        at = write_manifest(store, keys)
         results = write_results(
-            store, [edited(key, "local_fallback") for key in keys[:25]], [failed(key) for key in keys[25:]]
+            store, [edited(at[key], "local_fallback") for key in keys[:25]], [failed(at[key]) for key in keys[25:]]
         )
-        errors = summarize(results)["errors"]
+        summarize(results)
+        errors = store.get_summary(JOB_ID).errors
 
         assert len(errors) == 20
         assert all("UnsupportedImageError" in error for error in errors[:15])
@@ -284,7 +308,9 @@ class TestSummarizeBatch:
         record(store, output_prefix="run-1")
         write_manifest(store, [])
 
-        assert summarize(None)["report_key"] == f"results/batch/run-1/{JOB_ID}/report.jsonl"
+        summarize(None)
+
+        assert keys_under("results/") == [f"results/batch/run-1/{JOB_ID}/report.jsonl"]
 
 
 class TestRetry:
@@ -308,7 +334,7 @@ class TestRetry:
         record(store, retry_of=self.EARLIER)
 
         assert invoke(action="list_images")["total_files"] == 2
-        assert manifest_lines(store) == [{"key": "b.png", "size": 7}, {"key": odd, "size": 0}]
+        assert [(line["key"], line["size"]) for line in manifest_lines(store)] == [("b.png", 7), (odd, 0)]
 
     def test_a_batch_without_a_report_cannot_be_repeated_in_part(self, store: JobStore) -> None:
         record(store, job_id=self.EARLIER)

@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
-from tests.integration.callback.world import JOB, KEYS, Inbox, World, event, invoke
+from tests.integration.callback.world import JOB, KEYS, Inbox, World, invoke
 
 # As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -36,7 +36,7 @@ def test_a_base64_result_arrives_signed_with_its_headers(world: World, serve):
 
 def test_a_url_result_is_a_presigned_link_that_expires(world: World, serve):
     inbox = Inbox(serve)
-    world.job(inbox.url, "url")
+    world.job(inbox.url, "url", filename="photo.jpg")
 
     invoke("deliver-url")
 
@@ -50,6 +50,7 @@ def test_a_url_result_is_a_presigned_link_that_expires(world: World, serve):
 def test_a_batchs_counts_arrive_with_the_time_since_acceptance(world: World, serve):
     inbox = Inbox(serve)
     world.job(inbox.url, "batch")
+    world.summary(["a.png: E: e", "b.png: OpenAI billing limit -> fallback local applied"])
 
     invoke("deliver-batch")
 
@@ -64,10 +65,9 @@ def test_a_batchs_counts_arrive_with_the_time_since_acceptance(world: World, ser
 def test_a_batch_lists_twenty_errors_at_the_most(world: World, serve):
     inbox = Inbox(serve)
     world.job(inbox.url, "batch")
-    outcome = event("deliver-batch")["outcome"]
-    outcome["summary"]["errors"] = [f"{number}.png: E: e" for number in range(40)]
+    world.summary([f"{number}.png: E: e" for number in range(40)])
 
-    invoke("deliver-batch", outcome=outcome)
+    invoke("deliver-batch")
 
     assert len(json.loads(inbox.requests[0][1])["errors"]) == 20
 
@@ -99,10 +99,9 @@ def test_a_result_that_is_gone_becomes_a_failed_callback(world: World, serve):
 def test_counts_that_do_not_add_up_become_a_failed_callback_and_no_endless_retry(world: World, serve):
     inbox = Inbox(serve)
     world.job(inbox.url, "batch")
-    outcome = event("deliver-batch")["outcome"]
-    outcome["summary"]["processed"] = 7
+    world.summary([], processed=7)
 
-    invoke("deliver-batch", outcome=outcome)
+    invoke("deliver-batch")
 
     payload = BatchCallback.model_validate_json(inbox.requests[0][1])
     assert payload.status == "failed"

@@ -136,13 +136,13 @@ def test_retries_are_one_less_than_the_attempts_of_the_parameter() -> None:
         assert retrier["MaxAttempts"] == number - 1
 
 
-def test_only_ids_keys_and_counts_travel_through_the_states() -> None:
+def test_only_ids_and_counts_travel_through_the_states() -> None:
     carried = {
         key.removesuffix(".$")
         for state in ALL_STATES.values()
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
-    allowed = {"action", "error", "job_id", "key", "manifest_key", "operation", "outcome", "results"}
+    allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
     assert carried == allowed | {"retries", "rate_limited", "earlier_attempts"}
 
 
