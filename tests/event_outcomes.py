@@ -97,7 +97,9 @@ def _summed_up(outcome: Outcome) -> None:
     summary = BatchCounts.model_validate(outcome.result)
     assert (summary.total_files, summary.processed, summary.failed) == (2, 1, 1)
     assert len(list(outcome.outputs.lines(f"results/batch/{JOB_ID}/report.jsonl"))) == 2
-    assert outcome.jobs.get_summary(JOB_ID).errors[0].startswith(KEYS[1])
+    kept = outcome.jobs.find_summary(JOB_ID)
+    assert kept
+    assert kept.errors[0].startswith(KEYS[1])
 
 
 def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status: str) -> Callable[[Outcome], None]:

@@ -87,14 +87,8 @@ def edit_image(
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     key = output_key(job, settings, edit.media_type, input_key)
-    places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=_metadata(edited))
+    places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
     return edited, edit
-
-
-def _metadata(edited: EditedImage) -> dict[str, str]:
-    """What `_earlier` cannot read off the object itself. Its values are ASCII, as S3 wants them."""
-    kept = {"engine": edited.engine, "bytes-in": str(edited.bytes_in), "ms": str(edited.ms)}
-    return kept | ({"note": edited.note} if edited.note else {})
 
 
 def _earlier(edit_request: EditRequest, job: JobRequest, input_key: str, places: Places) -> EditedImage | None:
@@ -102,18 +96,10 @@ def _earlier(edit_request: EditRequest, job: JobRequest, input_key: str, places:
     types = (f"image/{places.settings.openai_image_output_format}", fallback.MEDIA_TYPE)
     for key in dict.fromkeys(output_key(job, places.settings, media_type, input_key) for media_type in types):
         found = places.output_bucket(edit_request).find(key)
-        if found and "engine" in found.metadata:
-            return EditedImage.model_validate(
-                {
-                    "content_type": found.content_type,
-                    "engine": found.metadata["engine"],
-                    "attempts": edit_request.attempt,
-                    "bytes_in": found.metadata["bytes-in"],
-                    "bytes_out": found.size,
-                    "ms": found.metadata["ms"],
-                    "note": found.metadata.get("note"),
-                }
-            )
+        if found:
+            earlier = EditedImage.of_object(found.size, found.content_type, found.metadata, edit_request.attempt)
+            if earlier:
+                return earlier
     return None
 
 

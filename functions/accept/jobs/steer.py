@@ -2,12 +2,15 @@
 
 import json
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions.accept.http.problems import ConflictError
 from functions.accept.jobs.lookup import known_job
-from imagejobs.callbacks import CANCELLED, failed_callback
+from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
+from imagejobs.workflow import BatchCounts, MapRunCounts
 
 
 class DeliveryUnderWayError(ConflictError):
@@ -25,10 +28,20 @@ def cancel(job_id: str, jobs: JobStore, executions: Executions, settings: Storag
         ConflictError: the job has its result already.
     """
     request = known_job(job_id, jobs)
-    payload = jobs.decide(job_id, failed_callback(request, CANCELLED, settings))
+    made = _made(job_id, executions) if request.operation == "batch" else NOTHING_MADE
+    payload = jobs.decide(job_id, failed_callback(request, CANCELLED, settings, made))
     if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
     executions.stop(ExecutionName(job_id), error=CANCELLED, cause="cancelled by its caller")
+
+
+def _made(job_id: str, executions: Executions) -> BatchCounts:
+    """What a batch came to until now; nothing while Step Functions throttles: a cancellation must not wait."""
+    try:
+        run = executions.find_map_run(ExecutionName(job_id))
+    except (ClientError, BotoCoreError):
+        return NOTHING_MADE
+    return MapRunCounts.model_validate(run["itemCounts"]).as_batch() if run else NOTHING_MADE
 
 
 def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:

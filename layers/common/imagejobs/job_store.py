@@ -136,9 +136,10 @@ class JobStore:
         """Keep what a batch came to."""
         self.bucket.put(self.key(job_id, "summary.json"), summary.model_dump_json().encode(), _JSON)
 
-    def get_summary(self, job_id: str) -> BatchSummary:
-        """Read what a batch came to."""
-        return BatchSummary.model_validate_json(self.bucket.get(self.key(job_id, "summary.json")).body)
+    def find_summary(self, job_id: str) -> BatchSummary | None:
+        """Read what a batch came to; None while it is not summed up."""
+        found = self.bucket.find_with_body(self.key(job_id, "summary.json"))
+        return BatchSummary.model_validate_json(found.body) if found else None
 
     def decide(self, job_id: str, body: bytes) -> Payload:
         """Decide the job's payload, unless it is decided already; returns the one that was decided first."""

@@ -8,6 +8,8 @@ from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.settings import StorageSettings
 
+# The media types of edits: OpenAI's output formats, and the fallback's PNG.
+EDIT_TYPES = ("image/png", "image/jpeg", "image/webp")
 _DEFAULT_STEM = "image"
 _MAX_STEM = 100
 _MAX_KEY_BYTES = 1024  # S3 user guide, "Naming Amazon S3 objects"

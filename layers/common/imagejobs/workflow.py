@@ -62,6 +62,28 @@ class EditedImage(_Message):
     # What was done to the input before it was sent, when that changes what the caller gets ("scaled down to …").
     note: str | None = None
 
+    def metadata(self) -> dict[str, str]:
+        """What `of_object` cannot read off the edit's object itself. Its values are ASCII, as S3 wants them."""
+        kept = {"engine": self.engine, "bytes-in": str(self.bytes_in), "ms": str(self.ms)}
+        return kept | ({"note": self.note} if self.note else {})
+
+    @classmethod
+    def of_object(cls, size: int, content_type: str, metadata: dict[str, str], attempts: int) -> "EditedImage | None":
+        """The edit that an object of the storage is; None for any other object."""
+        if "engine" not in metadata:
+            return None
+        return cls.model_validate(
+            {
+                "content_type": content_type,
+                "engine": metadata["engine"],
+                "attempts": attempts,
+                "bytes_in": metadata["bytes-in"],
+                "bytes_out": size,
+                "ms": metadata["ms"],
+                "note": metadata.get("note"),
+            }
+        )
+
 
 class RateLimited(_Message):
     """Output of `process_image` when OpenAI answered 429 with Retry-After: the state machine waits, then asks again."""
@@ -128,6 +150,18 @@ class BatchCounts(_Message):
     processed: int
     failed: int
     fallback_local: int
+
+
+class MapRunCounts(_Message):
+    """What Step Functions counts of a batch's images (its own `itemCounts`): all of them, and those with an output."""
+
+    total: int
+    succeeded: int
+
+    def as_batch(self) -> BatchCounts:
+        """The counts as a callback has them. Which of the outputs the fallback made, Step Functions cannot tell."""
+        failed = self.total - self.succeeded
+        return BatchCounts(total_files=self.total, processed=self.succeeded, failed=failed, fallback_local=0)
 
 
 class BatchSummary(BatchCounts):

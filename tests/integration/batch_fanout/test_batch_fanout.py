@@ -14,6 +14,7 @@ from functions.batch_fanout.settings import BatchFanoutSettings
 from imagejobs.errors import BatchTooLargeError, StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.resources import Resources
+from imagejobs.workflow import BatchSummary
 from tests.support.batches import put_manifest
 
 JOB_ID = "11111111-2222-4333-8444-555555555555"
@@ -202,6 +203,12 @@ def summarize(results: dict[str, str] | None) -> dict[str, Any]:
     return invoke(action="summarize_batch", manifest_key=MANIFEST_KEY, results=results)
 
 
+def summary_of(store: JobStore) -> BatchSummary:
+    found = store.find_summary(JOB_ID)
+    assert found
+    return found
+
+
 def keys_under(prefix: str) -> list[str]:
     return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket="output", Prefix=prefix)["Contents"]]
 
@@ -221,7 +228,7 @@ class TestSummarizeBatch:
 
         # The errors name files, which the state machine does not see.
         assert counts == {"total_files": 4, "processed": 2, "failed": 2, "fallback_local": 1}
-        assert store.get_summary(JOB_ID).model_dump() == counts | {
+        assert summary_of(store).model_dump() == counts | {
             "errors": [
                 "c.txt: UnsupportedImageError: cannot identify image",
                 "d.png: NotProcessed: the map run ended without a result for this image",
@@ -290,7 +297,7 @@ class TestSummarizeBatch:
             store, [edited(at[key], "local_fallback") for key in keys[:25]], [failed(at[key]) for key in keys[25:]]
         )
         summarize(results)
-        errors = store.get_summary(JOB_ID).errors
+        errors = summary_of(store).errors
 
         assert len(errors) == 20
         assert all("UnsupportedImageError" in error for error in errors[:15])

@@ -8,6 +8,7 @@ from standardwebhooks import Webhook
 
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from tests.integration.callback.world import JOB, KEYS, Inbox, World, invoke
+from tests.support.map_runs import map_run
 
 # As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -94,6 +95,45 @@ def test_a_result_that_is_gone_becomes_a_failed_callback(world: World, serve):
     payload = json.loads(inbox.requests[0][1])
     assert payload["status"] == "failed"
     assert payload["error"].startswith("StorageRejectedError: NoSuchKey")
+
+
+def test_a_finished_batch_without_a_summary_has_its_map_runs_counts(world: World, serve):
+    inbox = Inbox(serve)
+    world.job(inbox.url, "batch")
+
+    with map_run(world.clients.step_functions, "SUCCEEDED", total=5, succeeded=3, failed=2):
+        invoke("deliver-failed")
+
+    payload = BatchCallback.model_validate_json(inbox.requests[0][1])
+    assert (payload.status, payload.total_files, payload.processed, payload.failed) == (
+        "completed_with_errors",
+        5,
+        3,
+        2,
+    )
+    (error,) = payload.errors
+    assert error.startswith("the report could not be written, and fallbacks are not counted: BadRequestError")
+
+
+def test_a_finished_batch_without_a_failed_image_is_completed_though_its_report_is_missing(world: World, serve):
+    inbox = Inbox(serve)
+    world.job(inbox.url, "batch")
+
+    with map_run(world.clients.step_functions, "SUCCEEDED", total=5, succeeded=5):
+        invoke("deliver-failed")
+
+    assert BatchCallback.model_validate_json(inbox.requests[0][1]).status == "completed"
+
+
+def test_a_batch_that_was_summed_up_keeps_its_result_whatever_comes_after(world: World, serve):
+    inbox = Inbox(serve)
+    world.job(inbox.url, "batch")
+    world.summary(["a.png: E: e"])
+
+    invoke("deliver-failed")
+
+    payload = BatchCallback.model_validate_json(inbox.requests[0][1])
+    assert (payload.status, payload.processed, payload.errors) == ("completed_with_errors", 2, ["a.png: E: e"])
 
 
 def test_counts_that_do_not_add_up_become_a_failed_callback_and_no_endless_retry(world: World, serve):

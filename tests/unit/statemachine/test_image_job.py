@@ -75,12 +75,22 @@ def test_a_throttled_account_is_waited_out() -> None:
         assert sum(delays) / (2 if "JitterStrategy" in first else 1) > 15 * 60, name
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("EditImage", "EditOneImage"), ("ListImages", "SummarizeBatch")], ids=["edits", "fan-out"]
-)
-def test_tasks_of_one_function_are_tried_again_alike(one: str, other: str) -> None:
+@pytest.mark.parametrize(("one", "other"), [("EditImage", "EditOneImage")], ids=["edits"])
+def test_tasks_that_do_the_same_are_tried_again_alike(one: str, other: str) -> None:
     assert TASKS[one]["Retry"] == TASKS[other]["Retry"]
     assert TASKS[one]["TimeoutSeconds"] == TASKS[other]["TimeoutSeconds"]
+
+
+def test_a_batchs_summary_is_tried_for_hours() -> None:
+    """Its images are paid for, and to sum them up once more costs nothing."""
+    retrier = TASKS["SummarizeBatch"]["Retry"][-1]
+    delays = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt, retrier["MaxDelaySeconds"])
+        for attempt in range(retrier["MaxAttempts"])
+    ]
+
+    assert retrier["ErrorEquals"] == TASKS["ListImages"]["Retry"][-1]["ErrorEquals"]
+    assert sum(delays) / 2 > 2 * 3600
 
 
 def test_every_count_of_retries_stands_in_the_template() -> None:
