@@ -42,7 +42,6 @@ def record(
             callback_url=callback_url,
             correlation_id="events",
             created_at=datetime.now(UTC),
-            fingerprint="events",
             filename=None if operation == "batch" else "photo.jpg",
             prefix=FOLDER if operation == "batch" else None,
         )

@@ -124,6 +124,8 @@ class Redeliverer:
     def _start(self, letter: Letter) -> None:
         if not letter.job_id:
             letter.fate, letter.note = Fate.NOT_POSSIBLE, "the message names no job"
+        elif self.store.find_request(letter.job_id) is None:
+            letter.fate, letter.note = Fate.NOT_POSSIBLE, "there is no such job: records are deleted after some days"
         elif self.store.get_delivery(letter.job_id).status == "delivered":
             letter.fate, letter.note = Fate.DELIVERED, "before, by another redelivery"
         else:

@@ -1,5 +1,6 @@
 """Settings of accept."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -16,6 +17,14 @@ class AccessControl(StrEnum):
     OPEN = "open"
 
 
+@dataclass(frozen=True)
+class RedeliveryLimits:
+    """How often callers may have one job's callback sent again, and how many seconds lie between two times."""
+
+    count: int
+    interval_seconds: int
+
+
 class AcceptSettings(StorageSettings, CallbackUrlSettings):
     """What the API checks, promises and tells of."""
 
@@ -30,8 +39,15 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     access_control: AccessControl = AccessControl.API_KEY
     enable_fallback_single: bool = True
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
+    max_redeliveries: Annotated[int, Field(ge=0)] = 10
+    redelivery_interval_seconds: Annotated[int, Field(ge=0)] = 60
 
     @property
     def origins(self) -> list[str]:
         """The origins that browsers may call from."""
         return self.cors_allow_origins.replace(",", " ").split()
+
+    @property
+    def redelivery_limits(self) -> RedeliveryLimits:
+        """What callers may ask of POST /jobs/{job_id}/redeliver."""
+        return RedeliveryLimits(self.max_redeliveries, self.redelivery_interval_seconds)

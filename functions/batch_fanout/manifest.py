@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from functions.batch_fanout.leftovers import is_leftover
 from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.summary import ImageReport
 from imagejobs.errors import BatchTooLargeError, StorageRejectedError
@@ -52,14 +53,15 @@ def _lines(images: Iterable[tuple[str, int]], most: int) -> Iterator[bytes]:
 
 
 def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[tuple[str, int]]:
-    """Every object under the job's prefix that is not a folder; the worker tells by content whether it is an image."""
-    folder = f"{request.prefix.strip('/')}/" if request.prefix else ""
+    """Every object under the job's prefix but folders and leftovers; the worker tells by content what is an image."""
+    folder = settings.input_prefix + (f"{request.prefix.strip('/')}/" if request.prefix else "")
     # A bucket that serves for input and output alike holds the results of earlier jobs too.
     own = re.escape(settings.cos_output_prefix.strip("/"))
     results = re.compile(rf"({own}|results/[0-9a-f-]{{36}})/") if source.name == settings.output_bucket else None
-    for key, size in source.keys(settings.input_prefix + folder):
-        if not key.endswith("/") and not (results and results.match(key)):
-            yield key, size
+    for key, size in source.keys(folder):
+        if key.endswith("/") or (results and results.match(key)) or is_leftover(key.removeprefix(folder)):
+            continue
+        yield key, size
 
 
 def _failed(earlier: JobRequest, target: Bucket, settings: StorageSettings) -> Iterator[tuple[str, int]]:

@@ -8,13 +8,15 @@
 | gateway response REQUEST_TOO_LARGE (413)                           |                                       |
 | an event's domainName, path and X-Forwarded-Proto tell by what URL | a path with the stage alone           |
 | the API was called                                                 |                                       |
+| an event's identity tells the API key, and its id, of a method     | neither                               |
+| that asks for one                                                  |                                       |
 | a function that is throttled or fails makes a gateway response     | 429 or 502 with the function's error  |
 | ("Internal server error"), which the document's ones can change    |                                       |
 
 Sources: API Gateway developer guide, "OpenAPI extensions for API Gateway", "Quotas for configuring and running a REST
-API" (payload size: 10 MB), "Gateway response types" (REQUEST_TOO_LARGE, INTEGRATION_FAILURE, DEFAULT_5XX) and "Input
-format of a Lambda function for proxy integration"; Lambda developer guide, "Handling Lambda errors with an API Gateway
-API".
+API" (payload size: 10 MB), "Gateway response types" (REQUEST_TOO_LARGE, INTEGRATION_FAILURE, DEFAULT_5XX), "Input
+format of a Lambda function for proxy integration" and "API Gateway mapping template and access logging variable
+reference" ($context.identity.apiKeyId); Lambda developer guide, "Handling Lambda errors with an API Gateway API".
 """
 
 import json
@@ -90,7 +92,11 @@ def proxy_response(result: dict[str, Any]) -> Any:
 
 async def invoke_proxy(*arguments: Any, **options: Any) -> Any:
     """Answer a request by a function's proxy integration."""
-    body = arguments[8]
+    _, api_id, stage, _, resource, _, method, headers, body, *_ = arguments
+    methods = resource["resourceMethods"]
+    _, key = apigateway_v1._check_api_key(methods.get(method) or methods["ANY"], api_id, stage, headers)
+    if key:
+        options["caller_identity"] = {"apiKey": key["value"], "apiKeyId": key["id"]}
     try:
         if len(body or b"") > MAX_REQUEST:
             raise _EventTooLargeError

@@ -111,6 +111,48 @@ def test_a_key_opens_the_api(with_keys: StackInfo, receiver: Receiver) -> None:
     assert post_job(with_keys, receiver, {"x-api-key": key}).status_code == 202
 
 
+def assert_a_job_is_its_callers_alone(info: StackInfo, receiver: Receiver, one: Any, another: Any) -> None:
+    """One posts, another guesses the id right."""
+    one, another = one | {"Idempotency-Key": "order-1"}, another | {"Idempotency-Key": "order-1"}
+    job_id = post_job(info, receiver, one).json()["job_id"]
+    upload = {"filename": "a.png", "content_type": "image/png", "size": 12}
+    image_key = httpx2.post(f"{info.api_url}/uploads", json=upload, headers=one, timeout=30).json()["image_key"]
+
+    for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/redeliver")):
+        url = f"{info.api_url}/jobs/{job_id}{path}"
+        assert httpx2.request(method, url, headers=another, timeout=30).status_code == 404
+    body = {"prompt": "p", "image_key": image_key}
+    headers = {"callbackUrl": receiver.url("/callback"), **another, "Idempotency-Key": "order-2"}
+    refused = httpx2.post(f"{info.api_url}/process-image-async", json=body, headers=headers, timeout=30)
+    assert refused.status_code == 422
+    assert refused.json()["detail"][0]["msg"] == "expected the image_key that POST /uploads answered"
+    assert post_job(info, receiver, another).json()["job_id"] != job_id
+    assert post_job(info, receiver, one).json()["job_id"] == job_id
+    assert httpx2.get(f"{info.api_url}/jobs/{job_id}", headers=one, timeout=30).status_code == 200
+
+
+def test_a_job_belongs_to_the_key_that_posted_it(with_keys: StackInfo, receiver: Receiver) -> None:
+    gateway = with_keys.client("apigateway")
+    first = only(gateway.get_api_keys(includeValues=True)["items"])
+    second = gateway.create_api_key(name="second", enabled=True)
+    plan = only(gateway.get_usage_plans()["items"])
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=second["id"], keyType="API_KEY")
+    try:
+        one, another = ({"x-api-key": key["value"]} for key in (first, second))
+        assert_a_job_is_its_callers_alone(with_keys, receiver, one, another)
+    finally:
+        gateway.delete_api_key(apiKey=second["id"])
+
+
+def test_a_job_belongs_to_the_subject_that_posted_it(
+    with_tokens: StackInfo, issuer: Issuer, receiver: Receiver
+) -> None:
+    claims = {"iss": issuer.url, "aud": AUDIENCE, "scope": SCOPE, "exp": int(time.time()) + 300}
+    one, another = (bearer(issuer.signed(claims | {"sub": subject})) for subject in ("one", "another"))
+
+    assert_a_job_is_its_callers_alone(with_tokens, receiver, one, another)
+
+
 def test_a_stranger_without_a_token_is_refused_on_every_route(with_tokens: StackInfo) -> None:
     for method, path in operations(with_tokens):
         for headers in ({}, bearer("guessed"), {"Authorization": "Basic d3hvOmEtc2VjcmV0"}):

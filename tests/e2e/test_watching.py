@@ -86,6 +86,9 @@ def test_alarms_and_dashboard_are_deployed(stack: StackInfo) -> None:
     (shown,) = [widget["properties"]["alarms"] for widget in body["widgets"] if widget["type"] == "alarm"]
 
     assert sorted(shown) == sorted(alarm["AlarmArn"] for alarm in alarms)
+    (api,) = stack.client("apigateway").get_rest_apis()["items"]
+    (of_the_api,) = [alarm for alarm in alarms if "ApiFails" in alarm["AlarmName"]]
+    assert {one["Name"]: one["Value"] for one in of_the_api["Dimensions"]} == {"ApiName": api["name"], "Stage": "v1"}
     assert stack.client("sns").list_topics()["Topics"]
 
 

@@ -1,11 +1,13 @@
 """How the delivery of a job's callback is kept: changed by one at a time, and readable across versions."""
 
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from imagejobs.errors import StorageUnavailableError
-from imagejobs.job_store import Delivery, JobStore
+from imagejobs.job_store import Delivery, IdempotencyClaim, JobRequest, JobStore
 
 JOB = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 KEY = f"jobs/{JOB}/delivery.json"
@@ -53,3 +55,37 @@ def test_a_delivery_of_an_earlier_version_is_read(store: JobStore) -> None:
     delivery = store.get_delivery(JOB)
 
     assert (delivery.status, delivery.attempts, delivery.round) == ("dead_lettered", 3, 1)
+
+
+def test_what_is_written_once_is_written_with_if_none_match(store: JobStore) -> None:
+    # The bucket's policy refuses it otherwise, which nothing here enforces (template.yaml, WrittenOnce).
+    asked: dict[str, str | None] = {}
+
+    def note(params: dict[str, Any], **_: Any) -> None:
+        asked[params["url_path"]] = params["headers"].get("If-None-Match")
+
+    store.bucket.client.meta.events.register("before-call.s3.PutObject", note)
+    request = JobRequest(
+        job_id=JOB,
+        operation="url",
+        prompt="p",
+        callback_url="https://receiver.example/",
+        correlation_id="c",
+        created_at=datetime.now(UTC),
+    )
+    claim = IdempotencyClaim(job_id=JOB, fingerprint="f")
+    for _ in range(2):
+        store.create(request)
+        store.decide(JOB, b"{}")
+        assert store.claim("key:one", "order-1", claim) == claim
+
+    assert len(asked) == 3
+    assert set(asked.values()) == {"*"}
+
+
+def test_the_first_claim_of_a_key_holds_for_its_owner_alone(store: JobStore) -> None:
+    first, second = (IdempotencyClaim(job_id=job_id, fingerprint="f") for job_id in ("one", "two"))
+
+    assert store.claim("key:one", "order-1", first) == first
+    assert store.claim("key:one", "order-1", second) == first
+    assert store.claim("key:two", "order-1", second) == second

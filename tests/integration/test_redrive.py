@@ -13,7 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.job_store import Delivery, JobStore
+from tests.support.jobs import job_request
 from tools.redrive import Fate, main, redrive
 
 YESTERDAY = datetime.now(UTC) - timedelta(days=1)
@@ -23,17 +24,7 @@ def ended(store: JobStore, executions: Executions, *, recorded: bool = True) -> 
     """An execution that was aborted, and whose caller has had no answer."""
     name = ExecutionName(str(uuid.uuid4()))
     if recorded:
-        store.create(
-            JobRequest(
-                job_id=name.job_id,
-                operation="batch",
-                prompt="p",
-                callback_url="https://example.com/",
-                correlation_id="c",
-                created_at=datetime.now(UTC),
-                fingerprint="f",
-            )
-        )
+        store.create(job_request("batch", job_id=name.job_id))
     executions.start(name, "batch")
     executions.stop(name, error="", cause="")
     return name

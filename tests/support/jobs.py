@@ -18,6 +18,5 @@ def job_request(operation: str = "base64", **fields: Any) -> JobRequest:
         "callback_url": "https://receiver.example/done",
         "correlation_id": "correlation-1",
         "created_at": datetime.now(UTC),
-        "fingerprint": "fingerprint",
     }
     return JobRequest.model_validate(values | fields)

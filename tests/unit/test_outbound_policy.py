@@ -70,6 +70,11 @@ def test_private_receivers_are_called_by_explicit_setting_alone(url: str):
         "http://127.0.0.1:9001/2018-06-01/runtime/invocation/next",
         "http://127.1.2.3:9001/",
         "http://[::1]:9001/",
+        "http://[64:ff9b::7f00:1]:9001/2018-06-01/runtime/invocation/next",
+        "http://[64:ff9b::127.1.2.3]:2773/",
+        "http://[64:ff9b::a9fe:aa02]/v2/credentials",
+        "http://[::ffff:127.0.0.1]:9001/",
+        "http://[2002:7f00:1::]:9001/",
         "http://127.0.0.1:2773/",
         "http://[::ffff:127.0.0.1]/",
         "http://100.100.100.200/",
@@ -83,12 +88,23 @@ def test_no_setting_opens_metadata_and_lambdas_own_endpoints(url: str):
         check_url(url, LOCAL)
 
 
-def test_the_sandboxs_runtime_api_is_refused_wherever_it_is():
-    policy = OutboundPolicy(allow_http=True, allow_private=True, runtime_api="127.0.0.1:9123")
+@pytest.mark.parametrize("runtime_api", ["127.0.0.1:9123", "localhost:9123", "[::1]:9123"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "[64:ff9b::7f00:1]"])
+def test_the_sandboxs_runtime_api_is_refused_wherever_it_is(host: str, runtime_api: str):
+    policy = OutboundPolicy(allow_http=True, allow_private=True, runtime_api=runtime_api)
 
-    check_url("http://127.0.0.1:9124/", policy)
+    check_url(f"http://{host}:9124/", policy)
     with pytest.raises(UrlRefusedError, match="runtime API"):
-        check_url("http://127.0.0.1:9123/", policy)
+        check_url(f"http://{host}:9123/", policy)
+
+
+def test_the_runtime_api_may_have_an_address_that_is_not_loopback():
+    policy = OutboundPolicy(allow_http=True, allow_private=True, runtime_api="10.0.0.7:9123")
+
+    check_url("http://127.0.0.1:9123/", policy)
+    for host in ("10.0.0.7", "[64:ff9b::10.0.0.7]"):
+        with pytest.raises(UrlRefusedError, match="runtime API"):
+            check_url(f"http://{host}:9123/", policy)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,43 @@ def test_contracts_configuration_is_a_parameter_with_its_default(name: str) -> N
     assert template()["Parameters"][name]["Default"] == CONTRACT[name]
 
 
+def test_what_is_written_once_cannot_be_written_unconditionally() -> None:
+    (statement,) = [
+        one
+        for one in RESOURCES["JobsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        if one["Sid"] == "WrittenOnce"
+    ]
+
+    # The condition's key is absent (Null) from a PutObject without If-None-Match, and when a multipart upload begins.
+    assert {name: statement[name] for name in ("Effect", "Principal", "Action", "Condition")} == {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Condition": {"Null": {"s3:if-none-match": "true"}},
+    }
+    covered = {resource["Fn::Sub"].removeprefix("${JobsBucket.Arn}/") for resource in statement["Resource"]}
+    assert covered == {"jobs/*/request.json", "jobs/*/callback.json", "idempotency/*"}
+
+
+def test_concurrency_of_edits_is_reserved_by_choice_alone() -> None:
+    reserved = RESOURCES["ProcessImageFunction"]["Properties"]["ReservedConcurrentExecutions"]
+
+    assert template()["Parameters"]["EditReservedConcurrency"]["Default"] == 0
+    assert reserved == {"Fn::If": ["ReserveEdits", {"Ref": "EditReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    assert template()["Conditions"]["ReserveEdits"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "EditReservedConcurrency"}, "0"]}]
+    }
+
+
+def test_nothing_of_a_job_outlives_its_records() -> None:
+    rules = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    # Without a filter the rule holds for the whole bucket, so for idempotency/ as for jobs/.
+    assert [rule["ExpirationInDays"] for rule in rules if not {"Filter", "Prefix"} & set(rule)] == [
+        {"Ref": "JobsExpirationDays"}
+    ]
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_variable_of_the_template_is_a_setting(function: str) -> None:
     fields = {name.upper() for name in settings_of(function).model_fields}
@@ -159,7 +196,7 @@ def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
     properties = RESOURCES[bucket]["Properties"]
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert "BucketEncryption" in properties
-    (statement,) = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
+    statement, *_ = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 

@@ -1,9 +1,17 @@
 """The bodies that callers send."""
 
 import unicodedata
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from functions.accept.http.validators import Fits, allowed
 from imagejobs.callbacks import Optionally, without_null_defaults
@@ -25,6 +33,11 @@ UPLOAD_TYPES = (
 )
 
 
+# Unicode's category Cc, for a pattern.
+_CONTROL = r"\x00-\x1f\x7f-\x9f"
+_NAME = Fits(rf"^[^{_CONTROL}]*$", "expected a name without control characters")
+
+
 def _without_control_characters(text: str) -> str:
     """Refuse control characters other than tab and line breaks (Unicode category Cc) and unpaired surrogates."""
     for character in text:
@@ -38,6 +51,20 @@ class _Body(BaseModel):
     model_config = ConfigDict(
         extra="ignore", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_strings(cls, given: Any) -> Any:
+        """Take an empty string in an optional field for absent: agents fill in every field that a tool has."""
+        if not isinstance(given, dict):
+            return given
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        return {name: value for name, value in given.items() if value != "" or name in required}
+
+
+def _whole(number: object) -> object:
+    """Make 5.0 the integer that it is in JSON, which has one kind of number (RFC 8259, section 6)."""
+    return int(number) if isinstance(number, float) and number.is_integer() else number
 
 
 type Prompt = Annotated[
@@ -55,18 +82,18 @@ class ImageRequest(_Body):
     filename: Annotated[
         Optionally[str],
         Field(max_length=255, description="The image's file name; it comes back in the callback and names the result."),
+        _NAME,
     ] = None
     image_base64: Annotated[
-        Optionally[str], Field(min_length=1, description="The image as strict base64, without a data: prefix.")
+        Optionally[str], Field(description="The image as strict base64, without a data: prefix.")
     ] = None
     image_key: Annotated[
         Optionally[str],
-        Field(min_length=1, max_length=512, description="The image_key of an earlier POST /uploads, for large images."),
+        Field(max_length=512, description="The image_key of an earlier POST /uploads, for large images."),
     ] = None
     image_url: Annotated[
         Optionally[str],
         Field(
-            min_length=1,
             max_length=MAX_URL_LENGTH,
             description="An https URL from which the service fetches the image.",
         ),
@@ -90,13 +117,14 @@ class BatchRequest(_Body):
         Optionally[str],
         Field(max_length=512, description="Edit only the images below this folder of the configured input prefix."),
         Fits(
-            r"^([^/\x00-\x1f][^\x00-\x1f]*)?$",
+            rf"^([^/{_CONTROL}][^{_CONTROL}]*)?$",
             "expected a folder below the configured one: no slash at its start, no control characters",
         ),
     ] = None
     max_files: Annotated[
         Optionally[int],
         Field(strict=True, ge=1, le=1_000_000, description="Edit at most this many images, in key order."),
+        BeforeValidator(_whole),
     ] = None
     output_prefix: Annotated[
         Optionally[str],
@@ -111,6 +139,6 @@ class BatchRequest(_Body):
 class UploadRequest(_Body):
     """An image that is about to be uploaded; `size` in bytes, exactly."""
 
-    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    filename: Annotated[str, Field(min_length=1, max_length=255), _NAME]
     content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
-    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES)]
+    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(_whole)]

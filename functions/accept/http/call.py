@@ -4,8 +4,8 @@ import hmac
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
+from codecs import BOM_UTF8
 from dataclasses import dataclass
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -19,6 +19,7 @@ from functions.accept.http.problems import InvalidRequestError, UnauthorizedErro
 from functions.accept.http.requests import OpenRequest
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
+from imagejobs.job_store import EVERYONE
 from imagejobs.secrets import Secrets
 
 type Answer = Response[str]
@@ -32,8 +33,8 @@ class Call[R: OpenRequest]:
     resources: AcceptResources
     # The caller's own, or the one that was made for it.
     correlation_id: str
-    # A digest that tells callers apart, so that the Idempotency-Keys of two callers never meet.
-    caller: str
+    # Who calls, as `JobRequest.owner` has it.
+    owner: str
     base_url: str
 
     def url_of(self, path: str) -> str:
@@ -55,7 +56,9 @@ def read_request[R: OpenRequest](
     model: type[R], event: APIGatewayProxyEvent, path: dict[str, str], settings: AcceptSettings
 ) -> R:
     """Read what was sent; raises InvalidRequestError with everything that is wrong with any part of it."""
-    parts: dict[str, Any] = {"header": event.headers, "path": path, "query": event.query_string_parameters or {}}
+    # An empty parameter of the query is as good as none, like an empty header.
+    query = {name: value for name, value in (event.query_string_parameters or {}).items() if value}
+    parts: dict[str, Any] = {"header": event.headers, "path": path, "query": query}
     if "body" in model.model_fields:
         parts["body"] = _raw_body(event)
     try:
@@ -68,17 +71,25 @@ def _raw_body(event: APIGatewayProxyEvent) -> bytes:
     body = event.body or ""
     if not event.is_base64_encoded:
         # A lone surrogate can stand in an event's JSON, but never in a body's UTF-8: pydantic refuses it then.
-        return body.encode(errors="surrogatepass")
-    try:
-        return b64decode(body)
-    except Base64Error:
-        raise InvalidRequestError.at("body", msg="expected a JSON object in UTF-8", kind="json_invalid") from None
+        sent = body.encode(errors="surrogatepass")
+    else:
+        try:
+            sent = b64decode(body)
+        except Base64Error:
+            raise InvalidRequestError.at("body", msg="expected a JSON object in UTF-8", kind="json_invalid") from None
+    # "Implementations that parse JSON texts MAY ignore the presence of a byte order mark" (RFC 8259, section 8.1).
+    return sent.removeprefix(BOM_UTF8)
 
 
-def correlation_id_of(event: APIGatewayProxyEvent) -> str:
-    """The caller's correlation id, or a new one where there is none that can be used."""
+def correlation_id_of(event: APIGatewayProxyEvent) -> tuple[str, str | None]:
+    """The caller's correlation id; or a new one, with the caller's own where it has one that cannot be used.
+
+    It is a label for logs and callbacks: no job is refused for it.
+    """
     given = event.headers.get(CORRELATION_ID)
-    return given if given and re.fullmatch(CORRELATION_ID_PATTERN, given) else str(uuid4())
+    if not given:
+        return str(uuid4()), None
+    return (given, None) if re.fullmatch(CORRELATION_ID_PATTERN, given) else (str(uuid4()), given)
 
 
 def require_token(event: APIGatewayProxyEvent, secrets: Secrets) -> None:
@@ -93,16 +104,25 @@ def require_token(event: APIGatewayProxyEvent, secrets: Secrets) -> None:
         )
 
 
-def caller_of(event: APIGatewayProxyEvent) -> str:
-    """A digest of what a caller shows: its API key, its workshop token, and whom its bearer token stands for."""
-    shown = [event.request_context.identity.api_key or "", event.headers.get(WORKSHOP_TOKEN) or ""]
-    if owner := event.request_context.authorizer.get("owner"):
-        shown.append(owner)
-    return sha256("\n".join(shown).encode()).hexdigest()
+def owner_of(event: APIGatewayProxyEvent) -> str:
+    """Who calls: whom the bearer token stands for, the API key, or everyone. The workshop token's callers share one.
+
+    API Gateway tells both, and only where it has checked them ("API Gateway mapping template and access logging
+    variable reference", developer guide): nothing that a caller sends says who it is.
+    """
+    context = event.request_context
+    if owner := context.authorizer.get("owner"):
+        return str(owner)
+    return f"key:{context.identity.api_key_id}" if context.identity.api_key_id else EVERYONE
 
 
 def base_url_of(event: APIGatewayProxyEvent) -> str:
-    """The API's URL, on the host and below the stage or base path that were called; without a slash at its end."""
+    """The API's URL, on the host and below the stage or base path that were called; without a slash at its end.
+
+    API Gateway speaks https alone, on names without a port ("Input format of a Lambda function for proxy integration",
+    developer guide); only an emulator has one, and speaks http. A header of the caller's decides nothing here.
+    """
     context = event.request_context
     base = (context.path or "").removesuffix(event.path)
-    return f"{event.headers.get('X-Forwarded-Proto') or 'https'}://{context.domain_name}{base}"
+    scheme = "http" if ":" in (context.domain_name or "") else "https"
+    return f"{scheme}://{context.domain_name}{base}"

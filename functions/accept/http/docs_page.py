@@ -47,7 +47,6 @@ def docs_page() -> tuple[str, dict[str, str]]:
     }
     headers = {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
     return _PAGE.format(style=style, bundle=bundle, start=_START), headers

@@ -20,6 +20,7 @@ from functions.accept.http.requests import (
     UploadSubmission,
 )
 from functions.accept.jobs import retry, steer, uploads
+from functions.accept.jobs.lookup import known_job
 from functions.accept.jobs.submit import Submission, submit
 from imagejobs.observability import make_logger
 from imagejobs.workflow import Operation
@@ -47,14 +48,14 @@ def submit_batch(call: Call[BatchSubmission]) -> Answer:
 
 def retry_job(call: Call[RetrySubmission]) -> Answer:
     """POST /jobs/{job_id}/retry."""
-    earlier = retry.find_retriable(call.sent.path.job_id, call.resources.jobs)
+    earlier = retry.find_retriable(call.sent.path.job_id, call.owner, call.resources.jobs)
     submission = Submission(
         operation="batch",
         body=retry.body_of_retry(earlier),
         callback_url=call.sent.header.callback_url or earlier.callback_url,
         correlation_id=call.correlation_id,
         idempotency_key=call.sent.header.idempotency_key,
-        caller=call.caller,
+        owner=call.owner,
         retry_of=earlier.job_id,
     )
     return _accept(call, submission)
@@ -67,7 +68,7 @@ def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Oper
         callback_url=call.sent.header.callback_url,
         correlation_id=call.correlation_id,
         idempotency_key=call.sent.header.idempotency_key,
-        caller=call.caller,
+        owner=call.owner,
     )
     return _accept(call, submission)
 
@@ -81,7 +82,7 @@ def _accept(call: Call[Any], submission: Submission) -> Answer:
 
 def read_job(call: Call[JobAddress]) -> Answer:
     """GET /jobs/{job_id}."""
-    job = call.resources.job_reader.read(call.sent.path.job_id)
+    job = call.resources.job_reader.read(call.sent.path.job_id, call.owner)
     headers = {"Cache-Control": "no-store"}
     if job.status in ("queued", "running"):
         headers["Retry-After"] = "2"
@@ -91,13 +92,15 @@ def read_job(call: Call[JobAddress]) -> Answer:
 def cancel_job(call: Call[JobAddress]) -> Answer:
     """DELETE /jobs/{job_id}."""
     own = call.resources
-    steer.cancel(call.sent.path.job_id, own.jobs, own.executions, own.settings)
+    steer.cancel(known_job(call.sent.path.job_id, call.owner, own.jobs), own.jobs, own.executions, own.settings)
     return _under_way(call, "cancelled")
 
 
 def redeliver_job(call: Call[JobAddress]) -> Answer:
     """POST /jobs/{job_id}/redeliver."""
-    steer.redeliver(call.sent.path.job_id, call.resources.jobs, call.resources.executions)
+    own = call.resources
+    request = known_job(call.sent.path.job_id, call.owner, own.jobs)
+    steer.redeliver(request.job_id, own.jobs, own.executions, own.settings.redelivery_limits)
     return _under_way(call, "redelivery")
 
 
@@ -113,7 +116,7 @@ def _under_way(call: Call[JobAddress], what: str) -> Answer:
 def create_upload(call: Call[UploadSubmission]) -> Answer:
     """POST /uploads."""
     own = call.resources
-    form = uploads.create_upload(call.sent.body, own.jobs.bucket, own.settings.upload_expires)
+    form = uploads.create_upload(call.sent.body, call.owner, own.jobs.bucket, own.settings.upload_expires)
     return answer(HTTPStatus.CREATED, form)
 
 

@@ -10,7 +10,9 @@ from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 CORRELATION_ID = "x-correlation-id"
-CORRELATION_ID_PATTERN = r"^[A-Za-z0-9._:/+=-]{1,128}$"
+CORRELATION_ID_PATTERN = r"[A-Za-z0-9._:/+=-]{1,128}"
+# On an answer: the caller's id that could not be used, where there was one.
+REPLACED_CORRELATION_ID = "x-correlation-id-replaced"
 WORKSHOP_TOKEN = "x-workshop-token"  # noqa: S105 (a header's name)
 
 
@@ -43,21 +45,21 @@ class CallerHeaders(BaseModel):
 
     correlation_id: Annotated[
         Optionally[str],
-        Fits(CORRELATION_ID_PATTERN, "expected 1 to 128 letters, digits or characters of . _ : / + = -"),
         Field(
             alias=CORRELATION_ID,
-            description="An id of the caller's, which comes back in the answer and the callback.",
+            description="An id of the caller's, which comes back in the answer and the callback: 1 to 128 letters, "
+            f"digits or . _ : / + = -. Any other is replaced by a new one, and {REPLACED_CORRELATION_ID} repeats it.",
         ),
     ] = None
 
     @model_validator(mode="before")
     @classmethod
     def _by_names_of_any_case(cls, given: dict[str, str]) -> dict[str, str]:
-        """Find each header whatever the case of its name (RFC 9110, 5.1); a required one that is absent is empty."""
+        """Find each header whatever the case of its name (RFC 9110, 5.1); an empty one is as good as none."""
         values = {name.lower(): value for name, value in given.items()}
         found = {field.alias: values.get(field.alias.lower()) for field in cls.model_fields.values() if field.alias}
         required = {field.alias for field in cls.model_fields.values() if field.is_required()}
-        return {name: value or "" for name, value in found.items() if value is not None or name in required}
+        return {name: value or "" for name, value in found.items() if value or name in required}
 
 
 class TokenHeaders(CallerHeaders):

@@ -49,6 +49,15 @@ class PayloadTooLargeError(ProblemError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class TooManyRequestsError(ProblemError):
+    """The owner's limits do not allow this now; the header Retry-After says when to try again."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail, {"Retry-After": str(retry_after)})
+
+
 class NotConfiguredError(ProblemError):
     """Settings or secrets are missing."""
 

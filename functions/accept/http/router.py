@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,13 +14,13 @@ from functions.accept.http.call import (
     Call,
     answer,
     base_url_of,
-    caller_of,
     correlation_id_of,
+    owner_of,
     read_request,
     require_token,
 )
 from functions.accept.http.handlers import logger
-from functions.accept.http.headers import CORRELATION_ID
+from functions.accept.http.headers import CORRELATION_ID, REPLACED_CORRELATION_ID
 from functions.accept.http.problems import (
     InvalidRequestError,
     MethodNotAllowedError,
@@ -31,6 +32,10 @@ from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources
 from imagejobs.errors import StorageUnavailableError
+
+# What a header of an answer can repeat of one of the request as it is: visible ASCII, but for the escaping % itself.
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
+_MAX_REPEATED = 128
 
 
 def build_api(resources: AcceptResources) -> APIGatewayRestResolver:
@@ -49,7 +54,7 @@ def _cors(origins: list[str]) -> CORSConfig:
         allow_origin=origins[0],
         extra_origins=origins[1:],
         allow_headers=sorted({name for route in ROUTES for name in route.header_names}),
-        expose_headers=["Location", "Retry-After", CORRELATION_ID],
+        expose_headers=["Location", "Retry-After", CORRELATION_ID, REPLACED_CORRELATION_ID],
         max_age=600,
     )
 
@@ -57,13 +62,16 @@ def _cors(origins: list[str]) -> CORSConfig:
 def _answered_by(route: Route[Any], api: APIGatewayRestResolver, resources: AcceptResources) -> Callable[[], Answer]:
     def handle() -> Answer:
         event = api.current_event
+        # Powertools looks for the method within the route's: "ET" and "" would be GET.
+        if event.http_method not in route.methods:
+            return _no_route(api)
         if not route.open:
             require_token(event, resources.secrets)
         call = Call(
             sent=read_request(route.request, event, route.path_parameters(event.path) or {}, resources.settings),
             resources=resources,
             correlation_id=api.context["correlation_id"],
-            caller=caller_of(event),
+            owner=owner_of(event),
             base_url=base_url_of(event),
         )
         return route.handler(call)
@@ -75,11 +83,14 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
     """Around every route: the correlation id in logs and answer, and every refusal as docs/api.md says it."""
 
     def middleware(api: APIGatewayRestResolver, next_middleware: Callable[..., Answer]) -> Answer:
-        correlation_id = correlation_id_of(api.current_event)
+        correlation_id, replaced = correlation_id_of(api.current_event)
         api.append_context(correlation_id=correlation_id)  # type: ignore[no-untyped-call]
-        with logger.append_context_keys(correlation_id=correlation_id):
+        told = {CORRELATION_ID: correlation_id}
+        if replaced:
+            told[REPLACED_CORRELATION_ID] = quote(replaced[:_MAX_REPEATED], safe=_VISIBLE, errors="replace")
+        with logger.append_context_keys(**{name.removeprefix("x-").replace("-", "_"): told[name] for name in told}):
             answered = _guarded(lambda: next_middleware(api))
-        answered.headers[CORRELATION_ID] = correlation_id
+            answered.headers |= {**told, "X-Content-Type-Options": "nosniff"}
         if depends_on_origin:
             answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
         if api.current_event.http_method == "HEAD":

@@ -138,7 +138,8 @@ ROUTES: tuple[Route[Any], ...] = (
         operation_id="redeliverJob",
         summary="Send a job's callback again",
         description="Posts the callback of a finished job once more, to the same callbackUrl and with the same bytes. "
-        "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way.",
+        "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way, "
+        "and (429) when the job was redelivered a moment ago, or as often as the service allows.",
         problems=(401, 404, 409, 503),
     ),
     Route(

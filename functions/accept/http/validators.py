@@ -14,7 +14,7 @@ from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError, check_url
 
 @dataclass(frozen=True)
 class Fits:
-    """Text that fits a pattern. Other text is refused with what was expected; empty text counts as absent."""
+    """Text that fits a pattern. Other text is refused with what was expected."""
 
     pattern: str
     expected: str
@@ -27,9 +27,9 @@ class Fits:
         return {**handler(schema), "pattern": self.pattern}
 
     def _check(self, text: str | None) -> str | None:
-        if text and not re.fullmatch(self.pattern, text):
+        if text is not None and not re.fullmatch(self.pattern, text):
             raise PydanticCustomError(self.kind, self.expected)
-        return text or None
+        return text
 
 
 def allowed(policy: Callable[[AcceptSettings, str], tuple[str, OutboundPolicy]]) -> AfterValidator:

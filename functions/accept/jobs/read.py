@@ -53,9 +53,9 @@ class JobReader:
     _progress: _Cached[Progress | None] = field(default_factory=_Cached)
     _map_runs: dict[str, str] = field(default_factory=dict)
 
-    def read(self, job_id: str) -> Job:
-        """Read a job; raises NotFoundError for one that this stack does not know."""
-        request = known_job(job_id, self.jobs)
+    def read(self, job_id: str, owner: str) -> Job:
+        """Read an owner's job; raises NotFoundError for one that this stack does not know as theirs."""
+        request = known_job(job_id, owner, self.jobs)
         info = self.jobs.find_payload_info(job_id)
         delivery = self.jobs.get_delivery(job_id)
         job: dict[str, Any] = {

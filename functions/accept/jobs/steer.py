@@ -1,14 +1,16 @@
 """Steering a recorded job: cancelling it, and sending its callback again."""
 
 import json
+import math
+from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.http.problems import ConflictError
-from functions.accept.jobs.lookup import known_job
+from functions.accept.http.problems import ConflictError, TooManyRequestsError
+from functions.accept.settings import RedeliveryLimits
 from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import JobStore
+from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.workflow import BatchCounts, MapRunCounts
 
@@ -17,22 +19,20 @@ class DeliveryUnderWayError(ConflictError):
     """The callback is being delivered at this moment."""
 
 
-def cancel(job_id: str, jobs: JobStore, executions: Executions, settings: StorageSettings) -> None:
+def cancel(request: JobRequest, jobs: JobStore, executions: Executions, settings: StorageSettings) -> None:
     """Decide that a job was cancelled, and abort its execution; the last word brings the caller the callback.
 
     The decision is one conditional write, so that a result and a cancellation never both win. Workers look for it
     before they start an edit, which stops a batch's children too while Step Functions is winding them down.
 
     Raises:
-        NotFoundError: there is no such job.
         ConflictError: the job has its result already.
     """
-    request = known_job(job_id, jobs)
-    made = _made(job_id, executions) if request.operation == "batch" else NOTHING_MADE
-    payload = jobs.decide(job_id, failed_callback(request, CANCELLED, settings, made))
+    made = _made(request.job_id, executions) if request.operation == "batch" else NOTHING_MADE
+    payload = jobs.decide(request.job_id, failed_callback(request, CANCELLED, settings, made))
     if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
-    executions.stop(ExecutionName(job_id), error=CANCELLED, cause="cancelled by its caller")
+    executions.stop(ExecutionName(request.job_id), error=CANCELLED, cause="cancelled by its caller")
 
 
 def _made(job_id: str, executions: Executions) -> BatchCounts:
@@ -44,17 +44,16 @@ def _made(job_id: str, executions: Executions) -> BatchCounts:
     return MapRunCounts.model_validate(run["itemCounts"]).as_batch() if run else NOTHING_MADE
 
 
-def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:
+def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: RedeliveryLimits | None = None) -> None:
     """Start a new delivery of a job's decided payload; of simultaneous callers, one starts it.
 
-    `POST /jobs/{job_id}/redeliver` and `make redeliver` do this.
+    `POST /jobs/{job_id}/redeliver` does this for a job that is known, and `make redeliver` without limits.
 
     Raises:
-        NotFoundError: there is no such job.
-        ConflictError: it has no result yet.
+        ConflictError: the job has no result yet.
         DeliveryUnderWayError: a delivery is under way.
+        TooManyRequestsError: the limits allow no redelivery now.
     """
-    known_job(job_id, jobs)
     # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
     if not jobs.has_payload(job_id) and executions.find_status(ExecutionName(job_id)) in (None, "RUNNING"):
         raise ConflictError("the job has no result yet: try again when it has ended")
@@ -62,10 +61,34 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions) -> None:
     under_way = DeliveryUnderWayError("a delivery is under way: try again when it has ended")
     if delivery.status == "pending" and _is_carried_out(job_id, delivery.round, executions):
         raise under_way
-    following = delivery.model_copy(update={"status": "pending", "last_error": None, "round": delivery.round + 1})
+    now = datetime.now(UTC)
+    if limits:
+        _require_within(limits, delivery, now)
+    following = delivery.model_copy(
+        update={"status": "pending", "last_error": None, "round": delivery.round + 1, "redelivered_at": now}
+    )
     if not jobs.put_delivery(job_id, following):
         raise under_way
     executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
+
+
+def _require_within(limits: RedeliveryLimits, delivery: Delivery, now: datetime) -> None:
+    if delivery.round >= limits.count:
+        raise TooManyRequestsError(
+            f"the callback was sent again {delivery.round} times already, as often as this service allows for one job: "
+            "read the result by GET /jobs/{job_id}, or ask whoever runs the service",
+            # That time alone changes nothing, but after the owner has raised the limit nobody should wait for long.
+            retry_after=3600,
+        )
+    if delivery.redelivered_at is None:
+        return
+    rest = delivery.redelivered_at + timedelta(seconds=limits.interval_seconds) - now
+    if rest > timedelta(0):
+        seconds = math.ceil(rest.total_seconds())
+        raise TooManyRequestsError(
+            f"the callback was sent again less than {limits.interval_seconds} s ago: try again in {seconds} s",
+            retry_after=seconds,
+        )
 
 
 def _is_carried_out(job_id: str, round_: int, executions: Executions) -> bool:

@@ -3,7 +3,7 @@
 import json
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest
@@ -12,12 +12,9 @@ from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_store import IdempotencyClaim, JobRequest, JobStore
 from imagejobs.secrets import Secrets
 from imagejobs.workflow import Operation
-
-# Between the record of a job and the start of its execution lie moments; clocks may differ by this much.
-_CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -29,16 +26,8 @@ class Submission:
     callback_url: str
     correlation_id: str
     idempotency_key: str | None
-    caller: str
+    owner: str
     retry_of: str | None = None
-
-    @property
-    def job_id(self) -> str:
-        """A new id, or the one that belongs to the caller's Idempotency-Key."""
-        if self.idempotency_key is None:
-            return str(uuid.uuid4())
-        digest = sha256(f"{self.caller}\n{self.idempotency_key}".encode()).digest()
-        return str(uuid.UUID(bytes=digest[:16], version=5))
 
     @property
     def fingerprint(self) -> str:
@@ -53,8 +42,9 @@ def submit(
 ) -> str:
     """Record the job and start its execution; answers its id.
 
-    Every step can be taken twice with the same outcome, so that any number of posts with one Idempotency-Key, at once
-    or one after another, come to one record and one execution, and a post after a crash in between completes it.
+    The first post with an Idempotency-Key claims it for a new job. Every further step can be taken twice with the same
+    outcome, so that any number of posts with that key, at once or one after another, come to one record and one
+    execution; a post after a crash in between completes the job, and one after its start changes nothing.
 
     Raises:
         NotConfiguredError: settings or secrets are missing without which the job would fail.
@@ -64,14 +54,14 @@ def submit(
     """
     _require_configuration(submission.operation, settings, secrets)
     image = _posted_image(submission, jobs, settings)
-    request = _request(submission)
-    if not jobs.create(request):
-        _refuse_other_request(request, jobs)
-    if image is not None:
-        jobs.put_input(request.job_id, *image)
-    if not executions.start(ExecutionName(request.job_id), request.operation):
-        _refuse_expired_key(request, jobs, executions)
-    return request.job_id
+    claim = IdempotencyClaim(job_id=str(uuid.uuid4()), fingerprint=submission.fingerprint)
+    first = _first_claim(claim, submission, jobs)
+    if first == claim or not _is_started(first.job_id, jobs, executions):
+        jobs.create(_request(submission, first.job_id))
+        if image is not None:
+            jobs.put_input(first.job_id, *image)
+        executions.start(ExecutionName(first.job_id), submission.operation)
+    return first.job_id
 
 
 def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: Secrets) -> None:
@@ -90,43 +80,47 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
     if body.image_key is not None:
-        check_upload(body.image_key, jobs.bucket)
+        check_upload(body.image_key, submission.owner, jobs.bucket)
     return None
 
 
-def _request(submission: Submission) -> JobRequest:
-    # The fields that the body's model and the record have in common have the same names.
-    choices = submission.body.model_dump(exclude={"image_base64"}, exclude_none=True)
-    return JobRequest(
-        job_id=submission.job_id,
-        operation=submission.operation,
-        callback_url=submission.callback_url,
-        correlation_id=submission.correlation_id,
-        created_at=datetime.now(UTC),
-        fingerprint=submission.fingerprint,
-        retry_of=submission.retry_of,
-        **choices,
-    )
-
-
-def _refuse_other_request(request: JobRequest, jobs: JobStore) -> None:
-    """A record of that id exists: fine for the same request, a conflict for another."""
-    if jobs.get_request(request.job_id).fingerprint != request.fingerprint:
+def _first_claim(claim: IdempotencyClaim, submission: Submission, jobs: JobStore) -> IdempotencyClaim:
+    """This claim, or the earlier one of the same Idempotency-Key; raises ConflictError for another request's."""
+    if submission.idempotency_key is None:
+        return claim
+    first = jobs.claim(submission.owner, submission.idempotency_key, claim)
+    if first.fingerprint != claim.fingerprint:
         raise ConflictError(
             "this Idempotency-Key was used with another request (route, body or callbackUrl): "
             "repeat that request unchanged, or use a new key for a new job"
         )
+    return first
 
 
-def _refuse_expired_key(request: JobRequest, jobs: JobStore, executions: Executions) -> None:
-    """An execution of that name ran before: this job's own, unless the record of it has expired since.
+def _is_started(job_id: str, jobs: JobStore, executions: Executions) -> bool:
+    """Tell whether an earlier post started the job; raises ConflictError when its record is gone since.
 
-    Step Functions keeps a name for 90 days; a job's record may be deleted earlier (JobsExpirationDays).
+    A claim and its record expire within a day of each other, while Step Functions keeps a name for 90 days.
     """
-    execution = executions.find(ExecutionName(request.job_id))
-    recorded_at = jobs.get_request(request.job_id).created_at
-    if execution is None or execution["startDate"] < recorded_at - _CLOCK_SKEW:
-        jobs.forget(request.job_id)
+    if executions.find_status(ExecutionName(job_id)) is None:
+        return False
+    if jobs.find_request(job_id) is None:
         raise ConflictError(
             "this Idempotency-Key belongs to an earlier job whose record has been deleted: use a new key"
         )
+    return True
+
+
+def _request(submission: Submission, job_id: str) -> JobRequest:
+    # The fields that the body's model and the record have in common have the same names.
+    choices = submission.body.model_dump(exclude={"image_base64"}, exclude_none=True)
+    return JobRequest(
+        job_id=job_id,
+        owner=submission.owner,
+        operation=submission.operation,
+        callback_url=submission.callback_url,
+        correlation_id=submission.correlation_id,
+        created_at=datetime.now(UTC),
+        retry_of=submission.retry_of,
+        **choices,
+    )

@@ -57,6 +57,8 @@ _REFUSED = {
     "a ZIP archive (or an office document, which is one)": rb"PK\x03\x04",
     "an archive": rb"\x1f\x8b|7z\xbc\xaf|Rar!|BZh|\xfd7zXZ",
     "a program": rb"MZ|\x7fELF",
+    "an image in base64 text": rb"(data:image/[\w.+-]+;base64,)?"
+    rb"(iVBORw0KGg|/9j/|UklGR|R0lGOD|SUkqA|TU0AK|Qk[0-3]|AAAA....Z0eX)",
     "plain text": rb"[\t\n\r\x20-\x7e]{16,}",
 }
 _LOOK_AT = 4096

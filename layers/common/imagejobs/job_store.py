@@ -1,5 +1,6 @@
 """A job's record in the jobs bucket, under `jobs/{job_id}/`. Objects here are the service's only memory of a job,
-beside the Step Functions execution of the same name.
+beside the Step Functions execution of the same name. Which job an Idempotency-Key belongs to stands beside them, under
+`idempotency/{digest of owner and key}`.
 
 | object           | written                                            | by            |
 |------------------|----------------------------------------------------|---------------|
@@ -16,6 +17,7 @@ beside the Step Functions execution of the same name.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -27,23 +29,24 @@ from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 _JSON = "application/json"
 # In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
 MAX_MANIFEST_LINE = 8 * 1024
+# The owner of the jobs of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
+EVERYONE = "everyone"
 
 
 class JobRequest(BaseModel):
     """What a caller asked for, as accepted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # Other versions wrote fields that this one does not know, `fingerprint` for example.
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     job_id: str
+    # Who posted it: `key:` and the API key's id, `jwt:` and a digest of the token's issuer and subject, or EVERYONE.
+    owner: str = EVERYONE
     operation: Operation
     prompt: str
     callback_url: str
     correlation_id: str
     created_at: AwareDatetime
-    # A digest of route, body and callback URL: tells a repeated Idempotency-Key from a misused one.
-    fingerprint: str
-    # Whose the job is; empty in records that an earlier version wrote.
-    owner: str = ""
     filename: str | None = None
     # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
     image_key: str | None = None
@@ -56,8 +59,19 @@ class JobRequest(BaseModel):
     retry_of: str | None = None
 
 
+class IdempotencyClaim(BaseModel):
+    """Which job an Idempotency-Key belongs to, and a digest of the request that the key was first sent with."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    job_id: str
+    fingerprint: str
+
+
 class Delivery(BaseModel):
     """How the delivery of the callback stands. `round` counts redeliveries; `attempts` counts over all rounds.
+
+    `redelivered_at` is when the last of them began.
 
     `etag` is that of the stored object, None for one that is not stored yet: `put_delivery` takes a changed copy only
     when nobody else changed the object meanwhile. It is not part of the JSON.
@@ -70,6 +84,7 @@ class Delivery(BaseModel):
     attempts: Annotated[int, Field(ge=0)] = 0
     last_error: str | None = None
     round: Annotated[int, Field(ge=0)] = 0
+    redelivered_at: AwareDatetime | None = None
     etag: Annotated[str | None, Field(exclude=True)] = None
 
 
@@ -119,9 +134,18 @@ class JobStore:
             )
         return request
 
-    def forget(self, job_id: str) -> None:
-        """Delete the record of a job that could not be started."""
-        self.bucket.delete(self.key(job_id, "request.json"))
+    def claim(self, owner: str, idempotency_key: str, claim: IdempotencyClaim) -> IdempotencyClaim:
+        """Claim an Idempotency-Key for a job, unless it is claimed already; returns the claim that came first.
+
+        The object's name is a digest, so that no order number or other key of a caller's can be read from it.
+        """
+        key = f"idempotency/{sha256(f'{owner}\n{idempotency_key}'.encode()).hexdigest()}"
+        if self.bucket.put(key, claim.model_dump_json().encode(), _JSON, if_absent=True):
+            return claim
+        earlier = self.bucket.find_with_body(key)
+        if earlier is None:
+            raise StorageUnavailableError("the claim of an Idempotency-Key expired at this moment")
+        return IdempotencyClaim.model_validate_json(earlier.body)
 
     def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
         """Keep the posted image."""

@@ -31,7 +31,11 @@ class Answered:
 def event(
     method: str, path: str, body: object | None, headers: dict[str, str], query: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """A REST API's proxy event, to the fields that AWS documents."""
+    """A REST API's proxy event, to the fields that AWS documents; a body of bytes as of a binary media type."""
+    if isinstance(body, bytes):
+        text: str | None = base64.b64encode(body).decode()
+    else:
+        text = body if body is None or isinstance(body, str) else json.dumps(body)
     return {
         "resource": "/{proxy+}",
         "path": path,
@@ -50,11 +54,16 @@ def event(
             "path": f"/v1{path}",
             "stage": "v1",
             "requestId": "request",
-            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key")},
+            "identity": {"sourceIp": "192.0.2.1", "apiKey": headers.get("x-api-key"), "apiKeyId": _key_id(headers)},
         },
-        "body": body if body is None or isinstance(body, str) else json.dumps(body),
-        "isBase64Encoded": False,
+        "body": text,
+        "isBase64Encoded": isinstance(body, bytes),
     }
+
+
+def _key_id(headers: dict[str, str]) -> str | None:
+    """The id of the key that API Gateway has checked."""
+    return f"id-of-{headers['x-api-key']}" if "x-api-key" in headers else None
 
 
 class Api:

@@ -37,7 +37,8 @@ class TestUploads:
         assert {"Content-Type": "image/png"} in conditions
 
     @pytest.mark.parametrize(
-        "change", [{"size": 0}, {"size": 60 * 1024 * 1024}, {"content_type": "text/html"}, {"filename": ""}]
+        "change",
+        [{"size": 0}, {"size": 60 * 1024 * 1024}, {"content_type": "text/html"}, {"filename": ""}, {"filename": "a\n"}],
     )
     def test_bad_upload(self, api: Api, change: dict[str, object]) -> None:
         assert api("POST", "/uploads", self.BODY | change).status == 422
@@ -105,6 +106,21 @@ class TestAround:
         assert api("GET", "/health/").status == 200
         assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
         assert api("PUT", "/health/").status == 405
+
+    def test_no_answer_is_to_be_sniffed(self, api: Api, job_id: str) -> None:
+        calls = [("GET", "/health"), ("GET", f"/jobs/{job_id}"), ("GET", "/docs"), ("GET", "/openapi.json")]
+        calls += [("GET", "/nothing"), ("PUT", "/health"), ("OPTIONS", "/uploads"), ("POST", "/uploads")]
+
+        for method, path in calls:
+            assert api(method, path).headers["X-Content-Type-Options"] == "nosniff", f"{method} {path}"
+
+    @pytest.mark.parametrize("claimed", ["http", "javascript", "https://evil.example/"])
+    def test_a_header_of_the_callers_does_not_make_the_location(
+        self, api: Api, image_body: dict[str, str], claimed: str
+    ) -> None:
+        answered = api.post("/process-image-async", image_body, X_Forwarded_Proto=claimed)
+
+        assert answered.headers["Location"].startswith("https://api.example/v1/jobs/")
 
     def test_cors_for_the_configured_origins_only(self, api: Api, stack: dict[str, str]) -> None:
         assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://app.example").headers

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from botocore.stub import Stubber
 
+from functions.accept.jobs.steer import redeliver
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
@@ -216,3 +217,42 @@ class TestRedeliver:
 
     def test_unknown(self, api: Api) -> None:
         assert api("POST", f"/jobs/{UNKNOWN}/redeliver").status == 404
+
+    def test_redeliveries_keep_an_interval(
+        self, api: Api, stack: dict[str, str], job_id: str, store: JobStore, executions: Executions
+    ) -> None:
+        store.decide(job_id, Base64Callback(status="failed", job_id=job_id, error="x").to_json())
+        executions.stop(ExecutionName(job_id), error="over", cause="")
+        assert api("POST", f"/jobs/{job_id}/redeliver").status == 202
+        self.deliver(job_id, store)
+
+        early = api("POST", f"/jobs/{job_id}/redeliver")
+
+        assert early.status == 429
+        assert 1 <= int(early.headers["Retry-After"]) <= 60
+        assert store.get_delivery(job_id).round == 1
+        assert Api(stack | {"REDELIVERY_INTERVAL_SECONDS": "0"})("POST", f"/jobs/{job_id}/redeliver").status == 202
+
+    def test_redeliveries_of_one_job_are_counted(
+        self, stack: dict[str, str], job_id: str, store: JobStore, executions: Executions
+    ) -> None:
+        api = Api(stack | {"REDELIVERY_INTERVAL_SECONDS": "0", "MAX_REDELIVERIES": "3"})
+        store.decide(job_id, Base64Callback(status="failed", job_id=job_id, error="x").to_json())
+        executions.stop(ExecutionName(job_id), error="over", cause="")
+        statuses = []
+        for _ in range(5):
+            answered = api("POST", f"/jobs/{job_id}/redeliver")
+            statuses.append(answered.status)
+            self.deliver(job_id, store)
+
+        assert statuses == [202, 202, 202, 429, 429]
+        assert "3 times" in answered.body["detail"]
+        assert answered.headers["Retry-After"] == "3600"
+        # Whoever runs the stack has no such limit.
+        redeliver(job_id, store, executions)
+        assert store.get_delivery(job_id).round == 4
+
+    @staticmethod
+    def deliver(job_id: str, store: JobStore) -> None:
+        """What `callback` records when the receiver has taken the payload."""
+        store.update_delivery(job_id, lambda now: now.model_copy(update={"status": "delivered"}))

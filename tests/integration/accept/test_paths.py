@@ -17,6 +17,12 @@ def test_malformed_job_id_is_422(api: Api, method: str, rest: str, job_id: str) 
     assert answered.headers["x-correlation-id"]
 
 
+@pytest.mark.parametrize("method", ["", "ET", "G", "get", "GETS", "POS"])
+@pytest.mark.parametrize("path", ["/health", "/jobs/1", "/uploads"])
+def test_a_part_of_a_method_is_another_method(api: Api, path: str, method: str) -> None:
+    assert api(method, path).status == 405
+
+
 def test_wrong_method_is_405_with_those_allowed(api: Api) -> None:
     answered = api("PUT", "/jobs/1")
 

@@ -86,7 +86,6 @@ def test_a_30_mb_result_is_delivered_within_the_stated_memory(aws, serve, record
             callback_url=receiver.url,
             correlation_id="c",
             created_at=datetime.now(UTC),
-            fingerprint="f",
             # Beyond ASCII, so that text which holds it takes four bytes a character.
             filename="\N{GRINNING FACE}.png",
         )

@@ -47,7 +47,6 @@ def dead_letter(to: Redeliverer, body: str | None = None) -> str:
             callback_url="https://example.com/",
             correlation_id="c",
             created_at=datetime.now(UTC),
-            fingerprint="f",
         )
     )
     to.store.decide(job_id, b"{}")

@@ -75,7 +75,6 @@ class World:
                 callback_url=url,
                 correlation_id="correlation-1",
                 created_at=datetime.now(UTC) - timedelta(seconds=5),
-                fingerprint="f",
                 **more,
             )
         )

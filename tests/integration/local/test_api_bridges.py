@@ -20,6 +20,7 @@ def handler(event, context):
     if event["path"] == "/open" and event["httpMethod"] == "PUT":
         raise ValueError("broken")
     seen = {name: event[name] for name in ("path", "httpMethod", "headers", "queryStringParameters")}
+    seen["identity"] = event["requestContext"]["identity"]
     return {"statusCode": 200, "headers": {"x-answer": "yes"}, "body": json.dumps(seen)}
 """
 DETAIL = {"responseTemplates": {"application/json": '{"detail": $context.error.messageString}'}}
@@ -77,6 +78,20 @@ def test_a_missing_api_key_is_a_gateway_response_in_the_documents_form(api: str)
 
     assert (refused.status_code, refused.json()) == (403, {"detail": "Forbidden"})
     assert httpx2.options(f"{api}/jobs/1").status_code == 200
+
+
+def test_the_api_key_of_a_method_that_asks_for_one_is_told_by_its_id(aws: Aws, api: str) -> None:
+    gateway = aws("apigateway")
+    key = gateway.create_api_key(name="one", enabled=True)
+    api_id = urllib.parse.urlsplit(api).path.split("/")[2]
+    plan = gateway.create_usage_plan(name="plan", apiStages=[{"apiId": api_id, "stage": "v1"}])
+    gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    headers = {"x-api-key": key["value"]}
+
+    asked, open_ = (httpx2.get(f"{api}{path}", headers=headers).json()["identity"] for path in ("/jobs/1", "/open"))
+
+    assert (asked["apiKeyId"], asked["apiKey"]) == (key["id"], key["value"])
+    assert not {"apiKeyId", "apiKey"} & set(open_)
 
 
 def test_a_function_that_fails_is_a_gateway_response_that_tells_nothing_of_the_failure(api: str) -> None:

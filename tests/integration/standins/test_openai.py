@@ -192,3 +192,9 @@ def test_twenty_edits_are_made_side_by_side(openai: OpenAIStandIn) -> None:
     wait_until(lambda: all(call.ended_at for call in openai.calls), what="the end of every call")
     starts, ends = ([getattr(call, name) for call in openai.calls] for name in ("started_at", "ended_at"))
     assert sum(start < min(ends) for start in starts) > 5
+
+
+def test_every_model_is_known(openai: OpenAIStandIn) -> None:
+    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0)
+
+    assert client.models.retrieve("gpt-image-2.5-flare").id == "gpt-image-2.5-flare"

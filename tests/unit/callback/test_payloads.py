@@ -25,7 +25,6 @@ def request(operation: str, **more) -> JobRequest:
         callback_url="https://example.com/",
         correlation_id="c",
         created_at=datetime.now(UTC) - timedelta(seconds=90),
-        fingerprint="f",
         **more,
     )
 

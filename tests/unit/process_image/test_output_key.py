@@ -12,7 +12,6 @@ JOB = {
     "callback_url": "https://r.example",
     "correlation_id": "c",
     "created_at": "2026-11-01T00:00:00Z",
-    "fingerprint": "f",
 }
 
 

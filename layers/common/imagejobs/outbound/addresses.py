@@ -72,14 +72,21 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 def reach_of(address: Address) -> tuple[Reach, str]:
     """Say who may be behind an address, and describe the address.
 
-    NAT64's well-known prefix (RFC 6052) counts as the IPv4 address inside it, since resolvers of IPv6-only networks
-    answer so for any host. The other forms that carry an IPv4 address (mapped, compatible, 6to4, Teredo) are forbidden.
+    Of the forms of IPv6 that carry an IPv4 address, only NAT64 counts as that address (`without_nat64`); the others
+    (mapped, compatible, 6to4, Teredo) are forbidden.
     """
+    address = without_nat64(address)
     if isinstance(address, IPv6Address):
-        if address in _NAT64:
-            return reach_of(IPv4Address(int(address) & 0xFFFF_FFFF))
         return _look_up(address, _FORBIDDEN_6, _PRIVATE_6, within=_GLOBAL_UNICAST_6)
     return _look_up(address, _FORBIDDEN_4, _PRIVATE_4)
+
+
+def without_nat64(address: Address) -> Address:
+    """The IPv4 address inside one of NAT64's well-known prefix (RFC 6052); every other address as it is.
+
+    Resolvers of IPv6-only networks answer with that prefix for any host, so what is inside decides.
+    """
+    return IPv4Address(int(address) & 0xFFFF_FFFF) if address in _NAT64 else address
 
 
 def _look_up[A: (IPv4Address, IPv6Address), N: (IPv4Network, IPv6Network)](

@@ -13,6 +13,10 @@ class ExchangeFailedError(RetryableError):
     """No complete answer: the name did not resolve, no connection, TLS or HTTP broken, or out of time."""
 
 
+class UnusableAnswerError(ExchangeFailedError):
+    """The answer is of no use, and another one would be alike. The message completes "the server …"."""
+
+
 @lru_cache
 def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()

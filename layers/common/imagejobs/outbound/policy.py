@@ -7,15 +7,19 @@ which every parser agrees is taken; what other parsers might read otherwise is r
 import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from urllib.parse import urljoin
 
 from imagejobs.errors import PermanentError
-from imagejobs.outbound.addresses import Address, Reach, parse_address, reach_of
+from imagejobs.outbound.addresses import Address, Reach, parse_address, reach_of, without_nat64
 
 MAX_URL_LENGTH = 2048
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _URL = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#\\]*)(?P<target>[/?][^#\\]*)?", re.ASCII | re.DOTALL
 )
+# The characters of a Location, but for its fragment: those that no parser strips, repairs or takes for others.
+_LOCATION = re.compile(r"[!-\[\]-~]*", re.ASCII)
+_HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:", re.ASCII)
 _AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]*)(?::(?P<port>.*))?", re.DOTALL)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 # RFC 952 allows no underscore in a host name, yet Docker's names have it.
@@ -88,13 +92,44 @@ def check_url(url: str, policy: OutboundPolicy) -> Target:
 
 def check_address(address: Address, port: int, policy: OutboundPolicy) -> None:
     """Refuse an address that policy forbids to connect to; raises UrlRefusedError."""
+    address = without_nat64(address)
     reach, what = reach_of(address)
     if reach is Reach.FORBIDDEN or (reach is Reach.PRIVATE and not policy.allow_private):
         raise UrlRefusedError(f"leads to an address that is not public: {what}")
     if address.is_loopback and port in _LAMBDA_PORTS:
         raise UrlRefusedError(f"leads to {_LAMBDA_PORTS[port]}")
-    if policy.runtime_api and f"{address}:{port}" == policy.runtime_api.replace("localhost", "127.0.0.1"):
+    if policy.runtime_api and _is_runtime_api(address, port, policy.runtime_api):
         raise UrlRefusedError("leads to Lambda's runtime API")
+
+
+def _is_runtime_api(address: Address, port: int, runtime_api: str) -> bool:
+    """Tell whether an address is the runtime API's; on loopback the port decides, whatever form the address has."""
+    host, _, runtime_port = runtime_api.rpartition(":")
+    runtime_address = parse_address("127.0.0.1" if host == "localhost" else host.strip("[]"))
+    same = address == runtime_address or (
+        address.is_loopback and runtime_address is not None and runtime_address.is_loopback
+    )
+    return same and str(port) == runtime_port
+
+
+def redirected(url: str, location: str) -> str:
+    """The URL that a redirect leads to: `location`, seen from the `url` that was called (RFC 9110, section 10.2.2).
+
+    It is a stranger's URL as any other, which `check_url` is still to judge.
+
+    Raises:
+        UrlRefusedError: it cannot be read in one way alone, or leads from https to another scheme.
+    """
+    location = location.partition("#")[0]
+    if not _LOCATION.fullmatch(location):
+        raise UrlRefusedError("has a space, a backslash or a character outside ASCII")
+    scheme = parse_url(url).scheme
+    if location.startswith("//"):
+        location = f"{scheme}:{location}"
+    found = location if _HAS_SCHEME.match(location) else urljoin(url, location)
+    if scheme == "https" and not found.lower().startswith("https:"):
+        raise UrlRefusedError("must begin with https://, as the one before it")
+    return found
 
 
 def rewritten(url: str, netloc: str) -> str:

@@ -19,6 +19,7 @@ from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, Target, UrlRefusedError, check_address
 
 _CONNECT_SECONDS = 10.0
+HANDED_ON = ("location", "content-encoding")
 _MAX_HEADERS = 100
 _MAX_HEAD_BYTES = 64 * 1024
 # What a network and a server may do to an exchange; anything else is a fault of ours.
@@ -40,7 +41,8 @@ class GuardedTransport(httpx2.BaseTransport):
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send the request and return the status, with the body still to be read.
 
-        No header is handed on: nothing to follow, no cookie to keep, no compression to undo.
+        No header is handed on, so that the library finds nothing to follow, no cookie to keep and no compression to
+        undo. What `connection` does by itself it finds in the extension `headers`: HANDED_ON, where there are any.
         """
         try:
             answer = self._pool.handle_request(
@@ -49,7 +51,7 @@ class GuardedTransport(httpx2.BaseTransport):
             _check_head(answer)
         except _FAILURES as error:
             raise ExchangeFailedError(_reason(error)) from error
-        return httpx2.Response(answer.status, content=_body(answer))
+        return httpx2.Response(answer.status, content=_body(answer), extensions={"headers": _handed_on(answer)})
 
     def close(self) -> None:
         """Close the connection, whatever is left to be read."""
@@ -135,6 +137,12 @@ def _check_head(answer: httpcore2.Response) -> None:
     parts = [answer.extensions["reason_phrase"], *itertools.chain.from_iterable(answer.headers)]
     if len(answer.headers) > _MAX_HEADERS or sum(map(len, parts)) > _MAX_HEAD_BYTES:
         raise httpcore2.RemoteProtocolError("too large a head")
+
+
+def _handed_on(answer: httpcore2.Response) -> dict[str, str]:
+    """The headers HANDED_ON; of one that stands there twice, both (RFC 9110, section 5.2)."""
+    found = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in answer.headers]
+    return {wanted: ", ".join(value for name, value in found if name == wanted) for wanted in HANDED_ON}
 
 
 def _body(answer: httpcore2.Response) -> Iterator[bytes]:
