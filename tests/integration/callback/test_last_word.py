@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 
+import boto3
 import pytest
 
 from functions.callback import app
@@ -13,15 +14,18 @@ from imagejobs.errors import (
 from imagejobs.job_store import Delivery
 from imagejobs.storage import Bucket
 from imagejobs.workflow import EditedImage
-from tests.integration.callback.world import CONTEXT, JOB, Inbox, World, event, invoke
+from standins.receiver import Receiver
+from tests.integration.callback.world import JOB, World, event, invoke
+from tests.support.context import Context
 from tests.support.map_runs import map_run
 
 # As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
-def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: World, serve):
-    world.job(f"{Inbox(serve, 503).url}?token=hidden", "url")
+def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: World, receiver: Receiver) -> None:
+    receiver.script("/callback", 503)
+    world.job(f"{receiver.url()}?token=hidden", "url")
     with pytest.raises(CallbackFailedError):
         invoke("deliver-url")
 
@@ -29,7 +33,7 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
     assert invoke("dead-letter")["status"] == "dead_lettered"  # tried again after a lost answer
 
     (letter,) = world.dead_letters()
-    assert letter.pop("callback_url").endswith("/hook")
+    assert letter.pop("callback_url").endswith("/callback")
     assert letter == {
         "job_id": JOB,
         "error": "CallbackFailedError: the receiver answered 503",
@@ -40,16 +44,16 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
     assert world.store.has_payload(JOB)
 
 
-def test_a_delivery_that_is_given_up_before_its_payload_was_built_has_a_failed_one(world: World):
+def test_a_delivery_that_is_given_up_before_its_payload_was_built_has_a_failed_one(world: World) -> None:
     world.job("https://example.com/")
 
     invoke("dead-letter")
 
-    assert json.loads(world.store.find_payload(JOB).body)["status"] == "failed"
+    assert json.loads(world.decided())["status"] == "failed"
 
 
-def test_no_dead_letter_for_what_was_delivered(world: World, serve):
-    world.job(Inbox(serve).url, "url")
+def test_no_dead_letter_for_what_was_delivered(world: World, receiver: Receiver) -> None:
+    world.job(receiver.url(), "url")
     invoke("deliver-url")
 
     invoke("dead-letter")
@@ -58,21 +62,22 @@ def test_no_dead_letter_for_what_was_delivered(world: World, serve):
 
 
 @pytest.mark.parametrize("ending", ["aborted", "timed-out", "failed"])
-def test_the_last_word_decides_a_failed_payload_and_has_it_delivered(world: World, serve, ending: str):
-    inbox = Inbox(serve)
-    world.job(inbox.url)
+def test_the_last_word_decides_a_failed_payload_and_has_it_delivered(
+    world: World, receiver: Receiver, ending: str
+) -> None:
+    world.job(receiver.url())
 
     invoke(f"last-word-{ending}")
     invoke(f"last-word-{ending}")  # EventBridge delivers at least once
 
     assert world.started() == {f"{JOB}-last-word"}
     invoke("deliver-decided")
-    payload = json.loads(inbox.requests[0][1])
+    payload = receiver.received()[0].json()
     assert payload["status"] == "failed"
     assert payload["error"]
 
 
-def test_the_last_word_on_a_batch_says_what_was_made(world: World):
+def test_the_last_word_on_a_batch_says_what_was_made(world: World) -> None:
     world.job("https://example.com/", "batch")
 
     with map_run(
@@ -81,45 +86,47 @@ def test_the_last_word_on_a_batch_says_what_was_made(world: World):
         asked.add_response("start_execution", {"executionArn": "arn", "startDate": datetime.now(UTC)})
         invoke("last-word-timed-out")
 
-    payload = BatchCallback.model_validate_json(world.store.find_payload(JOB).body)
+    payload = BatchCallback.model_validate_json(world.decided())
     assert (payload.status, payload.total_files, payload.processed, payload.failed) == ("failed", 9, 4, 5)
-    assert payload.error.startswith("States.Timeout")
+    assert (payload.error or "").startswith("States.Timeout")
 
 
 @pytest.mark.parametrize("event_name", ["last-word-failed", "dead-letter"])
-def test_an_edit_that_was_kept_is_the_result_though_its_worker_or_its_callbacks_died(world: World, event_name: str):
+def test_an_edit_that_was_kept_is_the_result_though_its_worker_or_its_callbacks_died(
+    world: World, event_name: str
+) -> None:
     world.job("https://example.com/", "url", filename="a.png")
     edited = EditedImage(content_type="image/webp", engine="openai", attempts=1, bytes_in=9, bytes_out=4, ms=5)
     key = f"results/{JOB}/a_modified.webp"
-    Bucket(world.s3, "output").put(key, b"edit", "image/webp", metadata=edited.metadata())
+    Bucket(boto3.client("s3"), "output").put(key, b"edit", "image/webp", metadata=edited.metadata())
 
     invoke(event_name)
 
-    payload = UrlCallback.model_validate_json(world.store.find_payload(JOB).body)
+    payload = UrlCallback.model_validate_json(world.decided())
     assert (payload.status, payload.object_key) == ("completed", key)
 
 
-def test_another_object_in_an_edits_place_is_no_result(world: World):
+def test_another_object_in_an_edits_place_is_no_result(world: World) -> None:
     world.job("https://example.com/", "url", filename="a.png")
-    Bucket(world.s3, "output").put(f"results/{JOB}/a_modified.png", b"edit", "image/png")
+    Bucket(boto3.client("s3"), "output").put(f"results/{JOB}/a_modified.png", b"edit", "image/png")
 
     invoke("last-word-failed")
 
-    assert UrlCallback.model_validate_json(world.store.find_payload(JOB).body).status == "failed"
+    assert UrlCallback.model_validate_json(world.decided()).status == "failed"
 
 
-def test_the_last_word_of_a_decided_job_is_what_was_decided(world: World):
+def test_the_last_word_of_a_decided_job_is_what_was_decided(world: World) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b'{"error":"cancelled"}')
 
     invoke("last-word-aborted")
 
-    assert world.store.find_payload(JOB).body == b'{"error":"cancelled"}'
+    assert world.decided() == b'{"error":"cancelled"}'
     assert world.started() == {f"{JOB}-last-word"}
 
 
 @pytest.mark.parametrize("status", ["delivered", "dead_lettered"])
-def test_no_last_word_where_nothing_is_left_to_say(world: World, status: str):
+def test_no_last_word_where_nothing_is_left_to_say(world: World, status: str) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
     world.store.put_delivery(JOB, Delivery(status=status))
@@ -130,7 +137,7 @@ def test_no_last_word_where_nothing_is_left_to_say(world: World, status: str):
     assert world.dead_letters() == []
 
 
-def test_a_delivery_execution_that_fails_ends_in_a_dead_letter_and_no_circle(world: World):
+def test_a_delivery_execution_that_fails_ends_in_a_dead_letter_and_no_circle(world: World) -> None:
     world.job("https://example.com/")
 
     invoke("last-word-delivery-failed")
@@ -140,7 +147,7 @@ def test_a_delivery_execution_that_fails_ends_in_a_dead_letter_and_no_circle(wor
     assert [letter["job_id"] for letter in world.dead_letters()] == [JOB]
 
 
-def test_the_end_of_an_earlier_round_leaves_a_redelivery_alone(world: World):
+def test_the_end_of_an_earlier_round_leaves_a_redelivery_alone(world: World) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
     world.store.put_delivery(JOB, Delivery(round=1))
@@ -152,10 +159,10 @@ def test_the_end_of_an_earlier_round_leaves_a_redelivery_alone(world: World):
     assert world.dead_letters() == []
 
 
-def test_the_last_word_on_an_unknown_job_or_a_foreign_execution_is_silence(world: World):
+def test_the_last_word_on_an_unknown_job_or_a_foreign_execution_is_silence(world: World) -> None:
     invoke("last-word-aborted")
     foreign = event("last-word-aborted")
     foreign["detail"]["name"] = "somebody-elses"
-    app.handler(foreign, CONTEXT)
+    app.handler(foreign, Context())
 
     assert world.started() == set()

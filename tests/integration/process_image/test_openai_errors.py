@@ -14,7 +14,8 @@ from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
-from tests.pictures import picture
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE
 
 QUOTA = "insufficient_quota"
 
@@ -35,7 +36,7 @@ RETRY = {
     "502 as a page": (Answer(502, b"<html>Bad Gateway</html>", content_type="text/html"), "InternalServerError"),
     "503": (refused(503), "InternalServerError"),
     "500 with a billing code": (refused(500, "billing_hard_limit_reached"), "InternalServerError"),
-    "no answer in time": (Answer(body={}, delay=15), "APITimeoutError: Request timed out."),
+    "no answer in time": (Answer(body={}, delay=PATIENCE), "APITimeoutError: Request timed out."),
     "an answer that drips without end": (Answer(connection="drip"), "APITimeoutError: Request timed out."),
     "a connection that breaks": (Answer(connection="drop"), "APIConnectionError: Connection error."),
     "no image": (Answer(body={"created": 1, "data": []}), "APIResponseValidationError"),
@@ -68,16 +69,17 @@ REPORT = {
 }
 
 
-SETTINGS = ProcessImageSettings(openai_timeout_seconds=1)
-# A server that hangs or drips does so for longer than this, and this is long enough for a busy machine.
-SOON = 10.0
+SETTINGS = ProcessImageSettings(openai_timeout_seconds=PATIENCE)
 
 
 def ask(openai: OpenAIStandIn, answer: Answer, **settings: object) -> Edit:
     """Have a picture edited by a server that gives this answer."""
     openai.will_answer(answer)
-    configured = SETTINGS.model_copy(update={"openai_base_url": openai.base_url} | settings)
-    engine = Engine(configured, "sk-test", deadline=time.monotonic() + 60)
+    # A server that never answers is given up soon, every other has the time that a busy machine needs.
+    seconds = 1 if answer.delay or answer.connection == "drip" else PATIENCE
+    changes = {"openai_base_url": openai.base_url, "openai_timeout_seconds": seconds} | settings
+    configured = SETTINGS.model_copy(update=changes)
+    engine = Engine(configured, "sk-test", deadline=time.monotonic() + 2 * PATIENCE)
     return engine.edit(Picture(picture(), "image/png"), "make the sky purple", may_fall_back=True)
 
 
@@ -102,7 +104,7 @@ def assert_fails(openai: OpenAIStandIn, answer: Answer, error: type[JobError], m
     with pytest.raises(error, match=message):
         ask(openai, answer)
 
-    assert time.monotonic() - started < SOON
+    assert time.monotonic() - started < PATIENCE / 2
     assert len(openai.calls) == 1  # the SDK tries nothing again by itself
 
 
@@ -110,13 +112,14 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = SETTINGS.model_copy(update={"openai_base_url": f"http://127.0.0.1:{port}/v1"})
+    engine = Engine(settings, "k", time.monotonic() + PATIENCE)
 
     with pytest.raises(OpenAIRetryableError, match="APIConnectionError: Connection error"):
-        Engine(settings, "k", time.monotonic() + 60).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+        engine.edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
 
 
 def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStandIn) -> None:
-    openai.will_answer(Answer(body={}, delay=15))
+    openai.will_answer(Answer(body={}, delay=PATIENCE))
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url, "openai_timeout_seconds": 240})
 
     with pytest.raises(OpenAIRetryableError, match="Request timed out"):
@@ -186,6 +189,7 @@ def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Con
 def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIStandIn, prompt: str) -> None:
     openai.will_answer(refused(400, "moderation_blocked", message=f"Refused: {prompt} is not allowed"))
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
+    engine = Engine(settings, "k", time.monotonic() + PATIENCE)
 
     with pytest.raises(OpenAIRejectedError, match=r"Refused: \(the prompt\) is not allowed"):
-        Engine(settings, "k", time.monotonic() + 60).edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)
+        engine.edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)

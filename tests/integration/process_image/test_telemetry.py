@@ -12,8 +12,8 @@ from imagejobs.errors import OpenAIRejectedError, OpenAIRetryableError
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import refused
 from tests.integration.process_image.conftest import Accept, invoke
-from tests.pictures import picture
 from tests.support.jobs import JOB_ID, PROMPT
+from tests.support.pictures import picture
 
 type Lines = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
 
