@@ -86,7 +86,7 @@ def _put_map_run(jobs: JobStore) -> None:
     refused = ManifestLine(at=len(edited), key=KEYS[1], size=2048).model_dump_json() + "\n"
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), f"{edited}{refused}".encode(), "application/jsonl")
     words = json.dumps({"errorMessage": "the file is not an image", "errorType": "UnsupportedImageError"})
-    cause = ImageFailure(cause=words, retries=0, earlier_attempts=0).model_dump_json()
+    cause = ImageFailure(cause=words, retries=0).model_dump_json()
     image = EditedImage(
         content_type="image/png",
         engine="openai",

@@ -1,7 +1,8 @@
 """Where an image comes from and where its edit goes."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
+from functions.process_image.pacing import Pacer
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest
 from imagejobs.resources import Clients, Resources
@@ -42,6 +43,11 @@ class Places(Resources[ProcessImageSettings]):
                 job.image_url, self.settings.source_policy, max_bytes=MAX_IMAGE_BYTES, timeout=IMAGE_URL_SECONDS
             )
         return self.jobs.bucket.get(job.image_key or self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
+
+    @cached_property
+    def pacer(self) -> Pacer:
+        """The queue of the images that wait for OpenAI's rate limit."""
+        return Pacer(self.jobs.bucket, "openai")
 
     def output_bucket(self, edit_request: EditRequest) -> Bucket:
         """The bucket that the edit goes to, which is there: nothing is paid for that could not be kept."""

@@ -77,6 +77,13 @@ class Progress(_Answer):
     pending: int
 
 
+class Wait(_Answer):
+    """What a job that runs is held up by, and since when."""
+
+    reason: Literal["waiting for OpenAI's rate limit"] = "waiting for OpenAI's rate limit"
+    since: AwareDatetime
+
+
 class DeliveryState(_Answer):
     """How the delivery of the callback stands."""
 
@@ -121,6 +128,7 @@ class Job(_Answer):
         None
     )
     progress: Optionally[Progress] = None
+    waiting: Optionally[Wait] = None
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None
     delivery: DeliveryState
     error: Optionally[str] = None

@@ -4,11 +4,12 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
+from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress, Wait
 from functions.accept.jobs.lookup import known_job
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
@@ -118,8 +119,12 @@ class JobReader:
             # The last word is on its way and will decide the payload.
             return {"status": "failed", "error": f"the execution ended as {state}; the callback will follow"}
         fields: dict[str, Any] = {"status": "running"}
-        if request.operation == "batch" and (progress := self._read_progress(request.job_id)):
-            fields["progress"] = progress
+        if request.operation == "batch":
+            progress = self._read_progress(request.job_id)
+            return fields | ({"progress": progress} if progress else {})
+        waiting = self.jobs.find_waiting(request.job_id)
+        if waiting and waiting.until > datetime.now(UTC):
+            fields["waiting"] = Wait(since=waiting.since)
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:

@@ -35,6 +35,14 @@ class OpenAIRejectedError(PermanentError):
     """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its message}`."""
 
 
+class OpenAIInvalidAnswerError(RetryableError):
+    """OpenAI answered 200 without a sound image, which may cost all the same. Message: as OpenAIRetryableError's."""
+
+
+class EditNotFoundError(PermanentError):
+    """No attempt at the image kept an edit."""
+
+
 class ContentFlaggedError(PermanentError):
     """Screening flagged the prompt or the picture; the message names the categories. Nothing was paid."""
 
@@ -84,7 +92,7 @@ class CallbackRefusedError(PermanentError):
 
 
 # Errors whose message already begins with the name of the SDK error that they stand for.
-_NAMED_IN_MESSAGE = {OpenAIRetryableError.__name__, OpenAIRejectedError.__name__}
+_NAMED_IN_MESSAGE = {error.__name__ for error in (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswerError)}
 
 
 def failure_text(error: str, cause: str) -> str:

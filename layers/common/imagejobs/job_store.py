@@ -7,6 +7,7 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 | request.json     | once, when the job is accepted                     | accept        |
 | input            | once, with the request (base64 jobs)               | accept        |
 | result           | once, by a base64 job                              | process_image |
+| waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
 | map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
 | summary.json     | by a batch: its counts and errors                  | batch_fanout  |
@@ -88,6 +89,15 @@ class Delivery(BaseModel):
     etag: Annotated[str | None, Field(exclude=True)] = None
 
 
+class Waiting(BaseModel):
+    """A single image that waits for OpenAI's rate limit: since when, and until it will be tried again."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    since: AwareDatetime
+    until: AwareDatetime
+
+
 @dataclass(frozen=True)
 class Payload:
     """A job's payload, which is decided once: the bytes that every delivery sends."""
@@ -164,6 +174,15 @@ class JobStore:
         """Read what a batch came to; None while it is not summed up."""
         found = self.bucket.find_with_body(self.key(job_id, "summary.json"))
         return BatchSummary.model_validate_json(found.body) if found else None
+
+    def put_waiting(self, job_id: str, waiting: Waiting) -> None:
+        """Write that the job's image waits."""
+        self.bucket.put(self.key(job_id, "waiting.json"), waiting.model_dump_json().encode(), _JSON)
+
+    def find_waiting(self, job_id: str) -> Waiting | None:
+        """Read how the job's image last waited; None when it never did."""
+        found = self.bucket.find_with_body(self.key(job_id, "waiting.json"))
+        return Waiting.model_validate_json(found.body) if found else None
 
     def decide(self, job_id: str, body: bytes) -> Payload:
         """Decide the job's payload, unless it is decided already; returns the one that was decided first."""

@@ -3,14 +3,15 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from functions.process_image.telemetry import logger
-from imagejobs.errors import OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import refused
+from standins.openai_answers import USAGE, edited, refused
 from tests.integration.process_image.conftest import Accept, invoke
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
@@ -94,6 +95,33 @@ def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     assert counted(lines()[1]) == {"Retries": 1, "ImagesFailed": 1}
 
 
+def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
+    accept("base64", picture())
+    paid = {"InputTokens": USAGE["input_tokens"], "OutputTokens": USAGE["output_tokens"]}
+
+    openai.will_answer(edited(picture()[:100]))
+    with pytest.raises(OpenAIInvalidAnswerError):
+        invoke("base64")
+    counts = counted(lines()[1])
+    assert counts.pop("OpenAILatency") >= 0
+    assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, **paid}
+
+    openai.will_answer(edited(picture(file_format="JPEG")))
+    with pytest.raises(OpenAIRejectedError, match="asked for image/png"):
+        invoke("base64", retries=1)
+    assert counted(lines()[1]).items() >= {"Retries": 1, "ImagesFailed": 1, **paid}.items()
+
+
+def test_an_answer_that_says_nothing_of_tokens(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
+    accept("base64", picture())
+    answer = edited(picture())
+    openai.will_answer(replace(answer, body=answer.body | {"usage": {"input_tokens": "many"}}))
+
+    invoke("base64")
+
+    assert counted(lines()[1]).items() >= {"ImagesProcessed": 1, "InputTokens": 0, "OutputTokens": 0}.items()
+
+
 def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     openai.will_answer(refused(429, Retry_After="9"))
     accept("base64", picture())
@@ -101,5 +129,5 @@ def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> No
     invoke("base64")
 
     log, metrics = lines()
-    assert log["wait_seconds"] == 9
+    assert log["wait_seconds"] in (7, 8)
     assert counted(metrics) == {"Retries": 0, "RateLimits": 1}

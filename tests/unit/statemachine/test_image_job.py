@@ -75,7 +75,11 @@ def test_a_throttled_account_is_waited_out() -> None:
         assert sum(delays) / (2 if "JitterStrategy" in first else 1) > 15 * 60, name
 
 
-@pytest.mark.parametrize(("one", "other"), [("EditImage", "EditOneImage")], ids=["edits"])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("EditImage", "EditOneImage"), ("CollectEdit", "CollectOneEdit")],
+    ids=["edits", "collections"],
+)
 def test_tasks_that_do_the_same_are_tried_again_alike(one: str, other: str) -> None:
     assert TASKS[one]["Retry"] == TASKS[other]["Retry"]
     assert TASKS[one]["TimeoutSeconds"] == TASKS[other]["TimeoutSeconds"]
@@ -91,6 +95,31 @@ def test_a_batchs_summary_is_tried_for_hours() -> None:
 
     assert retrier["ErrorEquals"] == TASKS["ListImages"]["Retry"][-1]["ErrorEquals"]
     assert sum(delays) / 2 > 2 * 3600
+
+
+@pytest.mark.parametrize(("edit", "collect"), [("EditImage", "CollectEdit"), ("EditOneImage", "CollectOneEdit")])
+def test_an_edit_is_looked_for_once_more_where_the_last_attempt_may_not_have_looked(edit: str, collect: str) -> None:
+    retried = {error for retrier in TASKS[edit]["Retry"] for error in retrier["ErrorEquals"]}
+    # These are raised after a look that found nothing.
+    looked = {"OpenAIRetryableError", "OpenAIInvalidAnswerError", "SourceUnavailableError"}
+    first = TASKS[edit]["Catch"][0]
+
+    assert set(first["ErrorEquals"]) == retried - looked
+    assert first["Next"] == collect
+    assert TASKS[collect]["Parameters"]["Payload"]["collect_only"] is True
+    # The job fails with what its last attempt failed with, not with what the look did.
+    assert TASKS[collect]["Catch"] == [
+        {"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": TASKS[edit]["Catch"][-1]["Next"]}
+    ]
+
+
+@pytest.mark.parametrize(("retries", "further"), [(0, 0), (1, 1), (20, 1)])
+def test_an_answer_without_a_sound_image_is_asked_for_once_more_at_most(retries: int, further: int) -> None:
+    for retrier in definition(EditMaxRetries=retries)["States"]["EditImage"]["Retry"]:
+        if "OpenAIInvalidAnswerError" in retrier["ErrorEquals"]:
+            assert retrier["MaxAttempts"] == further
+            return
+    pytest.fail("nothing is said about it")
 
 
 def test_every_count_of_retries_stands_in_the_template() -> None:
@@ -153,7 +182,7 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
     allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
-    assert carried == allowed | {"retries", "rate_limited", "earlier_attempts"}
+    assert carried == allowed | {"collect_only", "retries", "waited"}
 
 
 def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
