@@ -17,6 +17,7 @@ from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, images, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
+from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID
 from tests.support.pictures import picture
 
@@ -153,7 +154,7 @@ def test_a_single_image_says_that_it_waits_and_a_batchs_does_not(
     openai.will_answer(too_fast(Retry_After="60"))
     boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
     accept("batch")
-    invoke("batch", key="a.png")
+    invoke("batch", at=put_manifest(store, JOB_ID, ["a.png"])["a.png"])
     assert store.find_waiting(JOB_ID) is None
 
     store.bucket.delete_all([store.key(JOB_ID, "request.json")])
