@@ -90,7 +90,7 @@ class Delivery(BaseModel):
 class Waiting(BaseModel):
     """A single image that waits for OpenAI's rate limit: since when, and until it will be tried again."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     since: AwareDatetime
     until: AwareDatetime
