@@ -3,8 +3,10 @@
 from functools import lru_cache
 from typing import Any
 
-from functions.authorizer.issuer import IssuerKeys
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
 from functions.authorizer.policy import answer
+from functions.authorizer.resources import AuthorizerResources
 from functions.authorizer.settings import AuthorizerSettings
 from functions.authorizer.tokens import TokenRefusedError, verify
 from imagejobs.observability import make_logger
@@ -19,24 +21,19 @@ class UnauthorizedError(Exception):
         super().__init__("Unauthorized")
 
 
+@lru_cache
+def resources() -> AuthorizerResources:
+    """What this process works with."""
+    return AuthorizerResources(AuthorizerSettings.from_environment(), logger)
+
+
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
     """Answer with a policy, or fail with Unauthorized; an issuer that cannot be reached is the function's failure."""
+    own = resources()
     try:
-        caller = verify(event["authorizationToken"], issuer_keys(), settings().audiences)
+        caller = verify(event["authorizationToken"], own.issuer_keys, own.settings.audiences)
     except TokenRefusedError as error:
         logger.info("token refused", reason=str(error))
         raise UnauthorizedError from None
-    return answer(event["methodArn"], caller, settings().scopes)
-
-
-@lru_cache
-def settings() -> AuthorizerSettings:
-    """The settings of this process."""
-    return AuthorizerSettings.from_environment()
-
-
-@lru_cache
-def issuer_keys() -> IssuerKeys:
-    """The issuer's keys, kept for the life of this process."""
-    return IssuerKeys(settings().jwt_issuer, settings().jwt_jwks_uri, logger)
+    return answer(event["methodArn"], caller, own.settings.scopes)

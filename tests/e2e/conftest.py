@@ -13,15 +13,14 @@ from imagejobs.storage import Bucket
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
 from standins.openai import OpenAIStandIn
 from standins.receiver import Received, Receiver
-from tests.pictures import picture
-from tests.support.waiting import wait_until
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE, wait_until
 
 # The worker gives OpenAI this long, so that a hang is seen within a test's patience.
-OPENAI_TIMEOUT_SECONDS = 3
+OPENAI_TIMEOUT_SECONDS = 10
 _PARAMETERS = {
     "OpenAITimeoutSeconds": str(OPENAI_TIMEOUT_SECONDS),
     "EditMaxRetries": "1",
-    "CallbackTimeoutSeconds": "5",
 }
 
 
@@ -116,7 +115,7 @@ class Service:
         """Every callback of a job so far."""
         return [one for one in self.receiver.received() if one.headers.get("webhook-id") == job_id]
 
-    def callback(self, job_id: str, timeout: float = 60) -> dict[str, Any]:
+    def callback(self, job_id: str, timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait for a job's callback."""
         wait_until(lambda: self.callbacks(job_id), timeout, f"the callback of {job_id}")
         payload: dict[str, Any] = self.callbacks(job_id)[-1].json()
@@ -131,14 +130,14 @@ def encoded(**options: Any) -> str:
 @pytest.fixture
 def service(stack: StackInfo, receiver: Receiver, openai: OpenAIStandIn) -> Iterator[Service]:
     """The service, with a fresh receiver and a fresh OpenAI."""
-    with httpx2.Client(base_url=stack.api_url, timeout=60) as http:
+    with httpx2.Client(base_url=stack.api_url, timeout=PATIENCE) as http:
         yield Service(http, receiver)
 
 
 @pytest.fixture
 def input_folder(stack: StackInfo, request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
     """Fills a folder of the input bucket of the test's own; answers the `prefix` that a batch takes."""
-    s3, folder = stack.images_client(), request.node.name.replace("[", "-").replace("]", "")
+    s3, folder = stack.images_client(), str(request.node.name).replace("[", "-").replace("]", "")
     names: list[str] = []
 
     def fill(**files: bytes) -> str:

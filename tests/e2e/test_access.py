@@ -11,6 +11,7 @@ from local.stack import EmbeddedStack, Options, Ports, StackInfo
 from standins.receiver import Receiver
 from tests.e2e.conftest import encoded
 from tests.support.issuer import AUDIENCE, SCOPE, Issuer
+from tests.support.waiting import PATIENCE
 
 OPEN = ("/health", "/docs", "/openapi.json")
 JOB_ID = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
@@ -51,7 +52,7 @@ def only(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def operations(info: StackInfo) -> Iterator[tuple[str, str]]:
     """Method and path of every operation that the published document does not call open, and of none that it has."""
-    document = httpx2.get(f"{info.api_url}/openapi.json", timeout=30).json()
+    document = httpx2.get(f"{info.api_url}/openapi.json", timeout=PATIENCE).json()
     for path, item in document["paths"].items():
         for method, operation in item.items():
             if operation.get("security") != []:
@@ -65,7 +66,7 @@ def post_job(info: StackInfo, receiver: Receiver, headers: dict[str, str]) -> ht
         f"{info.api_url}/process-image-async-b64",
         json={"prompt": "make it blue", "image_base64": encoded()},
         headers={"callbackUrl": receiver.url("/callback"), **headers},
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -76,21 +77,21 @@ def bearer(token: str) -> dict[str, str]:
 def test_a_stranger_without_a_key_is_refused_on_every_route(with_keys: StackInfo) -> None:
     for method, path in operations(with_keys):
         for headers in ({}, {"x-api-key": "guessed-guessed-guessed-guessed"}):
-            answer = httpx2.request(method, f"{with_keys.api_url}{path}", headers=headers, timeout=30)
+            answer = httpx2.request(method, f"{with_keys.api_url}{path}", headers=headers, timeout=PATIENCE)
             assert answer.status_code == 403, f"{method} {path}"
             assert "x-api-key" in answer.json()["detail"]
 
 
 def test_the_published_document_says_what_is_asked_for(with_keys: StackInfo, with_tokens: StackInfo) -> None:
     for info, scheme in ((with_keys, "apiKey"), (with_tokens, "bearer")):
-        document = httpx2.get(f"{info.api_url}/openapi.json", timeout=30).json()
+        document = httpx2.get(f"{info.api_url}/openapi.json", timeout=PATIENCE).json()
         assert document["security"] == [{scheme: []}]
         assert list(document["components"]["securitySchemes"]) == [scheme]
 
 
 @pytest.mark.parametrize("path", OPEN)
 def test_health_and_documents_need_no_key(with_keys: StackInfo, path: str) -> None:
-    assert httpx2.get(f"{with_keys.api_url}{path}", timeout=30).status_code == 200
+    assert httpx2.get(f"{with_keys.api_url}{path}", timeout=PATIENCE).status_code == 200
 
 
 def test_the_plan_binds_its_key_to_the_stage(with_keys: StackInfo) -> None:
@@ -156,7 +157,7 @@ def test_a_job_belongs_to_the_subject_that_posted_it(
 def test_a_stranger_without_a_token_is_refused_on_every_route(with_tokens: StackInfo) -> None:
     for method, path in operations(with_tokens):
         for headers in ({}, bearer("guessed"), {"Authorization": "Basic d3hvOmEtc2VjcmV0"}):
-            answer = httpx2.request(method, f"{with_tokens.api_url}{path}", headers=headers, timeout=30)
+            answer = httpx2.request(method, f"{with_tokens.api_url}{path}", headers=headers, timeout=PATIENCE)
             assert answer.status_code == 401, f"{method} {path}"
             assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
             assert "bearer token" in answer.json()["detail"]
@@ -164,16 +165,16 @@ def test_a_stranger_without_a_token_is_refused_on_every_route(with_tokens: Stack
 
 @pytest.mark.parametrize("path", OPEN)
 def test_health_and_documents_need_no_token(with_tokens: StackInfo, path: str) -> None:
-    assert httpx2.get(f"{with_tokens.api_url}{path}", timeout=30).status_code == 200
+    assert httpx2.get(f"{with_tokens.api_url}{path}", timeout=PATIENCE).status_code == 200
 
 
 def test_a_token_of_the_issuer_opens_every_route(with_tokens: StackInfo, issuer: Issuer, receiver: Receiver) -> None:
     token = bearer(issuer.token())
 
-    assert httpx2.get(f"{with_tokens.api_url}/cos/config", headers=token, timeout=30).status_code == 200
+    assert httpx2.get(f"{with_tokens.api_url}/cos/config", headers=token, timeout=PATIENCE).status_code == 200
     accepted = post_job(with_tokens, receiver, token)
     assert accepted.status_code == 202
-    job = httpx2.get(f"{with_tokens.api_url}/jobs/{accepted.json()['job_id']}", headers=token, timeout=30)
+    job = httpx2.get(f"{with_tokens.api_url}/jobs/{accepted.json()['job_id']}", headers=token, timeout=PATIENCE)
     assert job.status_code == 200
 
 

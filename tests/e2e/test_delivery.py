@@ -16,11 +16,11 @@ from imagejobs.job_store import JobStore
 from local.stack import StackInfo
 from standins.receiver import Received, Step
 from tests.e2e.conftest import Service
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 from tools.redeliver import Fate, Redeliverer
 
 JOBS = 60
-# How receivers behave, with how many jobs of the sixty meet it. Three attempts are made, 2 s each at the most.
+# How receivers behave, with how many jobs of the sixty meet it. Three attempts are made.
 TEMPERS: list[tuple[int, list[Step | int]]] = [
     (16, [200]),
     (8, [503, 200]),
@@ -92,9 +92,16 @@ def took(requests: list[Received], steps: list[Step | int]) -> list[Received]:
     return [request for request, status in zip(requests, statuses, strict=True) if 200 <= status < 300]
 
 
+def body_of(job: str, store: JobStore) -> bytes:
+    """The body of a job's callback, as it was decided."""
+    payload = store.find_payload(job)
+    assert payload is not None
+    return payload.body
+
+
 def test_sixty_jobs_against_a_receiver_in_every_temper(
     stack: StackInfo, service: Service, store: JobStore, executions: Executions, webhook: Webhook, empty_queue: None
-):
+) -> None:
     receiver = service.receiver
     tempers = [steps for count, steps in TEMPERS for _ in range(count)]
     random.Random(3).shuffle(tempers)
@@ -110,11 +117,10 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
     pending = set(jobs)
 
     def settled() -> bool:
-        time.sleep(0.5)
         pending.difference_update([job for job in pending if store.get_delivery(job).status != "pending"])
         return not pending
 
-    wait_until(settled, 240, "every job delivered or dead-lettered")
+    wait_until(settled, 5 * PATIENCE, "every job delivered or dead-lettered", every=0.5)
 
     # Accepted = delivered + dead-lettered, and each exactly once.
     delivered = Counter(
@@ -133,29 +139,31 @@ def test_sixty_jobs_against_a_receiver_in_every_temper(
     assert not any("hidden" in json.dumps(letter) for letter in letters)
     for job, path in jobs.items():
         requests = receiver.received(path)
-        assert {request.body for request in requests} == {store.find_payload(job).body}
+        assert {request.body for request in requests} == {body_of(job, store)}
         assert {request.headers["webhook-id"] for request in requests} == {job}
         assert webhook.verify(requests[-1].body, requests[-1].headers)["job_id"] == job
 
     # To a healthy receiver, the queue is redelivered until nothing is left.
     for path in jobs.values():
         receiver.script(path, 200)
-    redeliverer = Redeliverer(stack.client("sqs"), stack.dead_letter_queue_url, store, executions, patience=60)
+    redeliverer = Redeliverer(
+        stack.client("sqs"), stack.dead_letter_queue_url, store, executions, patience=2 * PATIENCE
+    )
     assert {letter.job_id: letter.fate for letter in redeliverer.run()} == dict.fromkeys(dead, Fate.DELIVERED)
     assert letters_on(stack) == []
     assert {store.get_delivery(job).status for job in jobs} == {"delivered"}
     for job in dead:
-        assert {request.body for request in receiver.received(jobs[job])} == {store.find_payload(job).body}
+        assert {request.body for request in receiver.received(jobs[job])} == {body_of(job, store)}
 
 
 def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(
     service: Service, store: JobStore, webhook: Webhook
-):
+) -> None:
     service.receiver.script("/thrice", 503, 503, 200)
 
     job = service.submit_url(path="/thrice")
 
-    requests = service.receiver.wait(3, path="/thrice", timeout=60)
+    requests = service.receiver.wait(3, path="/thrice", timeout=PATIENCE)
     assert len({request.body for request in requests}) == 1
     assert webhook.verify(requests[2].body, requests[2].headers)["job_id"] == job
     wait_until(lambda: store.get_delivery(job).status == "delivered", what="recorded as delivered")
@@ -165,13 +173,13 @@ def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt
 def last_word(service: Service, job: str) -> str:
     """The error of the one callback, a failed one, that a job got."""
     payload = service.callback(job)
-    time.sleep(2)
+    time.sleep(2)  # for one that must not come
     assert len(service.callbacks(job)) == 1
     assert (payload["status"], payload["job_id"]) == ("failed", job)
     return str(payload["error"])
 
 
-def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions):
+def test_an_aborted_job_has_its_last_word(service: Service, executions: Executions) -> None:
     job = service.submit_url(headers={"x-correlation-id": "aborted-1"}, prompt="[fault:hang]")
     wait_until(lambda: executions.find_status(ExecutionName(job)) == "RUNNING", what="the job runs")
 
@@ -181,7 +189,7 @@ def test_an_aborted_job_has_its_last_word(service: Service, executions: Executio
     assert service.callbacks(job)[0].headers["x-correlation-id"] == "aborted-1"
 
 
-def test_a_job_that_times_out_has_its_last_word(service: Service, machine: ChangeMachine):
+def test_a_job_that_times_out_has_its_last_word(service: Service, machine: ChangeMachine) -> None:
     machine(lambda definition: definition.update(TimeoutSeconds=2))
 
     job = service.submit_url(prompt="[fault:hang]")
@@ -189,7 +197,7 @@ def test_a_job_that_times_out_has_its_last_word(service: Service, machine: Chang
     assert last_word(service, job).startswith("States.Timeout")
 
 
-def test_a_job_that_breaks_outside_its_error_paths_has_its_last_word(service: Service, machine: ChangeMachine):
+def test_a_job_that_breaks_outside_its_error_paths_has_its_last_word(service: Service, machine: ChangeMachine) -> None:
     # A Choice has no Catch: to ask for what is not there ends the execution.
     broken = {
         "Type": "Choice",

@@ -13,13 +13,14 @@ from local import processes
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
 from standins import cos
 from standins.receiver import Receiver
+from tests.support.waiting import PATIENCE
 
 
-def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: StackInfo) -> None:
+def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: StackInfo, http: httpx2.Client) -> None:
     written = json.loads((embedded.options.state_dir / "stack.json").read_text())
 
     assert StackInfo(**written) == stack
-    assert httpx2.get(f"{stack.api_url}/health").json()["ok"] is True
+    assert http.get(f"{stack.api_url}/health").json()["ok"] is True
     for bucket in (stack.input_bucket, stack.output_bucket, stack.jobs_bucket):
         stack.client("s3").head_bucket(Bucket=bucket)
     queue = stack.client("sqs").get_queue_attributes(QueueUrl=stack.dead_letter_queue_url, AttributeNames=["QueueArn"])
@@ -36,14 +37,14 @@ def test_the_secret_is_filled_and_keeps_the_key_that_the_stack_made(embedded: Em
     assert len(secret["CALLBACK_SIGNING_KEY"]) == 44
 
 
-def test_a_throttled_api_asks_to_come_back(stack: StackInfo) -> None:
+def test_a_throttled_api_asks_to_come_back(stack: StackInfo, http: httpx2.Client) -> None:
     functions = stack.client("lambda")
     (name,) = (
         one["FunctionName"] for one in functions.list_functions()["Functions"] if "Accept" in one["FunctionName"]
     )
     functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
     try:
-        refused = httpx2.get(f"{stack.api_url}/health", headers={"x-correlation-id": "trace-2"})
+        refused = http.get(f"{stack.api_url}/health", headers={"x-correlation-id": "trace-2"})
     finally:
         functions.delete_function_concurrency(FunctionName=name)
 
@@ -51,11 +52,11 @@ def test_a_throttled_api_asks_to_come_back(stack: StackInfo) -> None:
     assert int(refused.headers["Retry-After"]) > 0
     assert refused.headers["x-correlation-id"] == "trace-2"
     assert "Send the request again" in refused.json()["detail"]
-    assert httpx2.get(f"{stack.api_url}/health").status_code == 200
+    assert http.get(f"{stack.api_url}/health").status_code == 200
 
 
-def test_the_state_machine_makes_the_attempts_that_health_tells_of(stack: StackInfo) -> None:
-    attempts = httpx2.get(f"{stack.api_url}/health").json()["callback_retries"]
+def test_the_state_machine_makes_the_attempts_that_health_tells_of(stack: StackInfo, http: httpx2.Client) -> None:
+    attempts = http.get(f"{stack.api_url}/health").json()["callback_retries"]
     machine = stack.client("stepfunctions").describe_state_machine(stateMachineArn=stack.state_machine_arn)
 
     retrier = json.loads(machine["definition"])["States"]["DeliverCallback"]["Retry"][-1]
@@ -77,7 +78,9 @@ def with_cos(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStack:
     )
 
 
-def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(with_cos: EmbeddedStack, receiver: Receiver) -> None:
+def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
+    with_cos: EmbeddedStack, receiver: Receiver, http: httpx2.Client
+) -> None:
     out = BytesIO()
     Image.radial_gradient("L").save(out, "PNG")
     try:
@@ -86,13 +89,12 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(with_cos: Embe
         for name in ("a.png", "sub/a.png"):
             images.put_object(Bucket=info.input_bucket, Key=name, Body=out.getvalue(), ContentType="image/png")
 
-        answer = httpx2.post(
+        answer = http.post(
             f"{info.api_url}/batch-process-images",
             json={"prompt": "make it blue"},
             headers={"callbackUrl": receiver.url()},
-            timeout=30,
         )
-        payload = receiver.wait(timeout=60)[0].json()
+        payload = receiver.wait(timeout=PATIENCE)[0].json()
 
         assert answer.status_code == 202
         assert (payload["status"], payload["processed"], payload["output_bucket"]) == (
@@ -111,13 +113,12 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(with_cos: Embe
             if process.name == "cos-stand-in"
         )
         cos_process.stop()
-        httpx2.post(
+        http.post(
             f"{info.api_url}/process-image-async",
             json={"prompt": "make it blue", "image_base64": b64encode(out.getvalue()).decode()},
             headers={"callbackUrl": receiver.url()},
-            timeout=30,
         )
-        failed = receiver.wait(2, timeout=60)[1].json()
+        failed = receiver.wait(2, timeout=PATIENCE)[1].json()
         assert failed["status"] == "failed"
         assert failed["error"].startswith("StorageUnavailableError: the object storage could not be reached")
     finally:

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import httpx2
 import pytest
 
 from imagejobs.job_store import JobStore
@@ -13,8 +12,8 @@ from local.stack import EmbeddedStack, StackInfo
 from standins.openai import OpenAIStandIn
 from standins.receiver import Step
 from tests.e2e.conftest import Service
-from tests.pictures import picture
-from tests.support.waiting import wait_until
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE, wait_until
 
 # What OpenAI does -> how the callback's error begins; None where the job is completed (by the fallback).
 FAULTS: dict[str, str | None] = {
@@ -72,7 +71,7 @@ def test_the_report_counts_a_failed_images_attempts(
     job_id = service.submit_batch(prefix=folder)
     assert service.callback(job_id)["failed"] == 3
 
-    lines = httpx2.get(service.job(job_id)["result"]["report_url"]).text.splitlines()
+    lines = service.http.get(service.job(job_id)["result"]["report_url"]).text.splitlines()
     report = {row["key"].removeprefix(f"{folder}/"): row for row in map(json.loads, lines)}
     # One retry (EditMaxRetries); one wait; none.
     assert {name: row["attempts"] for name, row in report.items()} == {"fails.png": 2, "waits.jpg": 2, "notes.txt": 1}
@@ -94,7 +93,7 @@ def test_damaged_image_fails_with_its_reason(service: Service, openai: OpenAISta
 def test_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(service: Service) -> None:
     service.receiver.script("/shaky", 503, 503, 200)
     job_id = service.submit_url(path="/shaky")
-    attempts = wait_until(lambda: len(found := service.callbacks(job_id)) == 3 and found)
+    attempts = service.receiver.wait(3, path="/shaky", timeout=PATIENCE)
 
     assert len({attempt.body for attempt in attempts}) == 1
     wait_until(lambda: service.job(job_id)["delivery"] == {"status": "delivered", "attempts": 3})

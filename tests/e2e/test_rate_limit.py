@@ -7,8 +7,12 @@ from imagejobs.job_store import JobStore
 from local.stack import EmbeddedStack
 from standins.openai import OpenAIStandIn
 from tests.e2e.conftest import Service
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
+
+
+def wait_for_attempt(openai: OpenAIStandIn, number: int) -> None:
+    wait_until(lambda: len(openai.calls) == number, what=f"attempt {number}")
 
 
 def test_single_jobs_and_a_batch_that_are_held_back_are_all_done_with_few_calls(
@@ -43,7 +47,7 @@ def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
     job_id = service.submit_base64()
 
     for attempt in (1, 2):  # EditMaxRetries is 1
-        wait_until(lambda number=attempt: len(openai.calls) == number, what=f"attempt {attempt}")
+        wait_for_attempt(openai, attempt)
         if attempt == 2:
             # What the worker does with OpenAI's answer before it is heard of.
             metadata = {"engine": "openai", "bytes-in": "100", "ms": "5"}
@@ -63,7 +67,7 @@ def test_a_job_whose_every_worker_crashed_without_an_edit_fails_as_the_last_one_
     job_id = service.submit_base64()
 
     for attempt in (1, 2):
-        wait_until(lambda number=attempt: len(openai.calls) == number, what=f"attempt {attempt}")
+        wait_for_attempt(openai, attempt)
         embedded.crash(function)
 
     payload = service.callback(job_id)

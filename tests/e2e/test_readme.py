@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.e2e.conftest import Service
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PHOTO = "docs/contact-sheet.webp"
@@ -38,7 +39,7 @@ def test_the_example_posts_a_photo_and_fetches_its_edit(service: Service, tmp_pa
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=2 * PATIENCE,
         check=False,
     )
 

@@ -7,8 +7,8 @@ import httpx2
 from imagejobs.callbacks import BatchCallback
 from local.stack import StackInfo
 from tests.e2e.conftest import Service
-from tests.pictures import picture
 from tests.support.odd_names import LEFTOVERS, ODD_NAMES
+from tests.support.pictures import picture
 
 FOLDER = "real folder"
 

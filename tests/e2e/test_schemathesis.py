@@ -18,7 +18,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from functions.accept.http.routes import ROUTES
-from tests.pictures import picture
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE
 
 CHECKED: list[Any] = [
     not_a_server_error,
@@ -49,8 +50,8 @@ NOWHERE = "http://127.0.0.1:9/callback"
 def schema(stack: Any) -> Any:
     """The document as the service itself publishes it."""
     # Not `from_url`, which leaves the document's own route out.
-    published = schemathesis.openapi.from_dict(httpx2.get(f"{stack.api_url}/openapi.json", timeout=30).json())
-    published.config.update(base_url=stack.api_url)
+    published = schemathesis.openapi.from_dict(httpx2.get(f"{stack.api_url}/openapi.json", timeout=PATIENCE).json())
+    published.config.update(base_url=stack.api_url, request_timeout=PATIENCE)
     return published
 
 
@@ -82,7 +83,7 @@ def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode
         if label.startswith("POST /process-image") and answered.total() % 2:
             # A generated callbackUrl is none that the service takes: with this one, the body decides.
             case.headers["callbackUrl"] = NOWHERE
-        response = case.call(timeout=30)
+        response = case.call(timeout=PATIENCE)
         answered[response.status_code] += 1
         case.validate_response(response, checks=CHECKED)
 

@@ -10,7 +10,7 @@ from imagejobs.executions import ExecutionName, Executions
 from local.stack import StackInfo
 from standins.openai import OpenAIStandIn
 from tests.e2e.conftest import Service
-from tests.pictures import picture
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 

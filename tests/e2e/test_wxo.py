@@ -14,7 +14,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from standins.wxo import WxoStandIn
-from tests.pictures import picture
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE
 from wxo import generate
 
 FOLDER = "wxo-tools"
@@ -62,7 +63,7 @@ def test_an_edited_image_is_stored(wxo: WxoStandIn, image_base64: str) -> None:
 
     assert result.callback["status"] == "completed"
     assert "filename" not in result.callback
-    with Image.open(io.BytesIO(httpx2.get(result.callback["result_url"], timeout=10).content)) as edited:
+    with Image.open(io.BytesIO(httpx2.get(result.callback["result_url"], timeout=PATIENCE).content)) as edited:
         edited.load()
 
 

@@ -12,6 +12,7 @@ from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.receiver import Receiver
+from tests.support.sockets import Serve, serving
 
 REGION = "us-east-1"
 SECRETS = {
@@ -83,3 +84,10 @@ def receiver() -> Iterator[Receiver]:
     """A receiver of callbacks."""
     with Receiver() as running:
         yield running
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Starts servers that misbehave."""
+    with serving() as start:
+        yield start

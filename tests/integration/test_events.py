@@ -24,8 +24,8 @@ from imagejobs.storage import Bucket
 from local import event_jobs
 from standins.openai import OpenAIStandIn
 from standins.receiver import Receiver
-from tests.event_outcomes import CHECKS, EVENTS, NAMES, Outcome, check
 from tests.support.context import Context
+from tests.support.event_outcomes import CHECKS, EVENTS, NAMES, Outcome, check
 
 
 @pytest.fixture(autouse=True)

@@ -1,13 +1,13 @@
 """How the delivery of a job's callback is kept: changed by one at a time, and readable across versions."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from imagejobs.errors import StorageUnavailableError
-from imagejobs.job_store import Delivery, IdempotencyClaim, JobRequest, JobStore
+from imagejobs.job_store import Delivery, IdempotencyClaim, JobStore
+from tests.support.jobs import job_request
 
 JOB = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 KEY = f"jobs/{JOB}/delivery.json"
@@ -65,14 +65,7 @@ def test_what_is_written_once_is_written_with_if_none_match(store: JobStore) -> 
         asked[params["url_path"]] = params["headers"].get("If-None-Match")
 
     store.bucket.client.meta.events.register("before-call.s3.PutObject", note)
-    request = JobRequest(
-        job_id=JOB,
-        operation="url",
-        prompt="p",
-        callback_url="https://receiver.example/",
-        correlation_id="c",
-        created_at=datetime.now(UTC),
-    )
+    request = job_request("url", job_id=JOB)
     claim = IdempotencyClaim(job_id=JOB, fingerprint="f")
     for _ in range(2):
         store.create(request)

@@ -2,10 +2,11 @@
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -48,7 +49,9 @@ class Redriving:
 def redriving(executions: Executions) -> Redriving:
     """What the client is answered in the place of moto."""
     playing = Redriving()
-    executions.client.meta.events.register("before-call.stepfunctions.RedriveExecution", playing.answer)
+    # What a handler gives takes the place of the call (botocore.client, `_make_api_call`), which its types do not say.
+    answer = cast("Callable[..., None]", playing.answer)
+    executions.client.meta.events.register("before-call.stepfunctions.RedriveExecution", answer)
     return playing
 
 

@@ -16,7 +16,7 @@ from local.event_jobs import JOB_ID
 from local.processes import StartError
 from local.sam_local import SamLocal
 from local.stack import EmbeddedStack, Options, Ports, StackInfo
-from tests.event_outcomes import EVENTS, NAMES, Outcome, check
+from tests.support.event_outcomes import EVENTS, NAMES, Outcome, check
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.sam_local

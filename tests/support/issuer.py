@@ -13,6 +13,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
 from werkzeug.serving import make_server
 
+from tests.support.waiting import PATIENCE
+
 AUDIENCE = "https://images.example"
 SCOPE = "images.edit"
 
@@ -55,7 +57,7 @@ class Client:
         return scope or ""
 
 
-class _Tokens(JWTBearerTokenGenerator):
+class _Tokens(JWTBearerTokenGenerator):  # type: ignore[misc]  # Authlib has no types
     """Authlib's access tokens (RFC 9068), for the audience that the request names."""
 
     def __init__(self, issuer: "Issuer") -> None:
@@ -85,7 +87,7 @@ class Issuer:
         self._oauth.register_token_generator("default", _Tokens(self))
         self._app.before_request(self._before)
         self._app.post(f"{path}/token")(self._oauth.create_token_response)
-        self._app.get(f"{path}/jwks")(lambda: jsonify(KeySet(self.keys).as_dict(private=False)))
+        self._app.get(f"{path}/jwks")(lambda: jsonify(KeySet([*self.keys]).as_dict(private=False)))
         self._app.get(f"{path}/.well-known/openid-configuration", endpoint="oidc")(self._metadata)
 
     def __enter__(self) -> Self:
@@ -114,7 +116,7 @@ class Issuer:
             f"{self.url}/token",
             data={"grant_type": "client_credentials", "scope": scope, "audience": audience},
             auth=("wxo", "a-secret"),
-            timeout=10,
+            timeout=PATIENCE,
         )
         return str(answer.raise_for_status().json()["access_token"])
 

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from imagejobs.job_store import JobRequest
+from imagejobs.workflow import Operation
 
 JOB_ID = "0b6f2c1e-0000-4000-8000-000000000001"
 PROMPT = "make the sky purple"
 
 
-def job_request(operation: str = "base64", **fields: Any) -> JobRequest:
+def job_request(operation: Operation = "base64", **fields: Any) -> JobRequest:
     """Make a job's request, with other values for some of its fields."""
     values = {
         "job_id": JOB_ID,

@@ -31,8 +31,8 @@ def test_a_camera_raw_file_is_told_by_its_head(head: bytes) -> None:
     [b"<!-- -->" * 1000, b"<?xml ?>" * 1000, b"<!DOCTYPE svg>" * 1000, b" \n" * 4000, b"<!--" * 2000, b"<" * 8000],
 )
 def test_a_file_made_to_hold_up_the_patterns_does_not(head: bytes) -> None:
-    started = time.monotonic()
+    started = time.process_time()
 
     assert "expected PNG, JPEG" in refusal(head)
 
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 # What none of a function's imports may bring: SDKs and libraries that it imports on first use, or not at all.
 LAZY = {
@@ -30,7 +32,7 @@ def test_importing_a_function_needs_no_environment_and_brings_nothing_heavy(func
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert done.returncode == 0, done.stderr

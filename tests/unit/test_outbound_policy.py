@@ -20,12 +20,12 @@ STRICT = OutboundPolicy()
 LOCAL = OutboundPolicy(allow_http=True, allow_private=True)
 
 
-def test_the_table_is_as_large_as_promised():
+def test_the_table_is_as_large_as_promised() -> None:
     assert len({url for url, _ in HOSTILE}) >= 80
 
 
 @pytest.mark.parametrize(("url", "reason"), HOSTILE)
-def test_a_hostile_url_is_refused_with_its_reason(url: str, reason: str):
+def test_a_hostile_url_is_refused_with_its_reason(url: str, reason: str) -> None:
     with pytest.raises(UrlRefusedError) as refusal:
         check_url(url, STRICT)
 
@@ -33,7 +33,7 @@ def test_a_hostile_url_is_refused_with_its_reason(url: str, reason: str):
 
 
 @pytest.mark.parametrize(("url", "scheme", "host", "port", "path", "host_header"), GOOD)
-def test_a_good_url_is_taken_apart(url: str, scheme: str, host: str, port: int, path: str, host_header: str):
+def test_a_good_url_is_taken_apart(url: str, scheme: str, host: str, port: int, path: str, host_header: str) -> None:
     target = check_url(url, STRICT)
 
     assert (target.scheme, target.host, target.port, target.path) == (scheme, host, port, path)
@@ -53,7 +53,7 @@ def test_a_good_url_is_taken_apart(url: str, scheme: str, host: str, port: int, 
         "http://host.docker.internal:4321/x",
     ],
 )
-def test_private_receivers_are_called_by_explicit_setting_alone(url: str):
+def test_private_receivers_are_called_by_explicit_setting_alone(url: str) -> None:
     check_url(url, LOCAL)
 
     with pytest.raises(UrlRefusedError):
@@ -83,14 +83,14 @@ def test_private_receivers_are_called_by_explicit_setting_alone(url: str):
         "http://2130706433/",
     ],
 )
-def test_no_setting_opens_metadata_and_lambdas_own_endpoints(url: str):
+def test_no_setting_opens_metadata_and_lambdas_own_endpoints(url: str) -> None:
     with pytest.raises(UrlRefusedError):
         check_url(url, LOCAL)
 
 
 @pytest.mark.parametrize("runtime_api", ["127.0.0.1:9123", "localhost:9123", "[::1]:9123"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "[::1]", "[64:ff9b::7f00:1]"])
-def test_the_sandboxs_runtime_api_is_refused_wherever_it_is(host: str, runtime_api: str):
+def test_the_sandboxs_runtime_api_is_refused_wherever_it_is(host: str, runtime_api: str) -> None:
     policy = OutboundPolicy(allow_http=True, allow_private=True, runtime_api=runtime_api)
 
     check_url(f"http://{host}:9124/", policy)
@@ -98,7 +98,7 @@ def test_the_sandboxs_runtime_api_is_refused_wherever_it_is(host: str, runtime_a
         check_url(f"http://{host}:9123/", policy)
 
 
-def test_the_runtime_api_may_have_an_address_that_is_not_loopback():
+def test_the_runtime_api_may_have_an_address_that_is_not_loopback() -> None:
     policy = OutboundPolicy(allow_http=True, allow_private=True, runtime_api="10.0.0.7:9123")
 
     check_url("http://127.0.0.1:9123/", policy)
@@ -121,7 +121,7 @@ def test_the_runtime_api_may_have_an_address_that_is_not_loopback():
         ("93.184.216.34", False),
     ],
 )
-def test_an_allowlist_admits_what_it_names(host: str, allowed: bool):
+def test_an_allowlist_admits_what_it_names(host: str, allowed: bool) -> None:
     policy = OutboundPolicy(allowed_hosts=("Hooks.example.com", "*.partner.example"))
     if allowed:
         check_url(f"https://{host}/", policy)
@@ -130,7 +130,7 @@ def test_an_allowlist_admits_what_it_names(host: str, allowed: bool):
             check_url(f"https://{host}/", policy)
 
 
-def test_an_allowlist_opens_no_private_address():
+def test_an_allowlist_opens_no_private_address() -> None:
     with pytest.raises(UrlRefusedError, match="loopback"):
         check_url("https://127.0.0.1/", OutboundPolicy(allowed_hosts=("127.0.0.1",)))
 
@@ -141,7 +141,9 @@ def test_an_allowlist_opens_no_private_address():
 @example(ipaddress.ip_address("fec0::1"))
 @example(ipaddress.ip_address("224.0.0.1"))
 @example(ipaddress.ip_address("192.88.99.1"))
-def test_a_public_address_is_never_one_that_python_knows_for_special(address):
+def test_a_public_address_is_never_one_that_python_knows_for_special(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> None:
     reach, _ = reach_of(address)
     if isinstance(address, ipaddress.IPv6Address) and address in ipaddress.ip_network("64:ff9b::/96"):
         address = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
@@ -157,7 +159,7 @@ def test_a_public_address_is_never_one_that_python_knows_for_special(address):
 @given(st.text(max_size=60))
 @example("https://[::1")
 @example("https://[v1.x]:80/")
-def test_any_text_is_taken_or_refused_but_never_breaks(text: str):
+def test_any_text_is_taken_or_refused_but_never_breaks(text: str) -> None:
     for url in (text, f"https://{text}", f"https://{text}/", f"https://example.com{text}"):
         try:
             target = check_url(url, STRICT)
@@ -181,5 +183,5 @@ def test_any_text_is_taken_or_refused_but_never_breaks(text: str):
         ("no url", "no url"),
     ],
 )
-def test_the_rewrite_leads_wxo_server_to_the_tunnel_and_leaves_the_rest(url: str, expected: str):
+def test_the_rewrite_leads_wxo_server_to_the_tunnel_and_leaves_the_rest(url: str, expected: str) -> None:
     assert rewritten(url, "127.0.0.1:14321") == expected

@@ -52,7 +52,7 @@ def strings(node: ast.AST) -> set[str]:
 
 def counted() -> dict[str, set[str]]:
     """The metrics that each function counts."""
-    found = defaultdict(set)
+    found: dict[str, set[str]] = defaultdict(set)
     for folder in (ROOT / "functions").iterdir():
         for call in calls(folder.name, "add_metric", "_count"):
             found[folder.name] |= strings(call.args[0])
@@ -216,7 +216,8 @@ def test_the_runbooks_aws_commands_exist_with_their_options(service: str, operat
     """The AWS CLI's commands and options are the operations and members of the SDK's service models."""
     model = Session().get_service_model(service)
     named = {xform_name(name, "-"): name for name in model.operation_names}
-    members = model.operation_model(named[operation]).input_shape.members
+    shape = model.operation_model(named[operation]).input_shape
+    members = shape.members if shape else {}
     # The last one is the CLI's name for SNS's endpoint.
     of_the_cli = {"query", "output", "cli-binary-format", "notification-endpoint"}
 

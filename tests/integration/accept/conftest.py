@@ -3,7 +3,6 @@
 import base64
 import json
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +10,9 @@ import pytest
 from functions.accept.http.router import build_api
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSettings
-from tests.pictures import picture
+from tests.support.context import Context
+from tests.support.pictures import picture
 
-_CONTEXT = SimpleNamespace(
-    function_name="accept", memory_limit_in_mb=128, invoked_function_arn="arn", aws_request_id="id"
-)
 CALLBACK_URL = "https://receiver.example/callback?token=s3cret"
 
 
@@ -73,18 +70,10 @@ class Api:
         self.resources = AcceptResources(AcceptSettings.from_environment(environment))
         self._resolver = build_api(self.resources)
 
-    def __call__(
-        self,
-        method: str,
-        path: str,
-        body: object | None = None,
-        *,
-        query: dict[str, str] | None = None,
-        **headers: str,
-    ) -> Answered:
+    def __call__(self, method: str, path: str, body: object | None = None, **headers: str) -> Answered:
         """Call a route; a header's underscores stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = self._resolver.resolve(event(method, path, body, named, query), _CONTEXT)  # type: ignore[arg-type]
+        answer = self._resolver.resolve(event(method, path, body, named), Context())
         text = answer.get("body") or ""
         is_json = any("json" in value for value in answer["multiValueHeaders"].get("Content-Type", []))
         return Answered(

@@ -2,59 +2,24 @@
 
 import json
 import socket
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 
 import boto3
 import pytest
 
 from functions.accept import checks
+from standins.receiver import Receiver
 from tests.integration.accept.conftest import Api
 
-
-class OpenAI:
-    """OpenAI's `GET /v1/models/{model}` on the loopback interface: answers `status`, keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.status = 200
-        self.asked: list[tuple[str, str | None]] = []
-        openai = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                openai.asked.append((self.path, self.headers.get("Authorization")))
-                self.send_response(openai.status)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"{}")
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base_url = f"http://127.0.0.1:{self.server.server_port}/v1"
-        self.thread = Thread(target=self.server.serve_forever)
+MODEL = "/v1/models/gpt-image-x"
 
 
 @pytest.fixture
-def openai() -> Iterator[OpenAI]:
-    server = OpenAI()
-    server.thread.start()
-    yield server
-    server.server.shutdown()
-    server.server.server_close()
-    server.thread.join()
+def checked(stack: dict[str, str], receiver: Receiver) -> Api:
+    """The API of a stack whose OpenAI is `receiver`."""
+    return Api(stack | {"OPENAI_BASE_URL": receiver.url("/v1"), "OPENAI_IMAGE_MODEL": "gpt-image-x"})
 
 
-@pytest.fixture
-def checked(stack: dict[str, str], openai: OpenAI) -> Api:
-    """The API of a stack whose OpenAI is this test's."""
-    return Api(stack | {"OPENAI_BASE_URL": openai.base_url, "OPENAI_IMAGE_MODEL": "gpt-image-x"})
-
-
-def test_every_part_is_checked_and_told_with_its_time(checked: Api, openai: OpenAI) -> None:
+def test_every_part_is_checked_and_told_with_its_time(checked: Api, receiver: Receiver) -> None:
     answered = checked("GET", "/health/deep")
 
     assert (answered.status, answered.body["ok"]) == (200, True), answered.body
@@ -63,20 +28,22 @@ def test_every_part_is_checked_and_told_with_its_time(checked: Api, openai: Open
     for check in answered.body["checks"].values():
         assert check == {"ok": True, "ms": check["ms"]}
         assert 0 <= check["ms"] < 10_000
-    ((path, authorization),) = openai.asked
-    assert path == "/v1/models/gpt-image-x"
-    assert (authorization or "").startswith("Bearer ")
+    (asked,) = receiver.received()
+    assert (asked.method, asked.path) == ("GET", MODEL)
+    assert asked.headers["authorization"].startswith("Bearer ")
 
 
-def test_the_open_route_checks_nothing_and_leads_to_the_one_that_asks_for_a_key(checked: Api, openai: OpenAI) -> None:
-    resolved = checked("GET", "/health", query={"deep": "1"})
+def test_the_open_route_checks_nothing_and_leads_to_the_one_that_asks_for_a_key(
+    checked: Api, receiver: Receiver
+) -> None:
+    resolved = checked("GET", "/health?deep=1")
 
     assert (resolved.status, resolved.headers["Location"]) == (307, "https://api.example/v1/health/deep")
-    assert checked("GET", "/health", query={"deep": "0"}).body["mode"] == "async"
+    assert checked("GET", "/health?deep=0").body["mode"] == "async"
     assert checked("GET", "/health").status == 200
-    refused = checked("GET", "/health", query={"deep": "very"})
+    refused = checked("GET", "/health?deep=very")
     assert (refused.status, refused.body["detail"][0]["loc"]) == (422, ["query", "deep"])
-    assert openai.asked == []
+    assert receiver.received() == []
 
 
 def test_the_workshop_token_is_asked_for(stack: dict[str, str]) -> None:
@@ -91,8 +58,8 @@ def test_the_workshop_token_is_asked_for(stack: dict[str, str]) -> None:
     ("status", "told"),
     [(401, "refuses the key"), (404, "no model gpt-image-x"), (500, "answered 500"), (429, "answered 429")],
 )
-def test_what_is_wrong_with_openai_is_told(checked: Api, openai: OpenAI, status: int, told: str) -> None:
-    openai.status = status
+def test_what_is_wrong_with_openai_is_told(checked: Api, receiver: Receiver, status: int, told: str) -> None:
+    receiver.script(MODEL, status)
     answered = checked("GET", "/health/deep")
 
     assert (answered.status, answered.body["ok"]) == (503, False)
@@ -100,19 +67,19 @@ def test_what_is_wrong_with_openai_is_told(checked: Api, openai: OpenAI, status:
     assert answered.body["checks"]["jobs_bucket"]["ok"]
 
 
-def test_a_key_that_is_restricted_to_images_is_a_good_one(checked: Api, openai: OpenAI) -> None:
-    openai.status = 403
+def test_a_key_that_is_restricted_to_images_is_a_good_one(checked: Api, receiver: Receiver) -> None:
+    receiver.script(MODEL, 403)
 
     assert checked("GET", "/health/deep").status == 200
 
 
 def test_missing_buckets_an_empty_secret_and_another_state_machine_are_told_all_at_once(
-    stack: dict[str, str], openai: OpenAI
+    stack: dict[str, str], receiver: Receiver
 ) -> None:
     boto3.client("secretsmanager").put_secret_value(SecretId=stack["SECRET_ARN"], SecretString="{}")
     gone = stack["STATE_MACHINE_ARN"] + "-gone"
     broken = {"JOBS_BUCKET": "no-1", "COS_INPUT_BUCKET": "no-2", "COS_OUTPUT_BUCKET": "no-3", "STATE_MACHINE_ARN": gone}
-    answered = Api(stack | broken | {"OPENAI_BASE_URL": openai.base_url})("GET", "/health/deep")
+    answered = Api(stack | broken | {"OPENAI_BASE_URL": receiver.url("/v1")})("GET", "/health/deep")
     errors = {name: check.get("error") for name, check in answered.body["checks"].items()}
 
     assert answered.status == 503

@@ -19,7 +19,7 @@ def batch(api: Api) -> str:
 
 def end(store: JobStore, job_id: str, status: str, processed: int, failed: int, **more: Any) -> None:
     payload = BatchCallback(
-        status=status,  # type: ignore[arg-type]
+        status=status,
         job_id=job_id,
         total_files=processed + failed,
         processed=processed,
@@ -79,11 +79,10 @@ def test_a_repeated_idempotency_key_gives_the_same_retry_and_belongs_to_one_batc
     end(store, batch, "completed_with_errors", 1, 2)
     other = api.post("/batch-process-images", {"prompt": "make it blue", "output_prefix": "run-1"}).body["job_id"]
     end(store, other, "completed_with_errors", 1, 2)
-    key = {"Idempotency_Key": "again"}
-    job_ids = {api("POST", f"/jobs/{batch}/retry", **key).body["job_id"] for _ in range(3)}
+    job_ids = {api("POST", f"/jobs/{batch}/retry", Idempotency_Key="again").body["job_id"] for _ in range(3)}
 
     assert len(job_ids) == 1
-    assert api("POST", f"/jobs/{other}/retry", **key).status == 409
+    assert api("POST", f"/jobs/{other}/retry", Idempotency_Key="again").status == 409
 
 
 def test_a_batch_that_timed_out_with_a_report_can_be_retried(api: Api, batch: str, store: JobStore) -> None:

@@ -8,9 +8,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from imagejobs.job_store import JobStore
-from tests.integration.batch_fanout.test_batch_fanout import (
+from tests.integration.batch_fanout.conftest import (
     Configure,
-    configure,
     edited,
     failed,
     fill,
@@ -24,8 +23,6 @@ from tests.integration.batch_fanout.test_batch_fanout import (
 )
 from tests.integration.conftest import SECRETS
 from tests.support.odd_names import LEFTOVERS, ODD_NAMES
-
-__all__ = ["configure"]
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,10 @@
 
 import json
 import threading
+import time
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from functools import partial
 
 import boto3
 import pytest
@@ -12,20 +14,22 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.job_store import Delivery, JobStore
 from imagejobs.storage import Bucket
+from tests.support.jobs import job_request
+from tests.support.waiting import PATIENCE, wait_until
 from tools.redeliver import Fate, Redeliverer, main
 
 
 @pytest.fixture
-def redeliverer(monkeypatch: pytest.MonkeyPatch):
+def redeliverer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redeliverer]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr("tools.redeliver._POLL_SECONDS", 0.05)
     monkeypatch.setattr("tools.redeliver._WAIT_SECONDS", 0)
     with mock_aws():
-        s3, sqs, machine = (boto3.client(service) for service in ("s3", "sqs", "stepfunctions"))
+        s3, sqs, machine = boto3.client("s3"), boto3.client("sqs"), boto3.client("stepfunctions")
         s3.create_bucket(Bucket="jobs")
         queue_url = sqs.create_queue(QueueName="dead")["QueueUrl"]
         arn = machine.create_state_machine(
@@ -33,22 +37,13 @@ def redeliverer(monkeypatch: pytest.MonkeyPatch):
             definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
             roleArn="arn:aws:iam::123456789012:role/any",
         )["stateMachineArn"]
-        yield Redeliverer(sqs, queue_url, JobStore(Bucket(s3, "jobs")), Executions(machine, arn), patience=3)
+        yield Redeliverer(sqs, queue_url, JobStore(Bucket(s3, "jobs")), Executions(machine, arn), patience=PATIENCE)
 
 
 def dead_letter(to: Redeliverer, body: str | None = None) -> str:
     """A job whose delivery was given up, with its letter on the queue."""
     job_id = str(uuid.uuid4())
-    to.store.create(
-        JobRequest(
-            job_id=job_id,
-            operation="url",
-            prompt="p",
-            callback_url="https://example.com/",
-            correlation_id="c",
-            created_at=datetime.now(UTC),
-        )
-    )
+    to.store.create(job_request("url", job_id=job_id))
     to.store.decide(job_id, b"{}")
     to.store.put_delivery(job_id, Delivery(status="dead_lettered", attempts=3))
     send(to, body or json.dumps({"job_id": job_id}))
@@ -70,34 +65,47 @@ def waiting(on: Redeliverer) -> list[str]:
 def play_machine(of: Redeliverer, **endings: str) -> threading.Thread:
     """End each redelivery that is started as `endings` says for its job; a given-up one leaves a new letter."""
 
+    def end(job_id: str, ending: str) -> bool:
+        if of.executions.find_status(ExecutionName(job_id, "redelivery", 1)) != "RUNNING":
+            return False
+        if ending == "dead_lettered":
+            send(of, json.dumps({"job_id": job_id, "attempts": 6}))
+        of.store.update_delivery(job_id, lambda now: now.model_copy(update={"status": ending}))
+        return True
+
     def run() -> None:
-        left = dict(endings)
-        for _ in range(100):
-            for job_id, ending in list(left.items()):
-                if of.executions.find_status(ExecutionName(job_id, "redelivery", 1)) == "RUNNING":
-                    if ending == "dead_lettered":
-                        send(of, json.dumps({"job_id": job_id, "attempts": 6}))
-                    of.store.update_delivery(
-                        job_id, lambda now, ending=ending: now.model_copy(update={"status": ending})
-                    )
-                    del left[job_id]
-            if not left:
-                return
-            threading.Event().wait(0.05)
+        for job_id, ending in endings.items():
+            wait_until(partial(end, job_id, ending))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
 
 
-def test_only_what_was_delivered_leaves_the_queue(redeliverer: Redeliverer):
+class Clock:
+    """The command's clock: its patience is over once the machine has ended all that it will end."""
+
+    def __init__(self, machine: threading.Thread) -> None:
+        self._machine, self._now = machine, 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+        if not self._machine.is_alive():
+            self._now += 2 * PATIENCE
+
+
+def test_only_what_was_delivered_leaves_the_queue(redeliverer: Redeliverer, monkeypatch: pytest.MonkeyPatch) -> None:
     delivered, failed, hung = (dead_letter(redeliverer) for _ in range(3))
     send(redeliverer, "no letter of ours")
     machine = play_machine(redeliverer, **{delivered: "delivered", failed: "dead_lettered"})
+    monkeypatch.setattr("tools.redeliver.time", Clock(machine))
 
     letters = redeliverer.run()
 
-    machine.join(timeout=10)
+    machine.join(timeout=PATIENCE)
     assert {letter.job_id: letter.fate for letter in letters} == {
         delivered: Fate.DELIVERED,
         failed: Fate.FAILED_AGAIN,
@@ -109,7 +117,7 @@ def test_only_what_was_delivered_leaves_the_queue(redeliverer: Redeliverer):
     )
 
 
-def test_a_letter_of_what_was_delivered_since_is_removed_and_nothing_sent(redeliverer: Redeliverer):
+def test_a_letter_of_what_was_delivered_since_is_removed_and_nothing_sent(redeliverer: Redeliverer) -> None:
     job_id = dead_letter(redeliverer)
     redeliverer.store.update_delivery(job_id, lambda now: now.model_copy(update={"status": "delivered"}))
 
@@ -120,21 +128,23 @@ def test_a_letter_of_what_was_delivered_since_is_removed_and_nothing_sent(redeli
     assert waiting(redeliverer) == []
 
 
-def test_more_letters_than_are_redelivered_at_once_all_have_their_turn(redeliverer: Redeliverer, monkeypatch):
+def test_more_letters_than_are_redelivered_at_once_all_have_their_turn(
+    redeliverer: Redeliverer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tools.redeliver.AT_ONCE", 3)
     jobs = [dead_letter(redeliverer) for _ in range(7)]
     machine = play_machine(redeliverer, **dict.fromkeys(jobs, "delivered"))
 
     letters = redeliverer.run()
 
-    machine.join(timeout=10)
+    machine.join(timeout=PATIENCE)
     assert {letter.job_id for letter in letters} == set(jobs)
     assert {letter.fate for letter in letters} == {Fate.DELIVERED}
     assert waiting(redeliverer) == []
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_an_event_of_the_last_word_that_nobody_handled_names_its_job(redeliverer: Redeliverer, wrapped: bool):
+def test_an_event_of_the_last_word_that_nobody_handled_names_its_job(redeliverer: Redeliverer, wrapped: bool) -> None:
     job_id = dead_letter(redeliverer, body="{}")
     event = {"detail-type": "Step Functions Execution Status Change", "detail": {"name": job_id, "status": "ABORTED"}}
     send(redeliverer, json.dumps({"version": "1.0", "requestPayload": event} if wrapped else event))
@@ -142,12 +152,12 @@ def test_an_event_of_the_last_word_that_nobody_handled_names_its_job(redeliverer
 
     letters = redeliverer.run()
 
-    machine.join(timeout=10)
+    machine.join(timeout=PATIENCE)
     assert {letter.job_id: letter.fate for letter in letters} == {"": Fate.NOT_POSSIBLE, job_id: Fate.DELIVERED}
     assert waiting(redeliverer) == ["{}"]
 
 
-def test_the_command_finds_the_stack_and_says_what_became_of_each_letter(redeliverer: Redeliverer):
+def test_the_command_finds_the_stack_and_says_what_became_of_each_letter(redeliverer: Redeliverer) -> None:
     outputs = {
         "DeadLetterQueueUrl": redeliverer.queue_url,
         "JobsBucketName": "jobs",
@@ -163,8 +173,10 @@ def test_the_command_finds_the_stack_and_says_what_became_of_each_letter(redeliv
     command = typer.Typer()
     command.command()(main)
 
-    done = CliRunner().invoke(command, ["--stack-name", "my-stack", "--patience", "5"], env={"COLUMNS": "120"})
-    machine.join(timeout=10)
+    done = CliRunner().invoke(
+        command, ["--stack-name", "my-stack", "--patience", str(PATIENCE)], env={"COLUMNS": "120"}
+    )
+    machine.join(timeout=PATIENCE)
     assert done.exit_code == 0, done.output
     assert job_id in done.output
     assert "delivered" in done.output

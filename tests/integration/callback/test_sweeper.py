@@ -2,32 +2,36 @@
 
 import json
 import uuid
+from typing import Any, Literal
 
 import pytest
 
 from functions.callback import app, sweeper
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery
-from tests.integration.callback.world import CONTEXT, JOB, Inbox, World, invoke
+from standins.receiver import Receiver
+from tests.integration.callback.world import JOB, World, invoke
+from tests.support.context import Context
+
+type Kind = Literal["job", "last-word", "redelivery"]
 
 # As `imagejobs.observability` has it outside of tests.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
 
 
-def aborted(world: World, job_id: str = JOB, kind: str = "job", round_: int = 0) -> None:
+def aborted(world: World, job_id: str = JOB, kind: Kind = "job", round_: int = 0) -> None:
     """An execution of the job that ended, of which nobody was told."""
     name = ExecutionName(job_id, kind, round_)
     world.executions.start(name, "base64")
     world.executions.stop(name, error="", cause="")
 
 
-def sweep(**choices) -> dict:
-    return app.handler({"action": "sweep", "grace_seconds": 0, **choices}, CONTEXT)
+def sweep(**choices: Any) -> dict[str, Any]:
+    return app.handler({"action": "sweep", "grace_seconds": 0, **choices}, Context()) or {}
 
 
-def test_a_job_whose_event_was_lost_gets_its_last_word_once(world: World, serve):
-    inbox = Inbox(serve)
-    world.job(inbox.url)
+def test_a_job_whose_event_was_lost_gets_its_last_word_once(world: World, receiver: Receiver) -> None:
+    world.job(receiver.url())
     aborted(world)
 
     assert sweep() == {"looked_at": 1, "missed": 1, "failed": 0}
@@ -35,23 +39,23 @@ def test_a_job_whose_event_was_lost_gets_its_last_word_once(world: World, serve)
 
     assert world.started() == {JOB, f"{JOB}-last-word"}
     invoke("deliver-decided")
-    assert json.loads(inbox.requests[0][1])["error"] == "aborted: the job's execution was stopped before its end"
+    assert receiver.received()[0].json()["error"] == "aborted: the job's execution was stopped before its end"
     assert sweep()["missed"] == 0
 
 
-def test_a_cancelled_job_whose_event_was_lost_gets_what_was_decided(world: World):
+def test_a_cancelled_job_whose_event_was_lost_gets_what_was_decided(world: World) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b'{"error":"cancelled"}')
     aborted(world)
 
     assert sweep()["missed"] == 1
 
-    assert world.store.find_payload(JOB).body == b'{"error":"cancelled"}'
+    assert world.decided() == b'{"error":"cancelled"}'
     assert world.started() == {JOB, f"{JOB}-last-word"}
 
 
 @pytest.mark.parametrize(("kind", "round_"), [("last-word", 0), ("redelivery", 1)])
-def test_a_lost_end_of_a_delivery_becomes_a_dead_letter(world: World, kind: str, round_: int):
+def test_a_lost_end_of_a_delivery_becomes_a_dead_letter(world: World, kind: Kind, round_: int) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
     world.store.put_delivery(JOB, Delivery(round=round_))
@@ -65,7 +69,7 @@ def test_a_lost_end_of_a_delivery_becomes_a_dead_letter(world: World, kind: str,
 
 
 @pytest.mark.parametrize("status", ["delivered", "dead_lettered"])
-def test_what_has_had_its_end_is_left_alone(world: World, status: str):
+def test_what_has_had_its_end_is_left_alone(world: World, status: str) -> None:
     world.job("https://example.com/")
     world.store.decide(JOB, b"{}")
     world.store.put_delivery(JOB, Delivery(status=status))
@@ -77,7 +81,7 @@ def test_what_has_had_its_end_is_left_alone(world: World, status: str):
     assert world.dead_letters() == []
 
 
-def test_a_running_job_and_an_execution_without_a_record_are_left_alone(world: World):
+def test_a_running_job_and_an_execution_without_a_record_are_left_alone(world: World) -> None:
     running = world.job("https://example.com/", job_id=str(uuid.uuid4()))
     world.executions.start(ExecutionName(running), "base64")
     aborted(world)  # its record has expired, or never was
@@ -87,7 +91,7 @@ def test_a_running_job_and_an_execution_without_a_record_are_left_alone(world: W
     assert world.started() == {running, JOB}
 
 
-def test_an_event_has_time_to_arrive_and_yesterdays_ends_are_not_looked_at(world: World):
+def test_an_event_has_time_to_arrive_and_yesterdays_ends_are_not_looked_at(world: World) -> None:
     world.job("https://example.com/")
     aborted(world)
 
@@ -96,7 +100,7 @@ def test_an_event_has_time_to_arrive_and_yesterdays_ends_are_not_looked_at(world
     assert sweep()["looked_at"] == 1
 
 
-def test_a_sweep_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_a_sweep_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(4):
         aborted(world, str(uuid.uuid4()))
     monkeypatch.setattr(sweeper, "MAX_EXECUTIONS", 3)
@@ -104,9 +108,9 @@ def test_a_sweep_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch):
     assert sweep()["looked_at"] == 3
 
 
-def test_one_job_that_cannot_be_read_keeps_no_other_from_its_last_word(world: World):
+def test_one_job_that_cannot_be_read_keeps_no_other_from_its_last_word(world: World) -> None:
     broken = world.job("https://example.com/", job_id=str(uuid.uuid4()))
-    world.s3.put_object(Bucket="jobs", Key=f"jobs/{broken}/delivery.json", Body=b"not JSON")
+    world.clients.s3.put_object(Bucket="jobs", Key=f"jobs/{broken}/delivery.json", Body=b"not JSON")
     world.job("https://example.com/")
     aborted(world, broken)
     aborted(world)
@@ -116,7 +120,9 @@ def test_one_job_that_cannot_be_read_keeps_no_other_from_its_last_word(world: Wo
     assert f"{JOB}-last-word" in world.started()
 
 
-def test_what_a_sweep_finds_and_what_keeps_it_from_looking_is_counted(world: World, capsys):
+def test_what_a_sweep_finds_and_what_keeps_it_from_looking_is_counted(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
     world.job("https://example.com/")
     aborted(world)
     sweep()

@@ -27,7 +27,7 @@ class Aws:
             self.clients[service] = deployment.client(service, self.endpoint)
         return self.clients[service]
 
-    def function(self, code: str, *, timeout: int = 60, variables: dict[str, str] | None = None) -> str:
+    def function(self, code: str, *, timeout: int = 100, variables: dict[str, str] | None = None) -> str:
         """Make a function whose module is `code`, with a `handler`; returns its ARN."""
         archive = BytesIO()
         with zipfile.ZipFile(archive, "w") as opened:
@@ -70,9 +70,11 @@ class Aws:
         )
         return str(started["executionArn"])
 
-    def finish(self, execution: str, timeout: float = 60) -> dict[str, Any]:
+    def finish(self, execution: str) -> dict[str, Any]:
         """Wait for an execution's end; returns DescribeExecution, with `output` decoded."""
-        found = wait_until(lambda: _ended(self("stepfunctions").describe_execution(executionArn=execution)), timeout)
+        client = self("stepfunctions")
+        wait_until(lambda: client.describe_execution(executionArn=execution)["status"] != "RUNNING", what="the end")
+        found = client.describe_execution(executionArn=execution)
         return {**found, "output": json.loads(found.get("output") or "null")}
 
     def run(self, states: dict[str, Any], payload: Any = None, **options: Any) -> dict[str, Any]:
@@ -89,10 +91,6 @@ def task(function: str, **options: Any) -> dict[str, Any]:
         "End": True,
         **options,
     }
-
-
-def _ended(execution: dict[str, Any]) -> dict[str, Any] | None:
-    return None if execution["status"] == "RUNNING" else execution
 
 
 @pytest.fixture(scope="session")

@@ -64,23 +64,23 @@ def api(aws: Aws) -> str:
     return f"{aws.endpoint}/restapis/{aws.stack(template)['Id']}/v1/_user_request_"
 
 
-def test_any_method_and_the_headers_arrive(api: str) -> None:
+def test_any_method_and_the_headers_arrive(api: str, http: httpx2.Client) -> None:
     for method in ("GET", "POST", "DELETE"):
-        answer = httpx2.request(method, f"{api}/open?a=1", headers={"callbackUrl": "http://x"})
+        answer = http.request(method, f"{api}/open?a=1", headers={"callbackUrl": "http://x"})
         seen = answer.json()
         assert (answer.status_code, answer.headers["x-answer"], seen["httpMethod"]) == (200, "yes", method)
         assert {name.lower() for name in seen["headers"]} >= {"callbackurl"}
         assert seen["queryStringParameters"] == {"a": "1"}
 
 
-def test_a_missing_api_key_is_a_gateway_response_in_the_documents_form(api: str) -> None:
-    refused = httpx2.get(f"{api}/jobs/1")
+def test_a_missing_api_key_is_a_gateway_response_in_the_documents_form(api: str, http: httpx2.Client) -> None:
+    refused = http.get(f"{api}/jobs/1")
 
     assert (refused.status_code, refused.json()) == (403, {"detail": "Forbidden"})
-    assert httpx2.options(f"{api}/jobs/1").status_code == 200
+    assert http.options(f"{api}/jobs/1").status_code == 200
 
 
-def test_the_api_key_of_a_method_that_asks_for_one_is_told_by_its_id(aws: Aws, api: str) -> None:
+def test_the_api_key_of_a_method_that_asks_for_one_is_told_by_its_id(aws: Aws, api: str, http: httpx2.Client) -> None:
     gateway = aws("apigateway")
     key = gateway.create_api_key(name="one", enabled=True)
     api_id = urllib.parse.urlsplit(api).path.split("/")[2]
@@ -88,21 +88,25 @@ def test_the_api_key_of_a_method_that_asks_for_one_is_told_by_its_id(aws: Aws, a
     gateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     headers = {"x-api-key": key["value"]}
 
-    asked, open_ = (httpx2.get(f"{api}{path}", headers=headers).json()["identity"] for path in ("/jobs/1", "/open"))
+    asked, open_ = (http.get(f"{api}{path}", headers=headers).json()["identity"] for path in ("/jobs/1", "/open"))
 
     assert (asked["apiKeyId"], asked["apiKey"]) == (key["id"], key["value"])
     assert not {"apiKeyId", "apiKey"} & set(open_)
 
 
-def test_a_function_that_fails_is_a_gateway_response_that_tells_nothing_of_the_failure(api: str) -> None:
-    answer = httpx2.put(f"{api}/open")
+def test_a_function_that_fails_is_a_gateway_response_that_tells_nothing_of_the_failure(
+    api: str, http: httpx2.Client
+) -> None:
+    answer = http.put(f"{api}/open")
 
     assert (answer.status_code, answer.json()) == (503, {"detail": "Internal server error"})
 
 
 @pytest.mark.parametrize(("size", "status"), [(5_500_000, 200), (6_500_000, 413), (11_000_000, 413)])
-def test_what_is_too_large_for_a_function_is_refused_by_the_gateway(api: str, size: int, status: int) -> None:
-    answer = httpx2.post(f"{api}/open", content=b"x" * size, timeout=30)
+def test_what_is_too_large_for_a_function_is_refused_by_the_gateway(
+    api: str, size: int, status: int, http: httpx2.Client
+) -> None:
+    answer = http.post(f"{api}/open", content=b"x" * size)
 
     assert answer.status_code == status
     assert status == 200 or "detail" in answer.json()
@@ -139,13 +143,15 @@ def test_conditional_writes_decide_races(aws: Aws) -> None:
 @pytest.mark.parametrize(
     ("size", "content_type", "status"), [(10, "image/png", 204), (11, "image/png", 400), (10, "text/html", 403)]
 )
-def test_a_presigned_post_keeps_its_conditions(aws: Aws, size: int, content_type: str, status: int) -> None:
+def test_a_presigned_post_keeps_its_conditions(
+    aws: Aws, size: int, content_type: str, status: int, http: httpx2.Client
+) -> None:
     bucket = aws.bucket()
     conditions: list[Any] = [["content-length-range", 10, 10], {"Content-Type": "image/png"}]
     form = aws("s3").generate_presigned_post(bucket, "up", {"Content-Type": "image/png"}, conditions, 60)
 
     fields = {**form["fields"], "Content-Type": content_type}
-    answer = httpx2.post(form["url"], data=fields, files={"file": ("up", b"x" * size)})
+    answer = http.post(form["url"], data=fields, files={"file": ("up", b"x" * size)})
 
     assert answer.status_code == status
 

@@ -1,5 +1,7 @@
 """What the template asks of CloudWatch, in the emulator as on AWS."""
 
+from typing import Any
+
 from tests.integration.local.conftest import Aws
 
 ALARM = {
@@ -10,7 +12,7 @@ ALARM = {
 }
 
 
-def metric(name: str) -> dict:
+def metric(name: str) -> dict[str, Any]:
     query = {"Stat": "Sum", "Period": 60, "Metric": {"Namespace": "Test", "MetricName": name}}
     return {"Id": name, "ReturnData": False, "MetricStat": query}
 

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -81,7 +82,7 @@ def test_a_function_works_again_after_a_crash(aws: Aws) -> None:
     assert invoke(aws, function, {})[0] == "well"
 
 
-def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
+def test_an_environment_can_be_crashed_at_work(aws: Aws, http: httpx2.Client) -> None:
     function = aws.function(
         "import time\ndef handler(event, context):\n    time.sleep(60)\n    return 'done'", timeout=90
     )
@@ -89,7 +90,7 @@ def test_an_environment_can_be_crashed_at_work(aws: Aws) -> None:
 
     def crash() -> bool | None:
         name = function.rpartition(":")[2]
-        return httpx2.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
+        return http.post(f"{aws.endpoint}/_local/crash", params={"function": name}).json()["crashed"] or None
 
     assert wait_until(crash) == 1
     assert aws.finish(execution)["error"] == "Runtime.ExitError"
@@ -121,13 +122,24 @@ def test_a_function_sees_lambdas_packages_and_not_the_emulators(aws: Aws, packag
     assert invoke(aws, aws.function(code), package)[0] is found
 
 
-def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws) -> None:
-    code = "import os, time\ndef handler(event, context):\n    time.sleep(3)\n    return os.getpid()"
+def test_invocations_run_side_by_side_in_environments_warmed_ahead(
+    aws: Aws, http: httpx2.Client, tmp_path: Path
+) -> None:
+    # Each waits for the five others.
+    code = """
+import os, time
+
+def handler(folder, context):
+    open(os.path.join(folder, str(os.getpid())), "w").close()
+    while len(os.listdir(folder)) < 6:
+        time.sleep(0.05)
+    return os.getpid()
+"""
     function = aws.function(code)
-    httpx2.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}, timeout=60).raise_for_status()
+    http.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}).raise_for_status()
 
     with ThreadPoolExecutor(6) as pool:
-        pids = list(pool.map(lambda _: invoke(aws, function, {})[0], range(6)))
+        pids = list(pool.map(lambda _: invoke(aws, function, str(tmp_path))[0], range(6)))
 
     assert len(set(pids)) == 6
 

@@ -41,6 +41,11 @@ def leased(func: dict[str, Any], count: int) -> list[ExecutionEnvironment]:
     return environments
 
 
+def pid_of(environment: ExecutionEnvironment) -> int:
+    assert environment._proc is not None
+    return environment._proc.pid
+
+
 def ended(pid: int) -> bool:
     """A killed process is a zombie until its parent, which ignores SIGCHLD, has noticed."""
     return not Path(f"/proc/{pid}").exists()
@@ -51,7 +56,7 @@ def test_more_than_the_cap_are_ended_when_they_are_given_back(
 ) -> None:
     monkeypatch.setattr(functions, "MAX_IDLE", 2)
     environments = leased(func, 5)
-    pids = [environment._proc.pid for environment in environments]
+    pids = [pid_of(environment) for environment in environments]
 
     for environment in environments:
         functions.release(environment)
@@ -72,7 +77,7 @@ def test_an_environment_at_work_is_never_ended(func: dict[str, Any], monkeypatch
 
 def test_all_but_one_end_after_some_time_idle_and_not_after_some_time_at_work(func: dict[str, Any]) -> None:
     environments = leased(func, 3)
-    pids = [environment._proc.pid for environment in environments]
+    pids = [pid_of(environment) for environment in environments]
     for environment in environments:
         environment.last_used = time.time() - 1_000  # as after a long invocation
         functions.release(environment)

@@ -101,13 +101,14 @@ def test_an_abort_stops_the_map_run(aws: Aws) -> None:
     wait_until(lambda: map_run(aws, execution)["itemCounts"]["succeeded"])
 
     aws("stepfunctions").stop_execution(executionArn=execution)
-    run = wait_until(lambda: found if (found := map_run(aws, execution))["status"] != "RUNNING" else None)
+    wait_until(lambda: map_run(aws, execution)["status"] != "RUNNING", what="the map run's end")
+    run = map_run(aws, execution)
     time.sleep(2.5)  # longer than a child takes
 
     assert run["status"] == "ABORTED"
     counts = map_run(aws, execution)["itemCounts"]
     assert counts == run["itemCounts"]
-    assert (counts["running"], 0 < counts["aborted"] <= 4, counts["pending"] > 25) == (0, True, True)
+    assert (counts["running"], 0 < counts["aborted"] <= 4, counts["pending"] > 0) == (0, True, True)
     assert counts["total"] == sum(counts[name] for name in ("pending", "succeeded", "failed", "aborted")) == 40
     children = aws("stepfunctions").list_executions(mapRunArn=run["mapRunArn"])["executions"]
     assert len(children) == 40 - counts["pending"]

@@ -15,7 +15,7 @@ from local.processes import StartError
 from local.stack import EmbeddedStack, Options, Ports
 
 
-def test_a_process_is_started_found_again_and_stopped(tmp_path: Path) -> None:
+def test_a_process_is_started_found_again_and_stopped(tmp_path: Path, http: httpx2.Client) -> None:
     port = processes.free_port()
     started = processes.start("receiver", "standins.receiver", port, tmp_path)
     processes.record([started], tmp_path / "processes.json")
@@ -23,7 +23,7 @@ def test_a_process_is_started_found_again_and_stopped(tmp_path: Path) -> None:
     (found,) = processes.recorded(tmp_path / "processes.json")
     assert found == started
     assert found.alive()
-    assert httpx2.post(f"http://127.0.0.1:{port}/any").status_code == 200
+    assert http.post(f"http://127.0.0.1:{port}/any").status_code == 200
     found.stop()
     assert not found.alive()
     assert not processes.listening(port)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,12 +10,7 @@ import pytest
 
 from local import processes, relay
 from standins.receiver import Receiver, Step
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    with Receiver() as receiver:
-        yield receiver
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -25,16 +19,16 @@ def sockets(receiver: Receiver, tmp_path: Path) -> Iterator[dict[int, Path]]:
     port = int(receiver.base_url.rpartition(":")[2])
     found = {number: tmp_path / f"{number}.sock" for number in (port, processes.free_port())}
     process = subprocess.Popen([sys.executable, relay.__file__, "here", str(tmp_path), *map(str, found)])
-    deadline = time.monotonic() + 20
-    while not all(path.exists() for path in found.values()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    yield found
-    process.terminate()
-    process.wait(timeout=10)
+    try:
+        wait_until(lambda: all(path.exists() for path in found.values()), what="the relay's sockets")
+        yield found
+    finally:
+        process.terminate()
+        process.wait(timeout=PATIENCE)
 
 
 def client(socket: Path) -> httpx2.Client:
-    return httpx2.Client(base_url="http://relayed", transport=httpx2.HTTPTransport(uds=str(socket)), timeout=10)
+    return httpx2.Client(base_url="http://relayed", transport=httpx2.HTTPTransport(uds=str(socket)), timeout=PATIENCE)
 
 
 def test_large_bodies_pass_both_ways(receiver: Receiver, sockets: dict[int, Path]) -> None:

@@ -6,7 +6,7 @@ import json
 from local.bridges.secrets import secret_string
 
 
-def test_a_generated_signing_key_is_letters_and_digits():
+def test_a_generated_signing_key_is_letters_and_digits() -> None:
     generate = {
         "SecretStringTemplate": '{"OPENAI_API_KEY": ""}',
         "GenerateStringKey": "CALLBACK_SIGNING_KEY",
@@ -21,7 +21,7 @@ def test_a_generated_signing_key_is_letters_and_digits():
         assert len(base64.b64decode(secret["CALLBACK_SIGNING_KEY"], validate=True)) == 33
 
 
-def test_every_class_of_characters_is_kept_out_as_asked():
+def test_every_class_of_characters_is_kept_out_as_asked() -> None:
     generate = {
         "ExcludePunctuation": "true",
         "ExcludeNumbers": True,
@@ -34,5 +34,5 @@ def test_every_class_of_characters_is_kept_out_as_asked():
     assert set(made) <= set("abcdefghijklmnopqrstuvwyz")
 
 
-def test_a_secret_that_is_given_stays_as_it_is():
+def test_a_secret_that_is_given_stays_as_it_is() -> None:
     assert secret_string({"SecretString": "s3cret!"}) == "s3cret!"

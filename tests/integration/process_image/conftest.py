@@ -10,11 +10,12 @@ from functions.process_image import app
 from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.workflow import Operation
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
-from tests.pictures import picture
 from tests.support.context import Context
 from tests.support.jobs import JOB_ID, job_request
+from tests.support.pictures import picture
 
 EDITED = picture(96, 64, "crimson")
 
@@ -33,7 +34,7 @@ def openai() -> Iterator[OpenAIStandIn]:
 @pytest.fixture
 def configure(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch) -> Configure:
     """The function's environment; a call changes some of it."""
-    environment = stack | {"OPENAI_BASE_URL": openai.base_url, "OPENAI_TIMEOUT_SECONDS": "5"}
+    environment = stack | {"OPENAI_BASE_URL": openai.base_url, "OPENAI_TIMEOUT_SECONDS": "60"}
 
     def change(**variables: str) -> None:
         environment.update(variables)
@@ -48,7 +49,7 @@ def configure(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest.
 def accept(configure: Configure, store: JobStore) -> Accept:
     """Record a job as accept does; give its request."""
 
-    def record(operation: str, image: bytes | None = None, **fields: Any) -> JobRequest:
+    def record(operation: Operation, image: bytes | None = None, **fields: Any) -> JobRequest:
         job = job_request(operation, **fields)
         store.create(job)
         if image is not None:

@@ -22,8 +22,8 @@ from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke, keys_in, stored
-from tests.pictures import picture
 from tests.support.jobs import JOB_ID, PROMPT
+from tests.support.pictures import picture
 
 BILLING_LIMIT = refused(400, "billing_hard_limit_reached", message="Billing hard limit has been reached")
 

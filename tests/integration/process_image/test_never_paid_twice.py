@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
+import httpx2
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -19,24 +19,23 @@ from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
 from tests.integration.process_image.conftest import EDITED, Accept, invoke
-from tests.pictures import picture
 from tests.support.jobs import JOB_ID, job_request
-from tests.support.waiting import wait_until
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[3]
 EVENT = json.dumps({"job_id": JOB_ID, "operation": "base64"})
-DEADLINE = 60.0
 
 
 @pytest.fixture
-def account() -> Iterator[str]:
+def account(http: httpx2.Client) -> Iterator[str]:
     """An account on a port of its own, since workers are processes of their own."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     # Servers of one process share their state.
-    urlopen(Request(f"{url}/moto-api/reset", method="POST"), timeout=10).close()
+    http.post(f"{url}/moto-api/reset").raise_for_status()
     yield url
     server.stop()
 
@@ -69,7 +68,7 @@ def start_worker(environment: dict[str, str], *arguments: str) -> subprocess.Pop
 
 
 def result_of(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
-    output, _ = worker.communicate(timeout=DEADLINE)
+    output, _ = worker.communicate(timeout=PATIENCE)
     assert worker.returncode == 0
     result = json.loads(output.splitlines()[-1])["result"]
     assert isinstance(result, dict)
@@ -86,7 +85,7 @@ def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
         wait_until(lambda: kept.find(f"jobs/{JOB_ID}/result"))
     finally:
         first.kill()
-        first.communicate(timeout=DEADLINE)
+        first.communicate(timeout=PATIENCE)
 
     result = result_of(start_worker(environment))
 
@@ -98,13 +97,13 @@ def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
 def test_a_worker_killed_while_openai_works_leaves_the_image_to_the_next(
     environment: dict[str, str], openai: OpenAIStandIn
 ) -> None:
-    openai.will_answer(edited(EDITED, delay=30), edited(EDITED))
+    openai.will_answer(edited(EDITED, delay=PATIENCE), edited(EDITED))
     first = start_worker(environment)
     try:
         wait_until(lambda: openai.calls)
     finally:
         first.kill()
-        first.communicate(timeout=DEADLINE)
+        first.communicate(timeout=PATIENCE)
 
     # Whether OpenAI charges for an answer that nobody received is not in our hands: it takes no idempotency key.
     assert result_of(start_worker(environment))["engine"] == "openai"

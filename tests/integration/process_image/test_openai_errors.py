@@ -14,7 +14,8 @@ from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedE
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, refused
 from tests.integration.process_image.conftest import EDITED
-from tests.pictures import picture
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE
 
 QUOTA = "insufficient_quota"
 
@@ -33,7 +34,7 @@ RETRY = {
     "502 as a page": (Answer(502, b"<html>Bad Gateway</html>", content_type="text/html"), "InternalServerError"),
     "503": (refused(503), "InternalServerError"),
     "500 with a billing code": (refused(500, "billing_hard_limit_reached"), "InternalServerError"),
-    "no answer in time": (Answer(body={}, delay=15), "APITimeoutError: Request timed out."),
+    "no answer in time": (Answer(body={}, delay=PATIENCE), "APITimeoutError: Request timed out."),
     "an answer that drips without end": (Answer(connection="drip"), "APITimeoutError: Request timed out."),
     "a connection that breaks": (Answer(connection="drop"), "APIConnectionError: Connection error."),
 }
@@ -70,19 +71,20 @@ REPORT = {
 }
 
 
-SETTINGS = ProcessImageSettings(openai_timeout_seconds=1)
-# A server that hangs or drips does so for longer than this, and this is long enough for a busy machine.
-SOON = 10.0
+SETTINGS = ProcessImageSettings(openai_timeout_seconds=PATIENCE)
 
 
 def ask(openai: OpenAIStandIn, answer: Answer, **settings: object) -> Edit:
     """Have a picture edited by a server that gives this answer."""
     openai.will_answer(answer)
-    configured = SETTINGS.model_copy(update={"openai_base_url": openai.base_url} | settings)
+    # A server that never answers is given up soon, every other has the time that a busy machine needs.
+    seconds = 1 if answer.delay or answer.connection == "drip" else PATIENCE
+    changes = {"openai_base_url": openai.base_url, "openai_timeout_seconds": seconds} | settings
+    configured = SETTINGS.model_copy(update=changes)
     return engine(configured).edit(Picture(picture(), "image/png"), "make the sky purple", may_fall_back=True)
 
 
-def engine(settings: ProcessImageSettings, seconds: float = 60) -> Engine:
+def engine(settings: ProcessImageSettings, seconds: float = 2 * PATIENCE) -> Engine:
     """The engine, with so many seconds left."""
     return Engine(settings, "sk-test", time.monotonic() + seconds, on_usage=lambda _: None)
 
@@ -113,7 +115,7 @@ def assert_fails(openai: OpenAIStandIn, answer: Answer, error: type[JobError], m
     with pytest.raises(error, match=message):
         ask(openai, answer)
 
-    assert time.monotonic() - started < SOON
+    assert time.monotonic() - started < PATIENCE / 2
     assert len(openai.calls) == 1  # the SDK tries nothing again by itself
 
 
@@ -127,7 +129,7 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
 
 
 def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStandIn) -> None:
-    openai.will_answer(Answer(body={}, delay=15))
+    openai.will_answer(Answer(body={}, delay=PATIENCE))
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url, "openai_timeout_seconds": 240})
 
     with pytest.raises(OpenAIRetryableError, match="Request timed out"):

@@ -17,8 +17,8 @@ from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, images, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
-from tests.pictures import picture
 from tests.support.jobs import JOB_ID
+from tests.support.pictures import picture
 
 KEY = "pacing/openai.json"
 

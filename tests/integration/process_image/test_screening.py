@@ -15,7 +15,7 @@ from imagejobs.errors import ContentFlaggedError, OpenAIRejectedError, OpenAIRet
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, refused
 from tests.integration.process_image.conftest import Accept, Configure, invoke
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 RESULT = {"flagged": True, "categories": {}, "category_scores": {}, "category_applied_input_types": {}}
 

@@ -13,8 +13,8 @@ from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, Open
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import USAGE, edited, refused
 from tests.integration.process_image.conftest import Accept, invoke
-from tests.pictures import picture
 from tests.support.jobs import JOB_ID, PROMPT
+from tests.support.pictures import picture
 
 type Lines = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
 

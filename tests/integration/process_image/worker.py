@@ -10,7 +10,7 @@ import sys
 import time
 
 from functions.process_image import app
-from tests.integration.process_image.conftest import Context
+from tests.support.context import Context
 
 if __name__ == "__main__":
     result = app.handler(json.loads(sys.argv[1]), Context())

@@ -1,6 +1,7 @@
 """The OpenAI stand-in, through the real SDK."""
 
 import base64
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -21,12 +22,12 @@ from PIL import Image, ImageChops
 
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import MISBEHAVIOURS, REFUSALS, Answer, edited, refused
-from tests.pictures import picture
-from tests.support.waiting import wait_until
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE, wait_until
 
 
 def edit(openai: OpenAIStandIn, prompt: str = "make it green", image: bytes | None = None, **options: Any) -> Any:
-    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0, timeout=options.pop("timeout", 30))
+    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0, timeout=options.pop("timeout", PATIENCE))
     named = ("photo.png", image or picture(), "image/png")
     return client.images.edit(model="gpt-image-2.5-flare", image=named, prompt=prompt, **options)
 
@@ -134,7 +135,7 @@ def test_a_rule_holds_for_its_prompts_and_files_and_as_often_as_it_says(openai: 
 
 
 def test_it_is_steered_over_http(openai: OpenAIStandIn) -> None:
-    with httpx2.Client(base_url=f"{openai.base_url.removesuffix('/v1')}/_control", timeout=10) as control:
+    with httpx2.Client(base_url=f"{openai.base_url.removesuffix('/v1')}/_control", timeout=PATIENCE) as control:
         control.post("/faults", json={"fault": "moderation", "times": 1}).raise_for_status()
         control.put("/latency", content="0.3").raise_for_status()
 
@@ -173,11 +174,17 @@ def test_given_answers_come_in_turn_and_the_last_one_holds(openai: OpenAIStandIn
     assert edit(openai).data
 
 
-def test_an_answer_drips_without_end(openai: OpenAIStandIn) -> None:
+def test_an_answer_drips_without_end(openai: OpenAIStandIn, http: httpx2.Client) -> None:
     openai.will_answer(Answer(connection="drip"))
-    asked = {"headers": {"Authorization": "Bearer any"}, "data": {"prompt": "x"}, "files": {"image": picture()}}
+    asked = httpx2.Request(
+        "POST",
+        f"{openai.base_url}/images/edits",
+        headers={"Authorization": "Bearer any"},
+        data={"prompt": "x"},
+        files={"image": picture()},
+    )
 
-    with httpx2.stream("POST", f"{openai.base_url}/images/edits", timeout=30, **asked) as answer:
+    with contextlib.closing(http.send(asked, stream=True)) as answer:
         drops = answer.iter_raw()
         assert [next(drops) for _ in range(3)] == [b" "] * 3
         assert answer.headers["Content-Length"] == "1000000"

@@ -14,6 +14,7 @@ from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from standins.server import Server, json_response
 from standins.wxo import WxoStandIn, import_tools
+from tests.support.waiting import PATIENCE
 
 GOOD = {"status": "completed", "job_id": "1", "result_image_base64": "eA==", "result_mime_type": "image/png"}
 
@@ -37,7 +38,9 @@ class Service:
 
     def deliver(self, url: str) -> None:
         headers = {"Content-Type": self.content_type}
-        self.answers.put(httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=30).status_code)
+        self.answers.put(
+            httpx2.post(url, content=json.dumps(self.callback), headers=headers, timeout=PATIENCE).status_code
+        )
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def standin(service: Service) -> Iterator[WxoStandIn]:
 
 
 def edit(standin: WxoStandIn) -> Any:
-    return standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=30)
+    return standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=PATIENCE)
 
 
 def test_a_good_callback_is_taken(standin: WxoStandIn, service: Service) -> None:
@@ -82,7 +85,7 @@ def test_a_bad_callback_is_refused(standin: WxoStandIn, service: Service, callba
     with pytest.raises(ValueError, match="the callback of processImageAsyncToBase64"):
         edit(standin)
 
-    assert service.answers.get(timeout=30) == 400
+    assert service.answers.get(timeout=PATIENCE) == 400
 
 
 def test_a_callback_that_is_not_json_is_refused(standin: WxoStandIn, service: Service) -> None:

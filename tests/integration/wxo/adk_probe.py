@@ -61,7 +61,7 @@ def main(openapi: str) -> None:
             for path in sorted((WXO / "agents").glob("*.yaml"))
         ],
     }
-    print(json.dumps(found))
+    sys.stdout.write(json.dumps(found))
 
 
 if __name__ == "__main__":

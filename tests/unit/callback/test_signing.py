@@ -18,7 +18,7 @@ BODY = json.dumps({"status": "failed", "job_id": "j", "error": "é"}).encode()
 
 
 @pytest.mark.parametrize("key", [OLD, GENERATED, f"whsec_{GENERATED}"])
-def test_the_stock_library_verifies_a_callback(key: str):
+def test_the_stock_library_verifies_a_callback(key: str) -> None:
     headers = signed_headers(key, "job-1", BODY)
 
     assert Webhook(key).verify(BODY, headers) == json.loads(BODY)
@@ -26,7 +26,7 @@ def test_the_stock_library_verifies_a_callback(key: str):
     assert abs(int(headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()) < 5
 
 
-def test_a_changed_body_id_or_time_is_not_verified():
+def test_a_changed_body_id_or_time_is_not_verified() -> None:
     headers = signed_headers(OLD, "job-1", BODY)
 
     for body, changed in [
@@ -39,7 +39,7 @@ def test_a_changed_body_id_or_time_is_not_verified():
 
 
 @pytest.mark.parametrize("separator", [" ", "\n", "  "])
-def test_two_keys_sign_side_by_side_and_each_receiver_checks_its_own(separator: str):
+def test_two_keys_sign_side_by_side_and_each_receiver_checks_its_own(separator: str) -> None:
     headers = signed_headers(f"{OLD}{separator}{NEW}", "job-1", BODY)
 
     assert [part.split(",")[0] for part in headers["webhook-signature"].split(" ")] == ["v1", "v1"]
@@ -50,7 +50,7 @@ def test_two_keys_sign_side_by_side_and_each_receiver_checks_its_own(separator: 
 
 
 @pytest.mark.parametrize("keys", ["", "  ", "whsec_", "whsec_a", "whsec_ab!cd", f"{OLD} a!", "whsec_abcde", "whsec_=="])
-def test_a_missing_or_broken_key_is_named_and_not_shown(keys: str):
+def test_a_missing_or_broken_key_is_named_and_not_shown(keys: str) -> None:
     with pytest.raises(ConfigurationError, match="CALLBACK_SIGNING_KEY") as error:
         signed_headers(keys, "job-1", BODY)
 

@@ -9,7 +9,7 @@ from pillow_heif import from_pillow
 
 from functions.process_image.pictures import prepare
 from imagejobs.errors import UnsupportedImageError
-from tests.pictures import picture
+from tests.support.pictures import picture
 
 
 @pytest.fixture

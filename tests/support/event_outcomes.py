@@ -16,7 +16,7 @@ from imagejobs.storage import Bucket
 from imagejobs.workflow import BatchSummary, EditedImage, Manifest
 from local.event_jobs import JOB_ID, KEYS, photo
 
-EVENTS = Path(__file__).parents[1] / "events"
+EVENTS = Path(__file__).parents[2] / "events"
 NAMES = sorted(f"{path.parent.name}/{path.stem}" for path in EVENTS.glob("*/*.json"))
 
 

@@ -1,0 +1,101 @@
+"""The task before a batch's map run: which images it edits."""
+
+import json
+from typing import Any
+
+import boto3
+import pytest
+
+from imagejobs.errors import StorageRejectedError
+from imagejobs.job_store import JobStore
+from tests.integration.batch_fanout.conftest import (
+    MANIFEST_KEY,
+    Configure,
+    fill,
+    invoke,
+    listed,
+    manifest_lines,
+    record,
+)
+from tests.support.jobs import JOB_ID
+
+
+class TestListImages:
+    def test_every_object_but_folders(self, store: JobStore) -> None:
+        record(store)
+        fill("a.png", "a.jpg", "sub/", "sub/a.png", "notes.txt", 'odd "name"\n\u2028.png')
+        manifest = invoke(action="list_images")
+
+        assert manifest == {
+            "manifest_key": MANIFEST_KEY,
+            "results_prefix": f"jobs/{JOB_ID}/map-runs",
+            "total_files": 5,
+        }
+        assert listed(store) == ["a.jpg", "a.png", "notes.txt", 'odd "name"\n\u2028.png', "sub/a.png"]
+        assert manifest_lines(store)[0] == {"key": "a.jpg", "size": 1}
+
+    def test_empty_bucket(self, store: JobStore) -> None:
+        record(store)
+
+        assert invoke(action="list_images")["total_files"] == 0
+
+    def test_more_than_one_page(self, store: JobStore) -> None:
+        record(store)
+        fill(*(f"{number:04}.png" for number in range(1050)))
+
+        assert invoke(action="list_images")["total_files"] == 1050
+
+    def test_choices_narrow_the_configured_prefix(self, store: JobStore, configure: Configure) -> None:
+        configure(COS_INPUT_PREFIX="/photos")
+        record(store, prefix="cats", max_files=2)
+        fill("cats/outside.png", "photos/cats/1.png", "photos/cats/2.png", "photos/cats/3.png", "photos/catsup.png")
+
+        assert invoke(action="list_images")["total_files"] == 2
+        assert listed(store) == ["photos/cats/1.png", "photos/cats/2.png"]
+
+    def test_earlier_results_are_no_images_to_edit(self, store: JobStore, configure: Configure) -> None:
+        configure(COS_OUTPUT_BUCKET="input")
+        record(store)
+        fill("a.png", "results/batch/earlier-job/a.png_modified.png", f"results/{JOB_ID}/a_modified.png")
+        invoke(action="list_images")
+
+        assert listed(store) == ["a.png"]
+
+    @pytest.mark.parametrize("variable", ["COS_INPUT_BUCKET", "COS_OUTPUT_BUCKET"])
+    def test_missing_bucket_is_named(self, store: JobStore, configure: Configure, variable: str) -> None:
+        configure(**{variable: "nowhere"})
+        record(store)
+
+        with pytest.raises(StorageRejectedError, match="nowhere"):
+            invoke(action="list_images")
+
+
+class TestRetry:
+    EARLIER = "99999999-2222-4333-8444-555555555555"
+
+    def earlier_report(self, store: JobStore, *rows: dict[str, Any]) -> None:
+        record(store, job_id=self.EARLIER, output_prefix="run-1")
+        body = "".join(json.dumps(row) + "\n" for row in rows)
+        key = f"results/batch/run-1/{self.EARLIER}/report.jsonl"
+        boto3.client("s3").put_object(Bucket="output", Key=key, Body=body.encode())
+
+    def test_only_the_images_that_failed_before_are_edited_again(self, store: JobStore) -> None:
+        odd = 'odd "name"\n\u2028.png'
+        self.earlier_report(
+            store,
+            {"key": "a.png", "status": "completed", "output_key": "x", "engine": "openai", "bytes_in": 1},
+            {"key": "b.png", "status": "failed", "error": "OpenAIRejectedError: no", "bytes_in": 7},
+            {"key": odd, "status": "failed", "error": "NotProcessed: x"},
+        )
+        fill("a.png", "b.png", "new.png")
+        record(store, retry_of=self.EARLIER)
+
+        assert invoke(action="list_images")["total_files"] == 2
+        assert manifest_lines(store) == [{"key": "b.png", "size": 7}, {"key": odd, "size": 0}]
+
+    def test_a_batch_without_a_report_cannot_be_repeated_in_part(self, store: JobStore) -> None:
+        record(store, job_id=self.EARLIER)
+        record(store, retry_of=self.EARLIER)
+
+        with pytest.raises(StorageRejectedError, match="left no report"):
+            invoke(action="list_images")
