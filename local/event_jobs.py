@@ -25,8 +25,8 @@ def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucke
     """
     earlier = (jobs.bucket, f"jobs/{JOB_ID}/"), (outputs, f"results/{JOB_ID}/"), (outputs, f"results/batch/{JOB_ID}/")
     for bucket, prefix in earlier:
-        for key, _size in list(bucket.keys(prefix)):
-            bucket.delete(key)
+        if keys := [key for key, _size in bucket.keys(prefix)]:
+            bucket.delete_all(keys)
     operation = operation_of(event)
     jobs.create(
         JobRequest(

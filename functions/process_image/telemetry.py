@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.process_image.engines.openai import Usage
 from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIInvalidAnswerError, RetryableError
-from imagejobs.observability import make_logger, make_metrics
+from imagejobs.observability import loggable_error, make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 logger = make_logger("process_image")
@@ -21,7 +21,9 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
     flags counts as ImagesFlagged besides.
     """
-    logger.append_keys(**edit_request.model_dump(exclude_none=True))
+    logger.append_keys(**edit_request.model_dump(exclude_none=True, exclude={"key"}))
+    if edit_request.key:
+        logger.debug("image", key=edit_request.key)
     _count("Retries", int(edit_request.attempt > 1))
     try:
         yield
@@ -32,8 +34,8 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
             _count("InvalidAnswers")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")
-        # Its message goes to the caller through the state machine; the log has its name alone.
-        logger.warning("image not edited", error=type(error).__name__)
+        # Its message goes to the caller through the state machine.
+        logger.warning("image not edited", error=loggable_error(error))
         raise
     finally:
         metrics.flush_metrics()
@@ -47,7 +49,8 @@ def record(edit_request: EditRequest, result: EditedImage | RateLimited, *, is_n
         _count("RateLimits", result.rate_limited - edit_request.waited.rate_limited)
         logger.info("rate limited", wait_seconds=result.wait_seconds)
         return
-    logger.info("image edited", new=is_new, **result.model_dump(exclude_none=True, exclude={"key"}))
+    logger.info("image edited", new=is_new, **result.model_dump(exclude_none=True, exclude={"key", "output_key"}))
+    logger.debug("result", output_key=result.output_key)
     if is_new:
         _count("ImagesProcessed")
         if result.engine == "local_fallback":

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from imagejobs.job_store import JobStore
 from local.stack import EmbeddedStack
@@ -9,10 +10,6 @@ from standins.openai import OpenAIStandIn
 from tests.e2e.conftest import Service
 from tests.support.pictures import picture
 from tests.support.waiting import wait_until
-
-
-def wait_for_attempt(openai: OpenAIStandIn, number: int) -> None:
-    wait_until(lambda: len(openai.calls) == number, what=f"attempt {number}")
 
 
 def test_single_jobs_and_a_batch_that_are_held_back_are_all_done_with_few_calls(
@@ -25,8 +22,8 @@ def test_single_jobs_and_a_batch_that_are_held_back_are_all_done_with_few_calls(
     batch = service.submit_batch(prefix=folder, prompt="the batch")
     jobs = [service.submit_url(prompt=f"single {number}") for number in range(12)]
     wait_until(lambda: service.job(jobs[-1]).get("waiting"), what="a job that says that it waits")
-    payloads = [service.callback(job_id, timeout=120) for job_id in jobs]
-    summary = service.callback(batch, timeout=120)
+    payloads = [service.callback(job_id) for job_id in jobs]
+    summary = service.callback(batch)
 
     assert {payload["status"] for payload in payloads} == {"completed"}
     assert (summary["processed"], summary["failed"]) == (8, 0)
@@ -39,6 +36,10 @@ def test_single_jobs_and_a_batch_that_are_held_back_are_all_done_with_few_calls(
     assert ends[-1] - ends[0] >= 19 * 0.5
 
 
+def openai_has_been_called(openai: OpenAIStandIn, times: int) -> bool:
+    return len(openai.calls) == times
+
+
 def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
     service: Service, embedded: EmbeddedStack, store: JobStore, openai: OpenAIStandIn
 ) -> None:
@@ -47,7 +48,7 @@ def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
     job_id = service.submit_base64()
 
     for attempt in (1, 2):  # EditMaxRetries is 1
-        wait_for_attempt(openai, attempt)
+        wait_until(partial(openai_has_been_called, openai, attempt), what=f"attempt {attempt}")
         if attempt == 2:
             # What the worker does with OpenAI's answer before it is heard of.
             metadata = {"engine": "openai", "bytes-in": "100", "ms": "5"}
@@ -67,7 +68,7 @@ def test_a_job_whose_every_worker_crashed_without_an_edit_fails_as_the_last_one_
     job_id = service.submit_base64()
 
     for attempt in (1, 2):
-        wait_for_attempt(openai, attempt)
+        wait_until(partial(openai_has_been_called, openai, attempt), what=f"attempt {attempt}")
         embedded.crash(function)
 
     payload = service.callback(job_id)

@@ -132,7 +132,7 @@ def test_waiting_ends_after_so_many_hours(
 
     openai.will_answer(too_fast(Retry_After="300"))
     assert invoke("base64", waited=since)["rate_limited"] == 8
-    store.bucket.delete(KEY)
+    store.bucket.delete_all([KEY])
     openai.will_answer(too_fast(Retry_After="900"))
     with pytest.raises(OpenAIRejectedError, match=r"^RateLimitError: .*Rate limit reached.*1\.5 hours are the most"):
         invoke("base64", waited=since)
