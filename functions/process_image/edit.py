@@ -85,12 +85,8 @@ def edit_image(
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
-    if places.jobs.has_payload(edit_request.job_id):
-        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
-    if earlier := _earlier(edit_request, job, places, settings):
+    if earlier := _collected(edit_request, job, places, settings):
         return earlier, False
-    if edit_request.collect_only:
-        raise EditNotFoundError("no attempt at this image kept an edit")
     turn = places.pacer.turn(edit_request.waited.ticket)
     if turn.at > time() + _MAX_SLEEP_SECONDS:
         return _waiting(edit_request, turn, places), False
@@ -135,6 +131,18 @@ def _metadata(edited: EditedImage) -> dict[str, str]:
     """What `_earlier` cannot read off the object itself. Its values are ASCII, as S3 wants them."""
     kept = {"engine": edited.engine, "bytes-in": str(edited.bytes_in), "ms": str(edited.ms)}
     return kept | ({"note": edited.note} if edited.note else {})
+
+
+def _collected(
+    edit_request: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings
+) -> EditedImage | None:
+    """Find the edit that an earlier attempt kept; None where one is to be made."""
+    if places.jobs.has_payload(edit_request.job_id):
+        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
+    earlier = _earlier(edit_request, job, places, settings)
+    if earlier is None and edit_request.collect_only:
+        raise EditNotFoundError("no attempt at this image kept an edit")
+    return earlier
 
 
 def _earlier(
