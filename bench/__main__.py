@@ -1,4 +1,4 @@
-"""`make bench`: measures imports, fallback, a first burst and the service, and prints a JSON line for each figure."""
+"""`make bench`: measures imports, fallback, bursts, service and rate limits, and prints a JSON line for each figure."""
 
 import json
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from bench import burst, fallback, imports, service
+from bench import burst, fallback, imports, rate_limit, service
 from bench.figures import Figure
 
 # Figures go to standard output, what goes on to standard error: `make bench > figures.jsonl` keeps the figures.
@@ -23,6 +23,7 @@ def main() -> None:
             ("the local fallback against the plain way", fallback.measure()),
             ("a first burst on the embedded AWS", burst.measure(Path(folder) / "burst")),
             ("the service on the embedded AWS", service.measure(Path(folder) / "service")),
+            ("how well a rate limit is used on the embedded AWS", rate_limit.measure(Path(folder) / "rate-limit")),
         ):
             console.print(f"measuring {title} …")
             for figure in figures:

@@ -38,6 +38,13 @@ def photograph(width: int, height: int) -> Image.Image:
     return Image.merge("RGB", channels)
 
 
+def small_photo() -> bytes:
+    """A small photograph-like picture, as JPEG."""
+    buffer = BytesIO()
+    photograph(512, 384).save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
+
+
 def plain(body: bytes) -> bytes:
     """The reference: RGBA throughout, the text on an overlay of the picture's size, PNG at Pillow's default."""
     image = Image.open(BytesIO(body)).convert("RGBA")

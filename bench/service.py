@@ -9,13 +9,12 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from bench.fallback import photograph
+from bench.fallback import small_photo
 from bench.figures import Figure
 from local.stack import EmbeddedStack, Options, Ports
 from standins.receiver import Receiver
@@ -51,7 +50,7 @@ type Callback = Callable[[], dict[str, Any]]
 class _Bench:
     def __init__(self, stack: EmbeddedStack, receiver: Receiver, client: httpx2.Client) -> None:
         self.stack, self.receiver, self.client = stack, receiver, client
-        self.image = base64.b64encode(_photo()).decode()
+        self.image = base64.b64encode(small_photo()).decode()
 
     def warm(self) -> None:
         """Have as many execution environments of each function as are used at once, each invoked before."""
@@ -63,7 +62,7 @@ class _Bench:
             self.stack.warm(self.stack.function_name(logical_id), count)
         s3 = self.stack.info.client("s3")
         for number in range(BATCH_IMAGES):
-            s3.put_object(Bucket=self.stack.info.input_bucket, Key=f"{number:02}.jpg", Body=_photo())
+            s3.put_object(Bucket=self.stack.info.input_bucket, Key=f"{number:02}.jpg", Body=small_photo())
         self.accept_at_once(20)
         self.batch()
 
@@ -119,13 +118,6 @@ class _Bench:
         )
         answer.raise_for_status()
         return lambda: self.receiver.wait(path=path, timeout=_DEADLINE_SECONDS)[0].json()
-
-
-def _photo() -> bytes:
-    """A small photograph-like picture, as JPEG."""
-    buffer = BytesIO()
-    photograph(512, 384).save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()
 
 
 def _ms(started: float) -> float:

@@ -25,8 +25,8 @@ def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucke
     """
     earlier = (jobs.bucket, f"jobs/{JOB_ID}/"), (outputs, f"results/{JOB_ID}/"), (outputs, f"results/batch/{JOB_ID}/")
     for bucket, prefix in earlier:
-        for key, _size in list(bucket.keys(prefix)):
-            bucket.delete(key)
+        if keys := [key for key, _size in bucket.keys(prefix)]:
+            bucket.delete_all(keys)
     operation = operation_of(event)
     jobs.create(
         JobRequest(
@@ -78,7 +78,7 @@ def _put_map_run(jobs: JobStore) -> None:
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), lines.encode(), "application/jsonl")
     edited, refused = KEYS
     words = json.dumps({"errorMessage": "the file is no image", "errorType": "UnsupportedImageError"})
-    cause = ImageFailure(cause=words, retries=0, earlier_attempts=0).model_dump_json()
+    cause = ImageFailure(cause=words, retries=0).model_dump_json()
     image = EditedImage(
         key=edited,
         output_key=f"results/batch/{JOB_ID}/{edited}_modified.png",

@@ -74,6 +74,7 @@ class StackInfo(BaseModel):
     openai_base_url: str
     receiver_url: str
     secret_arn: str
+    signing_secret_arn: str
     cos_endpoint: str = ""
 
     def client(self, service: str) -> Any:
@@ -223,16 +224,17 @@ class EmbeddedStack:
             openai_base_url=self._openai_base_url(),
             receiver_url=f"http://{HOST}:{self.options.ports.receiver}" if self.options.with_receiver else "",
             secret_arn=self._secret_arn(outputs["SecretArn"]),
+            signing_secret_arn=self._secret_arn(outputs["SigningSecretArn"]),
             cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
         )
 
     def _secret_arn(self, secret_id: str) -> str:
-        """The secret's ARN; Ref gives it on AWS, and the name here."""
+        """A secret's ARN; Ref gives it on AWS, and the name here."""
         manager = deployment.client("secretsmanager", self.endpoint)
         return str(manager.describe_secret(SecretId=secret_id)["ARN"])
 
     def _fill_secret(self) -> None:
-        """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
+        """Fill in the members that a person fills in on AWS."""
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
         own_key = "" if self.options.uses_stand_in else self.options.openai_api_key

@@ -12,9 +12,12 @@ What it answers is decided by the first of these that holds:
 - the request itself: a prompt that holds `[fault:rate_limit]`, or a PNG with a text chunk `fault` of that value.
 
 `GET /_control/calls` lists the edits asked for, `PUT /_control/latency` sets the seconds an edit takes,
-`POST /_control/reset` forgets the calls, the rules and the answers. Moderations: `standins.openai_moderation`.
+`PUT /_control/images-per-minute` sets a rate limit (0: none), evenly spaced: what comes too early is refused with the
+next free slot as Retry-After. `POST /_control/reset` forgets the calls, the rules, the answers and the rate limit.
+Moderations: `standins.openai_moderation`.
 """
 
+import math
 import re
 import threading
 import time
@@ -67,6 +70,7 @@ class OpenAIStandIn:
 
     port: int = 0
     latency: float = DEFAULT_LATENCY
+    images_per_minute: float = 0
     calls: list[Call] = field(default_factory=list)
     requests: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
     moderations: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
@@ -74,6 +78,7 @@ class OpenAIStandIn:
     _moderation: Answer | None = None
     _faults: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _next_slot: float = 0
 
     def __post_init__(self) -> None:
         self._server = Server(self.port, self._serve)
@@ -105,8 +110,9 @@ class OpenAIStandIn:
         self._moderation = answer
 
     def reset(self) -> None:
-        """Forget the calls, the rules and the answers."""
+        """Forget the calls, the rules, the answers and the rate limit."""
         with self._lock:
+            self.images_per_minute = 0
             for kept in (self.calls, self.requests, self.moderations, self._answers, self._faults):
                 kept.clear()
             self._moderation = None
@@ -135,6 +141,8 @@ class OpenAIStandIn:
         with self._lock:
             scripted = self._scripted()
             fault = None if scripted else self._fault_of(call, content)
+            if not scripted and not fault:
+                scripted = self._rate_limited()
             call.fault = fault.fault if fault else None
             self.calls.append(call)
             self.requests.append(body)
@@ -165,6 +173,17 @@ class OpenAIStandIn:
     def _scripted(self) -> Answer | None:
         return self._answers.popleft() if len(self._answers) > 1 else next(iter(self._answers), None)
 
+    def _rate_limited(self) -> Answer | None:
+        """Take the next slot of the rate limit, or refuse."""
+        if not self.images_per_minute:
+            return None
+        now = time.monotonic()
+        if now < self._next_slot:
+            refusal = REFUSALS["rate_limit"]
+            return replace(refusal, headers={"Retry-After": str(math.ceil(self._next_slot - now))})
+        self._next_slot = now + 60 / self.images_per_minute
+        return None
+
     def _fault_of(self, call: Call, image: bytes) -> Fault | None:
         """The first rule that fits, or what the prompt or the picture asks for."""
         for rule in self._faults:
@@ -191,6 +210,8 @@ class OpenAIStandIn:
                     self.reset()
                 case "PUT", "latency":
                     self.latency = float(body)
+                case "PUT", "images-per-minute":
+                    self.images_per_minute = float(body)
                 case _:
                     return json_response({"detail": f"no such control: {method} {action}"}, 404)
         except ValueError as error:  # pydantic's refusal of a fault among them

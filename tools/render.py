@@ -42,15 +42,22 @@ def definition(**parameters: object) -> dict[str, Any]:
 def _resolved(value: object, parameters: dict[str, Any]) -> object:
     match value:
         case {"Ref": str(name)}:
-            return _FIXED.get(name) or parameters.get(name) or name.lower()
+            return _FIXED.get(name) or parameters.get(name, name.lower())
         case {"Fn::GetAtt": [str(resource), "Arn"]}:
             return f"arn:aws:lambda:eu-central-1:123456789012:function:{resource}"
         case {"Fn::Select": [{"Ref": str(name)}, [*choices]]}:
             return choices[int(parameters[name])]
+        case {"Fn::If": [str(name), one, otherwise]}:
+            return _resolved(one if _holds(template()["Conditions"][name], parameters) else otherwise, parameters)
         case {**other} if other:
             raise ValueError(f"a substitution that this script cannot resolve: {other}")
         case _:
             return value
+
+
+def _holds(condition: dict[str, Any], parameters: dict[str, Any]) -> bool:
+    one, other = (_resolved(value, parameters) for value in condition["Fn::Equals"])
+    return str(one) == str(other)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class ImageReport(BaseModel):
     `ms` is what the attempt that made the output took, and for a failed image all its attempts with the waits between.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     key: str
     status: Literal["completed", "failed"]

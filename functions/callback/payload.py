@@ -9,6 +9,7 @@ from functions.callback.settings import CallbackSettings
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.job_store import JobRequest
+from imagejobs.observability import loggable_error, loggable_stack
 from imagejobs.resources import Resources
 from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 
@@ -35,7 +36,8 @@ class PayloadBuilder:
         except JobError as error:
             return self.failed(request, f"{type(error).__name__}: {error}")
         except ValueError as error:  # a model's refusal, for example, whose message may hold a presigned URL
-            self.logger.exception("the payload could not be built")
+            extra = {"error": loggable_error(error), "stack": loggable_stack(error)}
+            self.logger.error("the payload could not be built", extra=extra)
             return self.failed(request, f"{type(error).__name__}: the result could not be put into a callback")
 
     def failed(self, request: JobRequest, error: str) -> bytes:

@@ -9,8 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.process_image.edit import Engine, edit_image
 from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
-from functions.process_image.telemetry import logger, observed
+from functions.process_image.telemetry import logger, observed, record, record_usage
 from imagejobs.errors import ConfigurationError
+from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import EditRequest
 
 # What is left of the function's time, after OpenAI's answer, to keep it.
@@ -27,14 +28,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Take an `EditRequest`, give an `EditedImage` or `RateLimited`; errors are those of `imagejobs.errors`."""
     edit_request = EditRequest.model_validate(event)
     deadline = monotonic() + context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_KEEP
-    with observed(edit_request) as record:
+    with observed(edit_request):
         places = resources()
-        secrets = places.secrets
+        secrets = places.owner_secrets(EditSecrets)
         if missing := places.settings.missing(edit_request.operation, secrets):
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         job = places.get_request(edit_request.job_id)
         logger.append_keys(correlation_id=job.correlation_id)
-        engine = Engine(places.settings, secrets.openai_api_key.get_secret_value(), deadline, job.owner)
-        result, edit = edit_image(edit_request, job, places, engine)
-        record(result, edit)
+        api_key = secrets.openai_api_key.get_secret_value()
+        engine = Engine(places.settings, api_key, deadline, record_usage, job.owner)
+        result, is_new = edit_image(edit_request, job, places, engine)
+        record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

@@ -1,26 +1,46 @@
 """The way of one image: read it, prepare it, have it edited, keep the edit. Never paid twice."""
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep, time
 
 from functions.process_image import fallback
 from functions.process_image.engines import openai
-from functions.process_image.engines.openai import BillingLimitError, Edit, RateLimitedError
+from functions.process_image.engines.openai import BillingLimitError, Edit, OnUsage, RateLimitedError
+from functions.process_image.pacing import Turn
 from functions.process_image.pictures import Picture, prepare
 from functions.process_image.places import Places, output_key
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIRejectedError
-from imagejobs.job_store import JobRequest
+from imagejobs.errors import (
+    ContentFlaggedError,
+    EditNotFoundError,
+    JobDecidedError,
+    JobError,
+    OpenAIInvalidAnswerError,
+    OpenAIRejectedError,
+)
+from imagejobs.job_store import JobRequest, Waiting
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+
+# A turn that comes sooner is waited for here: a Wait state knows whole seconds only.
+_MAX_SLEEP_SECONDS = 1.0
+# How long after its wait an image that waited may still be read as waiting.
+_WAKE_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What edits a picture: OpenAI, with this key, until `deadline` on the clock of `time.monotonic`."""
+    """What edits a picture: OpenAI, with this key, until `deadline` on the clock of `time.monotonic`.
+
+    `on_usage` hears what each of OpenAI's answers took.
+    """
 
     settings: ProcessImageSettings
     api_key: str
     deadline: float
+    on_usage: OnUsage
     # Whose job it is.
     owner: str = ""
 
@@ -30,12 +50,14 @@ class Engine:
         Raises:
             ContentFlaggedError: screening is on, and flagged the picture or the prompt; nothing was paid.
             RateLimitedError: OpenAI asks to wait.
-            OpenAIRetryableError, OpenAIRejectedError: it failed, or the billing limit is reported.
+            OpenAIRetryableError, OpenAIInvalidAnswerError, OpenAIRejectedError: it failed, or the billing limit is
+                reported.
         """
         try:
             if self.settings.prompt_screening == "openai":
                 self._screen(picture, prompt)
-            return openai.edit(picture, prompt, self.owner, self.api_key, self.settings, self._timeout())
+            timeout = self._timeout()
+            return openai.edit(picture, prompt, self.owner, self.api_key, self.settings, timeout, self.on_usage)
         except BillingLimitError as error:
             if not may_fall_back:
                 raise OpenAIRejectedError(str(error)) from error
@@ -54,26 +76,32 @@ class Engine:
 
 def edit_image(
     edit_request: EditRequest, job: JobRequest, places: Places, engine: Engine
-) -> tuple[EditedImage | RateLimited, Edit | None]:
-    """Edit one image and keep the edit, or find the one that an earlier attempt kept; with the edit if it is new.
+) -> tuple[EditedImage | RateLimited, bool]:
+    """Edit one image and keep the edit, or find the one that an earlier attempt kept; and tell whether it is new.
 
     Raises:
         JobDecidedError: the job has its result; nothing is paid for it any more.
+        EditNotFoundError: an edit was to be found only, and none was kept.
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
     if places.jobs.has_payload(edit_request.job_id):
         raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
     if earlier := _earlier(edit_request, job, places, settings):
-        return earlier, None
+        return earlier, False
+    if edit_request.collect_only:
+        raise EditNotFoundError("no attempt at this image kept an edit")
+    turn = places.pacer.turn(edit_request.waited.ticket)
+    if turn.at > time() + _MAX_SLEEP_SECONDS:
+        return _waiting(edit_request, turn, places), False
 
     source = places.read_input(edit_request, job)
     picture = prepare(source, settings.max_image_pixels)
-    may_fall_back = edit_request.operation == "batch" or settings.enable_fallback_single
     try:
-        edit = engine.edit(picture, job.prompt, may_fall_back=may_fall_back)
+        edit = _asked_in_turn(edit_request, picture, job.prompt, engine, turn)
     except RateLimitedError as error:
-        return _waiting(edit_request, error, settings), None
+        turn = places.pacer.refused(turn.ticket, error.seconds, edit_request.waited.rate_limited)
+        return _waiting(edit_request, turn, places, error), False
     edited = EditedImage(
         key=edit_request.key,
         output_key=output_key(edit_request, job, settings, edit.media_type),
@@ -87,7 +115,20 @@ def edit_image(
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     places.output_bucket(edit_request).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
-    return edited, edit
+    return edited, True
+
+
+def _asked_in_turn(edit_request: EditRequest, picture: Picture, prompt: str, engine: Engine, turn: Turn) -> Edit:
+    """Have the picture edited when its turn comes."""
+    may_fall_back = edit_request.operation == "batch" or engine.settings.enable_fallback_single
+    sleep(max(0.0, turn.at - time()))
+    try:
+        return engine.edit(picture, prompt, may_fall_back=may_fall_back)
+    except OpenAIInvalidAnswerError as error:
+        # The state machine asks once more, but counts anew after a wait.
+        if edit_request.waited.attempts > edit_request.waited.rate_limited:
+            raise OpenAIRejectedError(str(error)) from error
+        raise
 
 
 def _metadata(edited: EditedImage) -> dict[str, str]:
@@ -120,13 +161,29 @@ def _earlier(
     return None
 
 
-def _waiting(edit_request: EditRequest, error: RateLimitedError, settings: ProcessImageSettings) -> RateLimited:
-    """Ask the state machine to wait, unless it waited often enough, or would wait too long."""
-    if (
-        edit_request.rate_limited >= settings.openai_max_rate_limit_waits
-        or error.seconds > settings.openai_max_rate_limit_wait_seconds
-    ):
-        raise OpenAIRejectedError(str(error)) from error
+def _waiting(
+    edit_request: EditRequest, turn: Turn, places: Places, refusal: RateLimitedError | None = None
+) -> RateLimited:
+    """Ask the state machine to wait for an image's turn, after OpenAI's refusal or before it is asked.
+
+    Raises:
+        OpenAIRejectedError: the image would wait longer than it may.
+    """
+    waited, now, hours = edit_request.waited, datetime.now(UTC), places.settings.openai_max_rate_limit_wait_hours
+    since = waited.since or now
+    seconds = max(0, math.floor(turn.at - time()))
+    until = now + timedelta(seconds=seconds)
+    if until - since > timedelta(hours=hours):
+        what = refusal or "RateLimitError: other images wait for OpenAI's rate limit too"
+        raise OpenAIRejectedError(f"{what} (waits since {since:%Y-%m-%dT%H:%MZ}; {hours:g} hours are the most)")
+    if edit_request.operation != "batch":
+        with suppress(JobError):  # only callers who ask for the job's status miss it
+            waiting = Waiting(since=since, until=until + timedelta(seconds=_WAKE_SECONDS))
+            places.jobs.put_waiting(edit_request.job_id, waiting)
     return RateLimited(
-        wait_seconds=error.seconds, rate_limited=edit_request.rate_limited + 1, attempts=edit_request.attempt
+        wait_seconds=seconds,
+        ticket=turn.ticket,
+        since=since,
+        attempts=edit_request.attempt if refusal else edit_request.attempt - 1,
+        rate_limited=waited.rate_limited + (1 if refusal else 0),
     )

@@ -1,9 +1,10 @@
 """Where an image comes from and where its edit goes."""
 
 import re
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import PurePosixPath
 
+from functions.process_image.pacing import Pacer
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
@@ -41,7 +42,12 @@ class Places(Resources[ProcessImageSettings]):
             return fetch(
                 job.image_url, self.settings.source_policy, max_bytes=MAX_IMAGE_BYTES, timeout=IMAGE_URL_SECONDS
             )
-        return self.jobs.bucket.get(job.image_key or self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
+        return self.jobs.bucket.get(self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
+
+    @cached_property
+    def pacer(self) -> Pacer:
+        """The queue of the images that wait for OpenAI's rate limit."""
+        return Pacer(self.jobs.bucket, "openai")
 
     def output_bucket(self, edit_request: EditRequest) -> Bucket:
         """The bucket that the edit goes to, which is there: nothing is paid for that could not be kept."""
@@ -65,7 +71,7 @@ def output_key(edit_request: EditRequest, job: JobRequest, settings: ProcessImag
     if edit_request.operation == "base64":
         return JobStore.key(job.job_id, "result")
     if edit_request.operation == "url":
-        return f"results/{job.job_id}/{_stem(job.filename)}_modified.{extension}"
+        return f"{settings.url_output_prefix(job.job_id)}{_stem(job.filename)}_modified.{extension}"
     relative = (edit_request.key or "").removeprefix(settings.input_prefix)
     key = f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
     if (size := len(key.encode())) > _MAX_KEY_BYTES:

@@ -25,9 +25,8 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     openai_billing_limit_codes: str = (
         "billing_hard_limit_reached,organization_spend_limit_exceeded,project_spend_limit_exceeded"
     )
-    # A rate limit is waited out so many times, each for so long at the most; then it is reported.
-    openai_max_rate_limit_waits: Annotated[int, Field(ge=0)] = 20
-    openai_max_rate_limit_wait_seconds: Annotated[int, Field(ge=1)] = 600
+    # How long an image waits for OpenAI's rate limit in all; then the limit is reported.
+    openai_max_rate_limit_wait_hours: Annotated[float, Field(ge=0)] = 12
 
     # Who is asked about prompt and picture before an edit.
     prompt_screening: Literal["off", "openai"] = "off"

@@ -1,60 +1,67 @@
 """The log line and the metrics of one image. The prompt and the image are in neither."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.process_image.engines.openai import Edit
-from imagejobs.errors import ContentFlaggedError, JobDecidedError, RetryableError
-from imagejobs.observability import make_logger, make_metrics
+from functions.process_image.engines.openai import Usage
+from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIInvalidAnswerError, RetryableError
+from imagejobs.observability import loggable_error, make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 logger = make_logger("process_image")
 metrics = make_metrics("process_image")
 
-type Record = Callable[[EditedImage | RateLimited, Edit | None], None]
-
 
 @contextmanager
-def observed(edit_request: EditRequest) -> Iterator[Record]:
-    """Log and count one attempt at an image: the result that is given to what this yields, or the error it ends with.
+def observed(edit_request: EditRequest) -> Iterator[None]:
+    """Log and count the error that one attempt at an image ends with; `record` and `record_usage` tell the rest.
 
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
     flags counts as ImagesFlagged besides.
     """
-    logger.append_keys(**edit_request.model_dump(exclude_none=True))
+    logger.append_keys(**edit_request.model_dump(exclude_none=True, exclude={"key"}))
+    if edit_request.key:
+        logger.debug("image", key=edit_request.key)
     _count("Retries", int(edit_request.attempt > 1))
     try:
-        yield _record
+        yield
     except Exception as error:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
+        if isinstance(error, OpenAIInvalidAnswerError):
+            _count("InvalidAnswers")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")
-        # Its message goes to the caller through the state machine; the log has its name alone.
-        logger.warning("image not edited", error=type(error).__name__)
+        # Its message goes to the caller through the state machine.
+        logger.warning("image not edited", error=loggable_error(error))
         raise
     finally:
         metrics.flush_metrics()
         logger.remove_keys([*EditRequest.model_fields, "correlation_id"])
 
 
-def _record(result: EditedImage | RateLimited, edit: Edit | None) -> None:
+def record(edit_request: EditRequest, result: EditedImage | RateLimited, *, is_new: bool) -> None:
+    """Log and count what an attempt came to; an edit that is not new was counted by the attempt that made it."""
     if isinstance(result, RateLimited):
-        _count("RateLimits")
+        # An image may also wait because others do, without asking.
+        _count("RateLimits", result.rate_limited - edit_request.waited.rate_limited)
         logger.info("rate limited", wait_seconds=result.wait_seconds)
         return
-    logger.info("image edited", new=edit is not None, **result.model_dump(exclude_none=True, exclude={"key"}))
-    if edit is None:  # counted by the attempt that made it
-        return
-    _count("ImagesProcessed")
-    if edit.engine == "local_fallback":
-        _count("Fallbacks")
-        return
-    metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, edit.openai_ms)
-    _count("InputTokens", edit.input_tokens)
-    _count("OutputTokens", edit.output_tokens)
+    logger.info("image edited", new=is_new, **result.model_dump(exclude_none=True, exclude={"key", "output_key"}))
+    logger.debug("result", output_key=result.output_key)
+    if is_new:
+        _count("ImagesProcessed")
+        if result.engine == "local_fallback":
+            _count("Fallbacks")
+
+
+def record_usage(usage: Usage) -> None:
+    """Count what an answer of OpenAI took: what is paid counts even when the image fails."""
+    metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, usage.ms)
+    _count("InputTokens", usage.input_tokens)
+    _count("OutputTokens", usage.output_tokens)
 
 
 def _count(name: str, value: int = 1) -> None:

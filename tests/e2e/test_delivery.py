@@ -44,7 +44,7 @@ def executions(stack: StackInfo) -> Executions:
 @pytest.fixture
 def webhook(stack: StackInfo) -> Webhook:
     """What a receiver checks signatures with: the key that the stack made."""
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.secret_arn)["SecretString"]
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.signing_secret_arn)["SecretString"]
     return Webhook(json.loads(secret)["CALLBACK_SIGNING_KEY"])
 
 
@@ -204,6 +204,6 @@ def test_a_job_that_breaks_outside_its_error_paths_has_its_last_word(service: Se
         "Choices": [{"Variable": "$.nowhere", "NumericEquals": 1, "Next": "EditImage"}],
         "Default": "EditImage",
     }
-    machine(lambda definition: definition["States"].update(CountRateLimits=broken))
+    machine(lambda definition: definition["States"].update(StartCounts=broken))
 
     assert last_word(service, service.submit_url()).startswith("States.")

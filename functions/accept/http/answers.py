@@ -9,7 +9,7 @@ from imagejobs.workflow import Operation
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
 
 
 class Accepted(_Answer):
@@ -77,6 +77,13 @@ class Progress(_Answer):
     pending: int
 
 
+class Wait(_Answer):
+    """What a job that runs is held up by, and since when."""
+
+    reason: Literal["waiting for OpenAI's rate limit"] = "waiting for OpenAI's rate limit"
+    since: AwareDatetime
+
+
 class DeliveryState(_Answer):
     """How the delivery of the callback stands."""
 
@@ -106,7 +113,7 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
-type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled"]
+type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
 class Job(_Answer):
@@ -121,9 +128,11 @@ class Job(_Answer):
         None
     )
     progress: Optionally[Progress] = None
+    waiting: Optionally[Wait] = None
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None
     delivery: DeliveryState
     error: Optionally[str] = None
+    erased_at: Optionally[AwareDatetime] = None
 
 
 class JobAction(_Answer):

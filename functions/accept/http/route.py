@@ -23,8 +23,8 @@ class Route[R: OpenRequest]:
     path: str
     handler: Callable[[Call[R]], Answer]
     request: type[R]
-    # Each success: its code, and the model or the media type of its body.
-    answers: dict[int, type[BaseModel] | str]
+    # Each success: its code, and the model or the media type of its body; None for one without a body.
+    answers: dict[int, type[BaseModel] | str | None]
     operation_id: str
     summary: str
     # In words for an agent's language model, which chooses an operation by this alone. Without line breaks, which

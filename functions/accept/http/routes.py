@@ -143,6 +143,19 @@ ROUTES: tuple[Route[Any], ...] = (
         problems=(401, 404, 409, 503),
     ),
     Route(
+        "DELETE",
+        "/jobs/{job_id}/data",
+        handlers.erase_job,
+        JobAddress,
+        {202: JobAction, 204: None},
+        operation_id="eraseJobData",
+        summary="Erase what a finished job holds",
+        description="Erases a finished job's input, prompt, result and callback at once and for good; that the job "
+        "existed stays known. 204 means that nothing is left, 202 that there was more than fits into one request: send "
+        "it again. Asking twice does no harm. It is refused (409) while the job runs or its callback is under way.",
+        problems=(401, 404, 409, 503),
+    ),
+    Route(
         "POST",
         "/jobs/{job_id}/retry",
         handlers.retry_job,

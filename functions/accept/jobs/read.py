@@ -4,16 +4,17 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress
-from functions.accept.jobs.lookup import known_job
+from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress, Wait
+from functions.accept.jobs.lookup import find_job
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import JobRequest, JobStore, PayloadInfo
+from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME
 
@@ -55,7 +56,9 @@ class JobReader:
 
     def read(self, job_id: str, owner: str) -> Job:
         """Read an owner's job; raises NotFoundError for one that this stack does not know as theirs."""
-        request = known_job(job_id, owner, self.jobs)
+        request = find_job(job_id, owner, self.jobs)
+        if isinstance(request, Erasure):
+            return _erased(request)
         info = self.jobs.find_payload_info(job_id)
         delivery = self.jobs.get_delivery(job_id)
         job: dict[str, Any] = {
@@ -63,9 +66,7 @@ class JobReader:
             "operation": request.operation,
             "created_at": request.created_at,
             "retry_of": request.retry_of,
-            "delivery": DeliveryState(
-                status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
-            ),
+            "delivery": _told(delivery),
         }
         return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
 
@@ -118,8 +119,12 @@ class JobReader:
             # The last word is on its way and will decide the payload.
             return {"status": "failed", "error": f"the execution ended as {state}; the callback will follow"}
         fields: dict[str, Any] = {"status": "running"}
-        if request.operation == "batch" and (progress := self._read_progress(request.job_id)):
-            fields["progress"] = progress
+        if request.operation == "batch":
+            progress = self._read_progress(request.job_id)
+            return fields | ({"progress": progress} if progress else {})
+        waiting = self.jobs.find_waiting(request.job_id)
+        if waiting and waiting.until > datetime.now(UTC):
+            fields["waiting"] = Wait(since=waiting.since)
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:
@@ -156,3 +161,18 @@ class JobReader:
             running=counts["running"],
             pending=counts["pending"],
         )
+
+
+def _erased(erasure: Erasure) -> Job:
+    return Job(
+        job_id=erasure.job_id,
+        operation=erasure.operation,
+        status="erased",
+        created_at=erasure.created_at,
+        delivery=_told(erasure.delivery),
+        erased_at=erasure.erased_at,
+    )
+
+
+def _told(delivery: Delivery) -> DeliveryState:
+    return DeliveryState(status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error)

@@ -15,7 +15,7 @@ from openai.types import ImagesResponse, ModerationCreateResponse, ModerationMul
 from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
 from functions.process_image.pictures import Picture, check, prepare
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -30,36 +30,58 @@ class BillingLimitError(Exception):
 
 
 class RateLimitedError(Exception):
-    """OpenAI answered 429 and asks to wait `seconds`; the message is the SDK's."""
+    """OpenAI answered 429 and asks to wait `seconds`, 0 where it does not say; the message is the SDK's."""
 
-    def __init__(self, message: str, seconds: int) -> None:
+    def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
 
 
 @dataclass(frozen=True)
 class Edit:
-    """An edited image: who made it, how long OpenAI took for it and the tokens it charged, 0 where it did not say."""
+    """An edited image, and who made it."""
 
     body: bytes
     media_type: str
     engine: Literal["openai", "local_fallback"]
-    openai_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer 200 of OpenAI took: its time, and the tokens it charged, 0 where it does not say."""
+
+    ms: int
     input_tokens: int = 0
     output_tokens: int = 0
 
 
+type OnUsage = Callable[[Usage], None]
+
+
 def edit(
-    picture: Picture, prompt: str, owner: str, api_key: str, settings: ProcessImageSettings, timeout: float
+    picture: Picture,
+    prompt: str,
+    owner: str,
+    api_key: str,
+    settings: ProcessImageSettings,
+    timeout: float,
+    on_usage: OnUsage,
 ) -> Edit:
     """Have OpenAI edit a picture within `timeout` seconds, all told. It learns of the job's owner a digest alone.
 
+    `on_usage` hears of every answer 200, before it is known whether its image is any good.
+
     Raises:
         BillingLimitError, RateLimitedError: as they say.
-        OpenAIRetryableError: it failed in a way that passes, or answered without a sound image.
+        OpenAIRetryableError: it failed in a way that passes.
+        OpenAIInvalidAnswerError: it answered 200 without a sound image.
         OpenAIRejectedError: it refused for good.
     """
-    return _run(lambda client: _edit(client, picture, prompt, owner, settings), prompt, api_key, settings, timeout)
+
+    async def call(client: openai.AsyncOpenAI) -> Edit:
+        return await _edit(client, picture, prompt, owner, settings, on_usage)
+
+    return _run(call, prompt, api_key, settings, timeout)
 
 
 def flagged_categories(
@@ -111,7 +133,12 @@ def _runner() -> asyncio.Runner:
 
 
 async def _edit(
-    client: openai.AsyncOpenAI, picture: Picture, prompt: str, owner: str, settings: ProcessImageSettings
+    client: openai.AsyncOpenAI,
+    picture: Picture,
+    prompt: str,
+    owner: str,
+    settings: ProcessImageSettings,
+    on_usage: OnUsage,
 ) -> Edit:
     answer = await client.images.with_raw_response.edit(
         image=(f"image.{picture.media_type.removeprefix('image/')}", picture.body, picture.media_type),
@@ -123,7 +150,7 @@ async def _edit(
         output_format=settings.openai_image_output_format,
         safety_identifier=hashlib.sha256(owner.encode()).hexdigest(),
     )
-    return _checked(answer.http_response, answer.parse, settings)
+    return _checked(answer.http_response, answer.parse, settings, on_usage)
 
 
 async def _moderate(client: openai.AsyncOpenAI, picture: Picture, prompt: str) -> list[str]:
@@ -141,13 +168,22 @@ async def _moderate(client: openai.AsyncOpenAI, picture: Picture, prompt: str) -
         categories = result.categories.model_dump(by_alias=True)
         return [name for name, applies in categories.items() if applies] or ["no category named"]
     except (AttributeError, TypeError, ValueError):
-        raise _invalid(answer.http_response, "no moderation result in the answer") from None
+        error = _invalid(answer.http_response, "no moderation result in the answer")
+        # Unlike an edit, a moderation costs nothing: it is asked for as often as after any failure.
+        raise OpenAIRetryableError(error_message(error, prompt)) from None
 
 
-def _checked(response: httpx2.Response, parse: Callable[[], ImagesResponse], settings: ProcessImageSettings) -> Edit:
+def _checked(
+    response: httpx2.Response, parse: Callable[[], ImagesResponse], settings: ProcessImageSettings, on_usage: OnUsage
+) -> Edit:
     """Take the image out of an answer, and make sure that it is one, whole, of the format asked for."""
+    ms = round(response.elapsed.total_seconds() * 1000)
     try:
         answer = parse()
+    except (AttributeError, TypeError, ValueError):
+        raise _invalid(response, "no image in the answer") from None
+    on_usage(_usage(answer, ms))
+    try:
         body = b64decode(answer.data[0].b64_json, validate=True)  # type: ignore[index, arg-type]
     except (AttributeError, IndexError, TypeError, ValueError):
         raise _invalid(response, "no image in the answer") from None
@@ -159,9 +195,14 @@ def _checked(response: httpx2.Response, parse: Callable[[], ImagesResponse], set
         check(body, settings.max_image_pixels)
     except JobError as error:
         raise _invalid(response, f"no sound image in the answer ({error})") from error
-    usage = answer.usage
-    tokens = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
-    return Edit(body, expected, "openai", round(response.elapsed.total_seconds() * 1000), *tokens)
+    return Edit(body, expected, "openai")
+
+
+def _usage(answer: ImagesResponse, ms: int) -> Usage:
+    # The SDK does not check what it parses: another server's answer may hold anything.
+    usage = getattr(answer, "usage", None)
+    input_tokens, output_tokens = (getattr(usage, name, None) for name in ("input_tokens", "output_tokens"))
+    return Usage(ms, *(count if isinstance(count, int) else 0 for count in (input_tokens, output_tokens)))
 
 
 def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidationError:
@@ -174,8 +215,10 @@ def _translated(error: openai.OpenAIError, prompt: str, billing_limit_codes: Col
         case Verdict.FALLBACK:
             return BillingLimitError(message)
         case Verdict.WAIT:
-            return RateLimitedError(message, retry_after(error) or 1)
+            return RateLimitedError(message, retry_after(error))
         case Verdict.RETRY:
             return OpenAIRetryableError(message)
+        case Verdict.ASK_ONCE_MORE:
+            return OpenAIInvalidAnswerError(message)
         case Verdict.REPORT:
             return OpenAIRejectedError(message)

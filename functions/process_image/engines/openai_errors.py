@@ -1,10 +1,11 @@
 """What each failure of OpenAI leads to: the one table."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from math import ceil
+from math import isfinite
 from time import time
 
 import openai
@@ -14,8 +15,9 @@ class Verdict(Enum):
     """What is done about a failed call."""
 
     FALLBACK = "the local fallback edits the image"
-    WAIT = "the state machine waits as long as Retry-After says, then asks again"
+    WAIT = "the image waits for its turn, not before Retry-After, then asks again"
     RETRY = "the state machine tries again by its own back-off"
+    ASK_ONCE_MORE = "the state machine asks once more: such an answer may have cost"
     REPORT = "the job or image fails with OpenAI's message"
 
 
@@ -39,7 +41,7 @@ _TABLE = [
     _Row(openai.InternalServerError, Verdict.RETRY),
     _Row(openai.ConflictError, Verdict.RETRY),
     _Row(openai.APIStatusError, Verdict.RETRY, frozenset({"408"})),
-    _Row(openai.APIResponseValidationError, Verdict.RETRY),
+    _Row(openai.APIResponseValidationError, Verdict.ASK_ONCE_MORE),
     _Row(openai.BadRequestError, Verdict.REPORT),
     _Row(openai.AuthenticationError, Verdict.REPORT),
     _Row(openai.PermissionDeniedError, Verdict.REPORT),
@@ -49,42 +51,49 @@ _TABLE = [
 ]
 _BILLING_LIMIT_MESSAGE = "billing hard limit has been reached"
 _MAX_MESSAGE_CHARACTERS = 1000
+# What tells of the account: an organisation, a project, the key as OpenAI masks it. And what is said in its place.
+_ACCOUNT = [
+    (re.compile(r"\b(?:in |for )?(?:organi[sz]ation |project )?(?:org|proj)[-_]\w+", re.IGNORECASE), "(the account)"),
+    (re.compile(r"\bsk-[\w*.-]*[\w*]"), "(the key)"),
+]
 # A shorter prompt may well be part of the error's own message.
 _MIN_QUOTED = 12
 
 
 def verdict_on(error: openai.OpenAIError, billing_limit_codes: Collection[str]) -> Verdict:
-    """Look an error of the SDK up in the table; a rate limit that names no time to wait is a RETRY."""
+    """Look an error of the SDK up in the table."""
     if _is_billing_limit(error, billing_limit_codes):
         return Verdict.FALLBACK
     marks = _marks(error)
-    row = next(row for row in _TABLE if isinstance(error, row.error) and (row.marks is None or row.marks & marks))
-    if row.verdict is Verdict.WAIT and retry_after(error) is None:
-        return Verdict.RETRY
-    return row.verdict
+    return next(
+        row.verdict for row in _TABLE if isinstance(error, row.error) and (row.marks is None or row.marks & marks)
+    )
 
 
-def retry_after(error: openai.OpenAIError) -> int | None:
-    """Read how many seconds, at least 1, OpenAI asks to wait; None when it does not say (RFC 9110, 10.2.3)."""
+def retry_after(error: openai.OpenAIError) -> float:
+    """Read how many seconds OpenAI asks to wait (RFC 9110, 10.2.3); 0 when it does not say, or not in a valid form."""
     if not isinstance(error, openai.APIStatusError):
-        return None
+        return 0.0
     headers = error.response.headers
     try:
         if milliseconds := headers.get("retry-after-ms"):  # OpenAI's own, finer than the standard one
-            return max(1, ceil(float(milliseconds) / 1000))
-        value = headers.get("retry-after", "")
-        seconds = float(value) if value[:1].isdigit() else parsedate_to_datetime(value).timestamp() - time()
-        return max(1, ceil(seconds))
+            seconds = float(milliseconds) / 1000
+        else:
+            value = headers.get("retry-after", "")
+            seconds = float(value) if value[:1].isdigit() else parsedate_to_datetime(value).timestamp() - time()
     except (ValueError, OverflowError):
-        return None
+        return 0.0
+    return max(0.0, seconds) if isfinite(seconds) else 0.0
 
 
 def error_message(error: openai.OpenAIError, prompt: str) -> str:
-    """Name an error of the SDK and repeat its message, in one short line and without the prompt if it quotes that.
+    """Name an error of the SDK and repeat its message, in one short line, without the owner's account and the prompt.
 
     Lambda logs what a function raises, and a prompt is never logged.
     """
     message = str(error)
+    for pattern, said in _ACCOUNT:
+        message = pattern.sub(said, message)
     if len(prompt) >= _MIN_QUOTED:
         for quoted in (prompt, repr(prompt)[1:-1]):
             message = message.replace(quoted, "(the prompt)")

@@ -24,7 +24,7 @@ class ConfigurationError(PermanentError):
 
 
 class SecretsUnavailableError(RetryableError):
-    """The stack's secret could not be read."""
+    """A secret of the stack could not be read."""
 
 
 class OpenAIRetryableError(RetryableError):
@@ -33,6 +33,14 @@ class OpenAIRetryableError(RetryableError):
 
 class OpenAIRejectedError(PermanentError):
     """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its message}`."""
+
+
+class OpenAIInvalidAnswerError(RetryableError):
+    """OpenAI answered 200 without a sound image, which may cost all the same. Message: as OpenAIRetryableError's."""
+
+
+class EditNotFoundError(PermanentError):
+    """No attempt at the image kept an edit."""
 
 
 class ContentFlaggedError(PermanentError):
@@ -80,7 +88,7 @@ class CallbackRefusedError(PermanentError):
 
 
 # Errors whose message already begins with the name of the SDK error that they stand for.
-_NAMED_IN_MESSAGE = {OpenAIRetryableError.__name__, OpenAIRejectedError.__name__}
+_NAMED_IN_MESSAGE = {error.__name__ for error in (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswerError)}
 
 
 def failure_text(error: str, cause: str) -> str:

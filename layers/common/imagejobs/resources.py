@@ -4,12 +4,14 @@ Each function's `app.py` has `resources()`, which makes one for the life of the 
 The SDK takes half a second to import: that is spent when a client is made, not when a module is imported.
 """
 
+from base64 import b64encode
 from functools import cached_property
+from hashlib import md5
 from typing import TYPE_CHECKING, Any, Literal
 
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
-from imagejobs.secrets import Secrets, read_secrets
+from imagejobs.secrets import CosSecrets, Secrets, read_secrets
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 
@@ -54,7 +56,7 @@ class Clients:
 
     @cached_property
     def secrets(self) -> "SecretsProvider":
-        """For the stack's secret, with a cache of its own."""
+        """For the stack's secrets, with a cache of its own."""
         import boto3
         from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
@@ -74,6 +76,7 @@ class Clients:
                 aws_secret_access_key=secret_access_key,
                 config=_storage_config("path"),
             )
+            client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
             self._cos = access, client
         return self._cos[1]
 
@@ -85,10 +88,9 @@ class Resources[S: StorageSettings]:
         self.settings = settings
         self.clients = clients or Clients()
 
-    @property
-    def secrets(self) -> Secrets:
-        """The stack's secret, at most `secrets.MAX_AGE_SECONDS` old; raises SecretsUnavailableError."""
-        return read_secrets(self.clients.secrets, self.settings.secret_arn)
+    def owner_secrets[M: Secrets](self, model: type[M]) -> M:
+        """What the owner filled in, at most `secrets.MAX_AGE_SECONDS` old; raises the errors of `read_secrets`."""
+        return read_secrets(self.clients.secrets, self.settings.secret_arn, model)
 
     @cached_property
     def jobs(self) -> JobStore:
@@ -115,13 +117,18 @@ class Resources[S: StorageSettings]:
         """COS with the secret's present keys when an endpoint is set, else the account's S3."""
         if not self.settings.cos_endpoint:
             return self.clients.s3
-        secrets = self.secrets
+        secrets = self.owner_secrets(CosSecrets)
         return self.clients.cos(
             self.settings.cos_endpoint,
             self.settings.cos_region,
             secrets.cos_access_key_id.get_secret_value(),
             secrets.cos_secret_access_key.get_secret_value(),
         )
+
+
+def _add_md5(params: dict[str, Any], **_: Any) -> None:
+    """Add the header that COS asks for with DeleteObjects, in whose place the SDK sends S3's newer checksums."""
+    params["headers"]["Content-MD5"] = b64encode(md5(params["body"], usedforsecurity=False).digest()).decode()
 
 
 def _storage_config(addressing_style: Literal["path", "virtual"]) -> "Config":

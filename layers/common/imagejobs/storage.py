@@ -10,8 +10,18 @@ from imagejobs.errors import JobError, StorageRejectedError, StorageUnavailableE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-_TRANSIENT_CODES = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
+_TRANSIENT_CODES = {
+    "SlowDown",
+    "Throttling",
+    "RequestTimeout",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "InternalError",
+}
+# Amazon S3 API reference, "DeleteObjects".
+MAX_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -40,10 +50,10 @@ class Bucket:
             size = answer["ContentLength"]
             if max_bytes is not None and size > max_bytes:
                 answer["Body"].close()
-                raise StorageRejectedError(f"{key} has {size:,} bytes; the limit is {max_bytes:,}")
+                raise StorageRejectedError(f"the object has {size:,} bytes; the limit is {max_bytes:,}")
             return _stored(key, answer, answer["Body"].read())
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
 
     def find_with_body(self, key: str) -> StoredObject | None:
         """Read an object; None when it does not exist.
@@ -57,9 +67,9 @@ class Bucket:
         except ClientError as error:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 return None
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
         except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
 
     def find(self, key: str) -> StoredObject | None:
         """Look an object up without its body; None when it does not exist."""
@@ -69,9 +79,9 @@ class Bucket:
             # HEAD has no body, so S3 tells a missing key by the status alone.
             if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
                 return None
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
         except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
 
     def put(
         self,
@@ -95,9 +105,9 @@ class Bucket:
         except ClientError as error:
             if condition and _status(error) == 412:
                 return False
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
         except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
         return True
 
     def require(self) -> None:
@@ -108,16 +118,28 @@ class Bucket:
             if _status(error) == 404:  # the answer to a HEAD has no body to say more
                 raise StorageRejectedError(f"NoSuchBucket: the bucket {self.name!r} does not exist") from error
             if _status(error) != 403:  # keys may write into a bucket that they may not look at
-                raise self._translated(error, "") from error
+                raise self._translated(error) from error
         except BotoCoreError as error:
-            raise self._translated(error, "") from error
+            raise self._translated(error) from error
 
-    def delete(self, key: str) -> None:
-        """Delete an object, whether it is there or not."""
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within the bucket, with its content type."""
         try:
-            self.client.delete_object(Bucket=self.name, Key=key)
+            self.client.copy_object(Bucket=self.name, Key=target, CopySource={"Bucket": self.name, "Key": source})
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
+
+    def delete_all(self, keys: list[str]) -> None:
+        """Delete up to MAX_DELETED_AT_ONCE objects, whether they are there or not."""
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        try:
+            answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error) from error
+        for refused in answer.get("Errors", []):
+            code = refused.get("Code", "")
+            text = f"{code}: {refused.get('Message', '')} (bucket {self.name!r})"
+            raise (StorageUnavailableError if code in _TRANSIENT_CODES else StorageRejectedError)(text)
 
     def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time."""
@@ -126,14 +148,14 @@ class Bucket:
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["Size"]
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, prefix) from error
+            raise self._translated(error) from error
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line, without holding the whole of it."""
         try:
             yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines()
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
 
     def presigned_url(self, key: str, expires_in: int) -> str:
         """Make a GET URL that holds for `expires_in` seconds."""
@@ -141,12 +163,13 @@ class Bucket:
         try:
             return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error) from error
 
-    def _translated(self, error: ClientError | BotoCoreError, key: str) -> JobError:
-        where = f"bucket {self.name!r}, key {key!r}"
+    def _translated(self, error: ClientError | BotoCoreError) -> JobError:
+        """The error without the object's key, which may be a person's file name: Lambda logs what a function raises."""
+        where = f"bucket {self.name!r}"
         if not isinstance(error, ClientError):
-            return StorageUnavailableError(f"the object storage could not be reached ({where}): {error}")
+            return StorageUnavailableError(f"the object storage could not be reached ({where}): {type(error).__name__}")
         code, status = error.response["Error"].get("Code", ""), _status(error)
         text = f"{code}: {error.response['Error'].get('Message', '')} ({where})"
         if status >= 500 or status == 429 or code in _TRANSIENT_CODES:

@@ -5,7 +5,7 @@ Everything a state needs beyond these few fields lies in the jobs bucket under t
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 # The per-image report of a batch, under the prefix of its results.
 REPORT_NAME = "report.jsonl"
@@ -14,7 +14,7 @@ type Operation = Literal["base64", "url", "batch"]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class CaughtError(_Message):
@@ -24,26 +24,38 @@ class CaughtError(_Message):
     cause: Annotated[str, Field(alias="Cause")] = ""
 
 
+class Waited(_Message):
+    """What an image went through until its last wait for OpenAI's rate limit; the state machine only carries it."""
+
+    # How many attempts there were, and how many of them OpenAI's rate limit refused.
+    attempts: Annotated[int, Field(ge=0)] = 0
+    rate_limited: Annotated[int, Field(ge=0)] = 0
+    # Its place among the images that wait (`process_image.pacing`); 0 for none.
+    ticket: Annotated[int, Field(ge=0)] = 0
+    since: AwareDatetime | None = None
+
+
 class _Attempt(_Message):
     # How many times the state machine's Retry tried this image before, since the last wait.
     retries: Annotated[int, Field(ge=0)] = 0
-    # How many attempts there were until the last wait for OpenAI's rate limit.
-    earlier_attempts: Annotated[int, Field(ge=0)] = 0
+    waited: Waited = Waited()
 
     @property
     def attempt(self) -> int:
         """Which attempt at the image this is, from 1."""
-        return self.earlier_attempts + self.retries + 1
+        return self.waited.attempts + self.retries + 1
 
 
 class EditRequest(_Attempt):
-    """Input of `process_image`: one image of one job. `key` names an object of the input bucket (batch only)."""
+    """Input of `process_image`: one image of one job. `key` names an object of the input bucket (batch only).
+
+    With `collect_only` nobody is asked for an edit: the one that an earlier attempt kept is found, or there is none.
+    """
 
     job_id: str
     operation: Operation
     key: str | None = None
-    # How many times it was asked again after a wait, as OpenAI's Retry-After said.
-    rate_limited: Annotated[int, Field(ge=0)] = 0
+    collect_only: bool = False
 
 
 class EditedImage(_Message):
@@ -62,13 +74,14 @@ class EditedImage(_Message):
     note: str | None = None
 
 
-class RateLimited(_Message):
-    """Output of `process_image` when OpenAI answered 429 with Retry-After: the state machine waits, then asks again."""
+class RateLimited(Waited):
+    """Output of `process_image` while an image waits for OpenAI's rate limit: the state machine waits, then asks again.
+
+    `wait_seconds` is whole, as a Wait state takes it (Step Functions Developer Guide, "Wait").
+    """
 
     status: Literal["rate_limited"] = "rate_limited"
-    wait_seconds: Annotated[int, Field(ge=1)]
-    rate_limited: Annotated[int, Field(ge=1)]
-    attempts: Annotated[int, Field(ge=1)]
+    wait_seconds: Annotated[int, Field(ge=0)]
 
 
 class ImageFailure(_Attempt):

@@ -1,14 +1,14 @@
 """Reading, cancelling, redelivering and feeding jobs."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from botocore.stub import Stubber
 
 from functions.accept.jobs.steer import redeliver
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobStore
+from imagejobs.job_store import Delivery, JobStore, Waiting
 from tests.integration.accept.conftest import Api
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -28,6 +28,17 @@ class TestRead:
             "delivery": {"status": "pending", "attempts": 0},
         }
         assert answered.headers["Retry-After"] == "2"
+
+    def test_a_single_image_that_waits_says_so_until_its_turn(self, api: Api, job_id: str, store: JobStore) -> None:
+        now, since = datetime.now(UTC), datetime(2026, 11, 25, 12, 30, tzinfo=UTC)
+        store.put_waiting(job_id, Waiting(since=since, until=now + timedelta(minutes=1)))
+
+        job = api("GET", f"/jobs/{job_id}").body
+
+        assert job["status"] == "running"
+        assert job["waiting"] == {"reason": "waiting for OpenAI's rate limit", "since": "2026-11-25T12:30:00Z"}
+        store.put_waiting(job_id, Waiting(since=since, until=now - timedelta(seconds=1)))
+        assert "waiting" not in api("GET", f"/jobs/{job_id}").body
 
     def test_recorded_but_not_started_is_queued(self, api: Api, job_id: str, store: JobStore) -> None:
         other = store.get_request(job_id).model_copy(update={"job_id": UNKNOWN})

@@ -93,7 +93,7 @@ def edited(key: str, engine: str = "openai") -> dict[str, Any]:
 def failed(key: str) -> dict[str, Any]:
     """As the state ImageFailed ends a child."""
     caught = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
-    cause = {"cause": json.dumps(caught), "retries": 1, "earlier_attempts": 2}
+    cause = {"cause": json.dumps(caught), "retries": 1, "waited": {"attempts": 2}}
     return child(key, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
 
 

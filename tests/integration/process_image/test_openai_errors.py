@@ -7,13 +7,13 @@ from email.utils import formatdate
 import pytest
 
 from functions.process_image.edit import Engine
-from functions.process_image.engines.openai import Edit
+from functions.process_image.engines.openai import Edit, RateLimitedError
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.errors import JobError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, refused
-from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
+from tests.integration.process_image.conftest import EDITED
 from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE
 
@@ -30,8 +30,6 @@ FALLBACK = {
 RETRY = {
     "408": (refused(408), "APIStatusError"),
     "409": (refused(409), "ConflictError"),
-    "429 without a time to wait": (refused(429, "rate_limit_exceeded", "requests"), "RateLimitError"),
-    "429 with a time that cannot be read": (refused(429, Retry_After="soon"), "RateLimitError"),
     "500": (refused(500, message="The server had an error"), "InternalServerError"),
     "502 as a page": (Answer(502, b"<html>Bad Gateway</html>", content_type="text/html"), "InternalServerError"),
     "503": (refused(503), "InternalServerError"),
@@ -39,15 +37,19 @@ RETRY = {
     "no answer in time": (Answer(body={}, delay=PATIENCE), "APITimeoutError: Request timed out."),
     "an answer that drips without end": (Answer(connection="drip"), "APITimeoutError: Request timed out."),
     "a connection that breaks": (Answer(connection="drop"), "APIConnectionError: Connection error."),
-    "no image": (Answer(body={"created": 1, "data": []}), "APIResponseValidationError"),
-    "no data": (Answer(body={"created": 1}), "APIResponseValidationError"),
-    "no base64": (Answer(body={"created": 1, "data": [{"b64_json": "*"}]}), "APIResponseValidationError"),
-    "no JSON": (Answer(body=b"{"), "APIResponseValidationError"),
-    "a page": (Answer(body=b"<html>", content_type="text/html"), "APIResponseValidationError"),
-    "an empty answer": (Answer(body=b""), "APIResponseValidationError"),
-    "JSON of another kind": (Answer(body=[1, 2]), "APIResponseValidationError"),
-    "no picture": (edited(b"no picture at all"), "APIResponseValidationError"),
-    "half a picture": (edited(picture()[:100]), "APIResponseValidationError"),
+}
+
+# Each may have cost.
+INVALID = {
+    "no image": Answer(body={"created": 1, "data": []}),
+    "no data": Answer(body={"created": 1}),
+    "no base64": Answer(body={"created": 1, "data": [{"b64_json": "*"}]}),
+    "no JSON": Answer(body=b"{"),
+    "a page": Answer(body=b"<html>", content_type="text/html"),
+    "an empty answer": Answer(body=b""),
+    "JSON of another kind": Answer(body=[1, 2]),
+    "no picture": edited(b"no picture at all"),
+    "half a picture": edited(picture()[:100]),
 }
 
 REPORT = {
@@ -79,8 +81,12 @@ def ask(openai: OpenAIStandIn, answer: Answer, **settings: object) -> Edit:
     seconds = 1 if answer.delay or answer.connection == "drip" else PATIENCE
     changes = {"openai_base_url": openai.base_url, "openai_timeout_seconds": seconds} | settings
     configured = SETTINGS.model_copy(update=changes)
-    engine = Engine(configured, "sk-test", deadline=time.monotonic() + 2 * PATIENCE)
-    return engine.edit(Picture(picture(), "image/png"), "make the sky purple", may_fall_back=True)
+    return engine(configured).edit(Picture(picture(), "image/png"), "make the sky purple", may_fall_back=True)
+
+
+def engine(settings: ProcessImageSettings, seconds: float = 2 * PATIENCE) -> Engine:
+    """The engine, with so many seconds left."""
+    return Engine(settings, "sk-test", time.monotonic() + seconds, on_usage=lambda _: None)
 
 
 @pytest.mark.parametrize("answer", FALLBACK.values(), ids=FALLBACK)
@@ -91,6 +97,11 @@ def test_the_billing_limit_alone_leads_to_the_fallback(openai: OpenAIStandIn, an
 @pytest.mark.parametrize(("answer", "message"), RETRY.values(), ids=RETRY)
 def test_what_passes_is_tried_again_by_the_state_machine(openai: OpenAIStandIn, answer: Answer, message: str) -> None:
     assert_fails(openai, answer, OpenAIRetryableError, message)
+
+
+@pytest.mark.parametrize("answer", INVALID.values(), ids=INVALID)
+def test_an_answer_without_a_sound_image_is_told_from_a_failure(openai: OpenAIStandIn, answer: Answer) -> None:
+    assert_fails(openai, answer, OpenAIInvalidAnswerError, "APIResponseValidationError")
 
 
 @pytest.mark.parametrize(("answer", "message"), REPORT.values(), ids=REPORT)
@@ -112,10 +123,9 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = SETTINGS.model_copy(update={"openai_base_url": f"http://127.0.0.1:{port}/v1"})
-    engine = Engine(settings, "k", time.monotonic() + PATIENCE)
 
     with pytest.raises(OpenAIRetryableError, match="APIConnectionError: Connection error"):
-        engine.edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+        engine(settings).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
 
 
 def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStandIn) -> None:
@@ -123,7 +133,7 @@ def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStand
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url, "openai_timeout_seconds": 240})
 
     with pytest.raises(OpenAIRetryableError, match="Request timed out"):
-        Engine(settings, "k", time.monotonic() + 0.5).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+        engine(settings, 0.5).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
 
 
 def test_a_call_works_after_one_that_was_broken_off(openai: OpenAIStandIn) -> None:
@@ -150,46 +160,49 @@ def test_long_words_are_cut(openai: OpenAIStandIn) -> None:
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
-        ({"Retry_After": "7"}, {7}),
-        ({"Retry_After": "0"}, {1}),
-        ({"Retry_After": "2.2"}, {3}),
-        ({"retry_after_ms": "1500"}, {2}),
-        ({"Retry_After": formatdate(time.time() + 86_400, usegmt=True)}, set(range(80_000, 86_401))),
-        ({"Retry_After": formatdate(0, usegmt=True)}, {1}),
+        ({"Retry_After": "7"}, 7),
+        ({"Retry_After": "2.5"}, 2.5),
+        ({"retry_after_ms": "1500", "Retry_After": "2"}, 1.5),
+        ({"Retry_After": formatdate(time.time() + 86_400, usegmt=True)}, 86_400),
+        ({"Retry_After": formatdate(0, usegmt=True)}, 0),
+        ({"Retry_After": "0"}, 0),
+        ({"Retry_After": "soon"}, 0),
+        ({"Retry_After": "9" * 400}, 0),
+        ({"retry_after_ms": "nan"}, 0),
+        ({}, 0),
     ],
+    ids=str,
 )
-def test_a_rate_limit_is_waited_out(
-    accept: Accept, configure: Configure, openai: OpenAIStandIn, headers: dict[str, str], seconds: set[int]
+def test_a_rate_limit_names_the_time_to_wait_or_none(
+    openai: OpenAIStandIn, headers: dict[str, str], seconds: float
 ) -> None:
-    configure(OPENAI_MAX_RATE_LIMIT_WAIT_SECONDS="90000")
-    openai.will_answer(refused(429, "rate_limit_exceeded", "requests", **headers), edited(EDITED))
-    accept("base64", picture())
+    with pytest.raises(RateLimitedError, match=r"RateLimitError: .*too fast") as raised:
+        ask(openai, refused(429, "rate_limit_exceeded", "requests", "too fast", **headers))
 
-    waiting = invoke("base64", rate_limited=2, earlier_attempts=3, retries=1)
-
-    assert waiting.pop("wait_seconds") in seconds
-    assert waiting == {"status": "rate_limited", "rate_limited": 3, "attempts": 5}
-    assert invoke("base64", rate_limited=3, earlier_attempts=5)["attempts"] == 6
-
-
-def test_a_rate_limit_that_never_ends_is_reported(accept: Accept, configure: Configure, openai: OpenAIStandIn) -> None:
-    configure(OPENAI_MAX_RATE_LIMIT_WAITS="3", OPENAI_MAX_RATE_LIMIT_WAIT_SECONDS="60")
-    accept("base64", picture())
-
-    openai.will_answer(refused(429, message="Rate limit reached", Retry_After="60"))
-    assert invoke("base64", rate_limited=2)["rate_limited"] == 3
-    with pytest.raises(OpenAIRejectedError, match=r"RateLimitError: .*Rate limit reached"):
-        invoke("base64", rate_limited=3)
-    openai.will_answer(refused(429, message="Rate limit reached", Retry_After="61"))
-    with pytest.raises(OpenAIRejectedError, match=r"RateLimitError: .*Rate limit reached"):
-        invoke("base64")
+    assert raised.value.seconds == pytest.approx(seconds, abs=600 if seconds > 600 else 0.001)
 
 
 @pytest.mark.parametrize("prompt", ["make the sky purple", 'write "été" on it\nin green'])
 def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIStandIn, prompt: str) -> None:
     openai.will_answer(refused(400, "moderation_blocked", message=f"Refused: {prompt} is not allowed"))
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
-    engine = Engine(settings, "k", time.monotonic() + PATIENCE)
 
     with pytest.raises(OpenAIRejectedError, match=r"Refused: \(the prompt\) is not allowed"):
-        engine.edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)
+        engine(settings).edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)
+
+
+def test_the_account_behind_the_key_is_told_to_nobody(openai: OpenAIStandIn) -> None:
+    message = (
+        "Limit reached for gpt-image in organization org-aB3dEf9 on images per min, project `proj_9Zz`. "
+        "Incorrect API key provided: sk-proj-ab*******xyz. Include the request ID req_123"
+    )
+    openai.will_answer(refused(400, "moderation_blocked", message=message))
+    settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
+
+    with pytest.raises(OpenAIRejectedError) as told:
+        engine(settings).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+
+    for hidden in ("org-", "aB3dEf9", "proj", "9Zz", "sk-", "xyz"):
+        assert hidden not in str(told.value)
+    assert "req_123" in str(told.value)
+    assert "Limit reached for gpt-image" in str(told.value)

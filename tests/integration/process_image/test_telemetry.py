@@ -3,14 +3,16 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
 
 from functions.process_image.telemetry import logger
-from imagejobs.errors import OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import refused
+from standins.openai_answers import USAGE, edited, refused
 from tests.integration.process_image.conftest import Accept, invoke
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
@@ -85,13 +87,40 @@ def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     with pytest.raises(OpenAIRetryableError):
         invoke("base64")
     log, metrics = lines()
-    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError")
+    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError, InternalServerError")
     assert counted(metrics) == {"Retries": 0, "AttemptsFailed": 1}
 
     openai.will_answer(refused(400, "moderation_blocked", message=f"not allowed: {PROMPT}"))
     with pytest.raises(OpenAIRejectedError):
         invoke("base64", retries=1)
     assert counted(lines()[1]) == {"Retries": 1, "ImagesFailed": 1}
+
+
+def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
+    accept("base64", picture())
+    paid = {"InputTokens": USAGE["input_tokens"], "OutputTokens": USAGE["output_tokens"]}
+
+    openai.will_answer(edited(picture()[:100]))
+    with pytest.raises(OpenAIInvalidAnswerError):
+        invoke("base64")
+    counts = counted(lines()[1])
+    assert counts.pop("OpenAILatency") >= 0
+    assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, **paid}
+
+    openai.will_answer(edited(picture(file_format="JPEG")))
+    with pytest.raises(OpenAIRejectedError, match="asked for image/png"):
+        invoke("base64", retries=1)
+    assert counted(lines()[1]).items() >= {"Retries": 1, "ImagesFailed": 1, **paid}.items()
+
+
+def test_an_answer_that_says_nothing_of_tokens(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
+    accept("base64", picture())
+    answer = edited(picture())
+    openai.will_answer(replace(answer, body=answer.body | {"usage": {"input_tokens": "many"}}))
+
+    invoke("base64")
+
+    assert counted(lines()[1]).items() >= {"ImagesProcessed": 1, "InputTokens": 0, "OutputTokens": 0}.items()
 
 
 def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
@@ -101,5 +130,29 @@ def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> No
     invoke("base64")
 
     log, metrics = lines()
-    assert log["wait_seconds"] == 9
+    assert log["wait_seconds"] in (7, 8)
     assert counted(metrics) == {"Retries": 0, "RateLimits": 1}
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_no_object_key_is_logged_but_for_debugging(
+    accept: Accept, openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    logged = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", logged)
+    before = logger.log_level
+    logger.setLevel(level)
+    try:
+        boto3.client("s3").put_object(Bucket="input", Key="anna.png", Body=picture())
+        accept("batch")
+        invoke("batch", key="anna.png")
+        openai.will_answer(refused(400, "moderation_blocked"))
+        boto3.client("s3").put_object(Bucket="input", Key="anna/2.png", Body=picture())
+        with pytest.raises(OpenAIRejectedError):
+            invoke("batch", key="anna/2.png")
+    finally:
+        logger.setLevel(before)
+
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert ("anna" in logged.getvalue()) == (level == "DEBUG")
+    assert lines[-1]["error"] == "OpenAIRejectedError, BadRequestError moderation_blocked"

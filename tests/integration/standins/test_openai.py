@@ -201,6 +201,17 @@ def test_twenty_edits_are_made_side_by_side(openai: OpenAIStandIn) -> None:
     assert sum(start < min(ends) for start in starts) > 5
 
 
+def test_a_rate_limit_lets_one_image_through_at_a_time(openai: OpenAIStandIn) -> None:
+    httpx2.put(f"{openai.base_url.removesuffix('/v1')}/_control/images-per-minute", content="20").raise_for_status()
+
+    assert edit(openai).data
+    with pytest.raises(RateLimitError) as limited:
+        edit(openai)
+    assert limited.value.response.headers["Retry-After"] in ("1", "2", "3")
+    openai.reset()
+    assert edit(openai).data
+
+
 def test_every_model_is_known(openai: OpenAIStandIn) -> None:
     client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0)
 

@@ -230,6 +230,7 @@ def test_every_route_is_documented() -> None:
         ("post", "/uploads"),
         ("get", "/jobs/{job_id}"),
         ("delete", "/jobs/{job_id}"),
+        ("delete", "/jobs/{job_id}/data"),
         ("post", "/jobs/{job_id}/redeliver"),
         ("post", "/jobs/{job_id}/retry"),
         ("get", "/health/deep"),

@@ -14,5 +14,5 @@ EVENTS = sorted((Path(__file__).parents[3] / "events" / "process_image").glob("*
 def test_an_event_is_a_request(path: Path) -> None:
     event = json.loads(path.read_text())
 
-    assert event == EditRequest.model_validate(event).model_dump(exclude_none=True)
+    assert event == EditRequest.model_validate(event).model_dump(mode="json", exclude_unset=True)
     assert (event["operation"] == "batch") == ("key" in event)

@@ -76,11 +76,38 @@ def test_a_throttled_account_is_waited_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("EditImage", "EditOneImage"), ("ListImages", "SummarizeBatch")], ids=["edits", "fan-out"]
+    ("one", "other"),
+    [("EditImage", "EditOneImage"), ("CollectEdit", "CollectOneEdit"), ("ListImages", "SummarizeBatch")],
+    ids=["edits", "collections", "fan-out"],
 )
 def test_tasks_of_one_function_are_tried_again_alike(one: str, other: str) -> None:
     assert TASKS[one]["Retry"] == TASKS[other]["Retry"]
     assert TASKS[one]["TimeoutSeconds"] == TASKS[other]["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize(("edit", "collect"), [("EditImage", "CollectEdit"), ("EditOneImage", "CollectOneEdit")])
+def test_an_edit_is_looked_for_once_more_where_the_last_attempt_may_not_have_looked(edit: str, collect: str) -> None:
+    retried = {error for retrier in TASKS[edit]["Retry"] for error in retrier["ErrorEquals"]}
+    # These are raised after a look that found nothing.
+    looked = {"OpenAIRetryableError", "OpenAIInvalidAnswerError", "SourceUnavailableError"}
+    first = TASKS[edit]["Catch"][0]
+
+    assert set(first["ErrorEquals"]) == retried - looked
+    assert first["Next"] == collect
+    assert TASKS[collect]["Parameters"]["Payload"]["collect_only"] is True
+    # The job fails with what its last attempt failed with, not with what the look did.
+    assert TASKS[collect]["Catch"] == [
+        {"ErrorEquals": ["States.ALL"], "ResultPath": None, "Next": TASKS[edit]["Catch"][-1]["Next"]}
+    ]
+
+
+@pytest.mark.parametrize(("retries", "further"), [(0, 0), (1, 1), (20, 1)])
+def test_an_answer_without_a_sound_image_is_asked_for_once_more_at_most(retries: int, further: int) -> None:
+    for retrier in definition(EditMaxRetries=retries)["States"]["EditImage"]["Retry"]:
+        if "OpenAIInvalidAnswerError" in retrier["ErrorEquals"]:
+            assert retrier["MaxAttempts"] == further
+            return
+    pytest.fail("nothing is said about it")
 
 
 def test_every_count_of_retries_stands_in_the_template() -> None:
@@ -143,7 +170,7 @@ def test_only_ids_keys_and_counts_travel_through_the_states() -> None:
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
     allowed = {"action", "error", "job_id", "key", "manifest_key", "operation", "outcome", "results"}
-    assert carried == allowed | {"retries", "rate_limited", "earlier_attempts"}
+    assert carried == allowed | {"collect_only", "retries", "waited"}
 
 
 def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
