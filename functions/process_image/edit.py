@@ -85,12 +85,8 @@ def edit_image(
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
-    if places.jobs.has_payload(edit_request.job_id):
-        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
-    if earlier := _earlier(edit_request, job, places, settings):
+    if earlier := _before_asking(edit_request, job, places, settings):
         return earlier, False
-    if edit_request.collect_only:
-        raise EditNotFoundError("no attempt at this image kept an edit")
     turn = places.pacer.turn(edit_request.waited.ticket)
     if turn.at > time() + _MAX_SLEEP_SECONDS:
         return _waiting(edit_request, turn, places), False
@@ -116,6 +112,18 @@ def edit_image(
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     places.output_bucket(edit_request).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
     return edited, True
+
+
+def _before_asking(
+    edit_request: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings
+) -> EditedImage | None:
+    """Give the edit that there is already, or None where one is to be asked for; refuse where none is to be."""
+    if places.jobs.has_payload(edit_request.job_id):
+        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
+    earlier = _earlier(edit_request, job, places, settings)
+    if earlier is None and edit_request.collect_only:
+        raise EditNotFoundError("no attempt at this image kept an edit")
+    return earlier
 
 
 def _asked_in_turn(edit_request: EditRequest, picture: Picture, prompt: str, engine: Engine, turn: Turn) -> Edit:
