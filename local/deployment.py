@@ -28,14 +28,16 @@ _ARTIFACTS_BUCKET = "wxo-image-jobs-artifacts"
 _SOURCES = ("template.yaml", "statemachine", "functions", "layers")
 
 
-def client(service: str, endpoint: str) -> Any:
-    """A boto3 client of the emulated AWS."""
+def client(
+    service: str, endpoint: str, region: str = REGION, access_key: str = ACCESS_KEY, secret_key: str = SECRET_KEY
+) -> Any:
+    """A boto3 client of the emulated AWS, or of another endpoint with keys of its own."""
     return boto3.client(
         service,  # type: ignore[call-overload]
         endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
+        region_name=region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
     )
 
 
@@ -83,14 +85,8 @@ def deploy(endpoint: str, parameters: dict[str, str], project: Path = ROOT) -> d
         client("s3", endpoint).create_bucket(Bucket=_ARTIFACTS_BUCKET)
         _sam(
             project,
-            [
-                "deploy",
-                "--config-env",
-                "embedded",
-                "--no-confirm-changeset",
-                "--no-fail-on-empty-changeset",
-                "--no-progressbar",
-            ],
+            ["deploy", "--config-env", "embedded", "--no-progressbar"],
+            ["--no-confirm-changeset", "--no-fail-on-empty-changeset"],
             ["--template", str(template), "--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS_BUCKET],
             ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             ["--parameter-overrides", *[f"{name}={json.dumps(value)}" for name, value in parameters.items()]],

@@ -40,7 +40,11 @@ def record(event: dict[str, Any], jobs: JobStore, inputs: Bucket, outputs: Bucke
             prefix=FOLDER if operation == "batch" else None,
         )
     )
-    _put_images(jobs, inputs)
+    picture, note = KEYS
+    jobs.put_input(JOB_ID, photo(), "image/jpeg")
+    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
+    inputs.put(picture, photo(), "image/jpeg")
+    inputs.put(note, b"no image", "text/plain")
     _put_map_run(jobs)
     if event.get("outcome") == {}:  # a delivery tried again: the payload is decided by then
         jobs.decide(JOB_ID, Base64Callback(status="failed", job_id=JOB_ID, error="decided earlier").to_json())
@@ -62,14 +66,6 @@ def photo() -> bytes:
     buffer = BytesIO()
     Image.linear_gradient("L").convert("RGB").resize((96, 64)).save(buffer, "JPEG")
     return buffer.getvalue()
-
-
-def _put_images(jobs: JobStore, inputs: Bucket) -> None:
-    picture, note = KEYS
-    jobs.put_input(JOB_ID, photo(), "image/jpeg")
-    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
-    inputs.put(picture, photo(), "image/jpeg")
-    inputs.put(note, b"no image", "text/plain")
 
 
 def _put_map_run(jobs: JobStore) -> None:

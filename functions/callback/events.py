@@ -47,7 +47,7 @@ class SweepRequest(BaseModel):
     An event takes moments to arrive. A day outlasts an outage of the sweeper itself.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     action: Literal["sweep"]
     hours: Annotated[float, Field(gt=0)] = 24

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from functions.callback.delivery import DeliveryService
 from functions.callback.events import ExecutionEnded
@@ -18,6 +18,8 @@ MAX_EXECUTIONS = 5000
 
 class Swept(BaseModel):
     """What a sweep came to: executions looked at, last words given, and those that could not be."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     looked_at: int = 0
     missed: int = 0

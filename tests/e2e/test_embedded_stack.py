@@ -115,7 +115,7 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
         (cos_process,) = (
             process
             for process in processes.recorded(with_cos.options.state_dir / "processes.json")
-            if process.name == "cos-stand-in"
+            if process.name == "cos"
         )
         cos_process.stop()
         http.post(
@@ -129,6 +129,6 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
     finally:
         stopped = with_cos.down()
 
-    assert sorted(stopped) == ["emulator", "openai-stand-in"]
+    assert sorted(stopped) == ["aws", "openai"]
     assert with_cos.down() == []
     assert not any(processes.listening(port) for port in vars(with_cos.options.ports).values())

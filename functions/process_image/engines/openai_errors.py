@@ -53,8 +53,8 @@ _BILLING_LIMIT_MESSAGE = "billing hard limit has been reached"
 _MAX_MESSAGE_CHARACTERS = 1000
 # What tells of the account: an organisation, a project, the key as OpenAI masks it. And what is said in its place.
 _ACCOUNT = [
-    (re.compile(r"\b(?:in |for )?(?:organi[sz]ation |project )?(?:org|proj)[-_]\w+", re.IGNORECASE), "(the account)"),
     (re.compile(r"\bsk-[\w*.-]*[\w*]"), "(the key)"),
+    (re.compile(r"\b(?:in |for )?(?:organi[sz]ation |project )?(?:org|proj)[-_]\w+", re.IGNORECASE), "(the account)"),
 ]
 # A shorter prompt may well be part of the error's own message.
 _MIN_QUOTED = 12

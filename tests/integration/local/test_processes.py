@@ -1,6 +1,5 @@
 """Background processes: started, recorded, stopped, and nobody else's harmed."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from local import deployment, processes
@@ -15,7 +15,11 @@ from local.processes import StartError
 from local.stack import EmbeddedStack, Options, Ports
 
 
-def test_a_process_is_started_found_again_and_stopped(tmp_path: Path, http: httpx2.Client) -> None:
+def test_a_process_knows_nothing_of_this_shell_is_found_again_and_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, http: httpx2.Client
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     port = processes.free_port()
     started = processes.start("receiver", "standins.receiver", port, tmp_path)
     processes.record([started], tmp_path / "processes.json")
@@ -24,6 +28,7 @@ def test_a_process_is_started_found_again_and_stopped(tmp_path: Path, http: http
     assert found == started
     assert found.alive()
     assert http.post(f"http://127.0.0.1:{port}/any").status_code == 200
+    assert not psutil.Process(found.pid).environ().keys() & {"AWS_ENDPOINT_URL", "OPENAI_API_KEY"}
     found.stop()
     assert not found.alive()
     assert not processes.listening(port)
@@ -33,7 +38,7 @@ def test_a_process_is_started_found_again_and_stopped(tmp_path: Path, http: http
 def test_a_pid_that_is_another_processes_by_now_is_left_alone() -> None:
     other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True)
     try:
-        stale = processes.Process("emulator", other.pid, "long ago")
+        stale = processes.Process("emulator", other.pid, started=0)
         assert not stale.alive()
         stale.stop()
         assert other.poll() is None
@@ -58,10 +63,6 @@ def test_a_port_in_use_is_named_and_nothing_is_left_running(tmp_path: Path, part
     assert not (tmp_path / "stack.json").exists()
 
 
-def test_down_with_nothing_up_says_so(tmp_path: Path) -> None:
-    assert EmbeddedStack(Options(state_dir=tmp_path)).down() == []
-
-
 def test_a_start_that_fails_halfway_stops_what_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(endpoint: str, parameters: dict[str, str]) -> dict[str, str]:
         assert processes.listening(options.ports.aws)
@@ -75,16 +76,5 @@ def test_a_start_that_fails_halfway_stops_what_was_started(tmp_path: Path, monke
         EmbeddedStack(options).up()
 
     assert not any(processes.listening(port) for port in (options.ports.aws, options.ports.openai))
+    assert EmbeddedStack(options).down() == []
     assert not (tmp_path / "processes.json").exists()
-
-
-def test_processes_know_nothing_of_this_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    started = processes.start("receiver", "standins.receiver", processes.free_port(), tmp_path)
-    try:
-        environment = Path(f"/proc/{started.pid}/environ").read_bytes() if os.path.exists("/proc/self") else b""
-        assert b"sk-secret" not in environment
-        assert b"AWS_ENDPOINT_URL" not in environment
-    finally:
-        started.stop()

@@ -202,7 +202,7 @@ def test_the_account_behind_the_key_is_told_to_nobody(openai: OpenAIStandIn) -> 
     with pytest.raises(OpenAIRejectedError) as told:
         engine(settings).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
 
-    for hidden in ("org-", "aB3dEf9", "proj", "9Zz", "sk-", "xyz"):
+    for hidden in ("org-", "aB3dEf9", "proj-", "proj_", "9Zz", "sk-", "xyz"):
         assert hidden not in str(told.value)
     assert "req_123" in str(told.value)
     assert "Limit reached for gpt-image" in str(told.value)
