@@ -1,4 +1,4 @@
-"""What the template promises: configuration that arrives, policies that name things, buckets that are shut."""
+"""What the template promises: configuration that arrives, parameters that tell, and parts that fit each other."""
 
 import json
 import re
@@ -68,24 +68,6 @@ def test_contracts_configuration_is_a_parameter_with_its_default(name: str) -> N
     assert template()["Parameters"][name]["Default"] == CONTRACT[name]
 
 
-def test_what_is_written_once_cannot_be_written_unconditionally() -> None:
-    (statement,) = [
-        one
-        for one in RESOURCES["JobsBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-        if one["Sid"] == "WrittenOnce"
-    ]
-
-    # The condition's key is absent (Null) from a PutObject without If-None-Match, and when a multipart upload begins.
-    assert {name: statement[name] for name in ("Effect", "Principal", "Action", "Condition")} == {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:PutObject",
-        "Condition": {"Null": {"s3:if-none-match": "true"}},
-    }
-    covered = {resource["Fn::Sub"].removeprefix("${JobsBucket.Arn}/") for resource in statement["Resource"]}
-    assert covered == {"jobs/*/request.json", "jobs/*/callback.json", "idempotency/*"}
-
-
 def test_concurrency_of_edits_is_reserved_by_choice_alone() -> None:
     reserved = RESOURCES["ProcessImageFunction"]["Properties"]["ReservedConcurrentExecutions"]
 
@@ -94,15 +76,6 @@ def test_concurrency_of_edits_is_reserved_by_choice_alone() -> None:
     assert template()["Conditions"]["ReserveEdits"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "EditReservedConcurrency"}, "0"]}]
     }
-
-
-def test_nothing_of_a_job_outlives_its_records() -> None:
-    rules = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-
-    # Without a filter the rule holds for the whole bucket, so for idempotency/ as for jobs/.
-    assert [rule["ExpirationInDays"] for rule in rules if not {"Filter", "Prefix"} & set(rule)] == [
-        {"Ref": "JobsExpirationDays"}
-    ]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -172,71 +145,6 @@ def test_api_and_package_have_one_version() -> None:
     assert RESOURCES["Api"]["Properties"]["DefinitionBody"]["info"]["version"] == __version__
 
 
-def statements() -> list[tuple[str, dict[str, Any]]]:
-    """Every policy statement of the functions and the state machine."""
-    found = []
-    for name, resource in RESOURCES.items():
-        for policy in resource.get("Properties", {}).get("Policies", []) or []:
-            for chosen in policy.get("Fn::If", [None, policy])[1:]:
-                found += [(name, statement) for statement in chosen.get("Statement", [])]
-    return found
-
-
-@pytest.mark.parametrize(("owner", "statement"), statements(), ids=lambda value: str(value)[:60])
-def test_policies_name_actions_and_resources(owner: str, statement: dict[str, Any]) -> None:
-    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-
-    assert statement["Sid"]
-    assert not any("*" in action for action in actions)
-    # Log delivery and X-Ray have no resource-level permissions (Service Authorization Reference).
-    assert statement["Resource"] != "*" or statement["Sid"] in ("DeliverLogs", "Trace")
-
-
-@pytest.mark.parametrize("bucket", ["JobsBucket", "InputBucket", "OutputBucket"])
-def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
-    properties = RESOURCES[bucket]["Properties"]
-    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
-    assert "BucketEncryption" in properties
-    statement, *_ = RESOURCES[f"{bucket}Policy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Action"]) == ("Deny", "s3:*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-
-
-def rules(bucket: str) -> dict[str, Any]:
-    """The lifecycle rules of a bucket, by their ids."""
-    return {rule["Id"]: rule for rule in RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]}
-
-
-def test_a_map_run_may_write_its_results_for_as_long_as_an_execution_runs() -> None:
-    """ResultWriter's multipart uploads stay unfinished while the batch runs."""
-    rule = rules("JobsBucket")["ExpireJobs"]
-    days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
-    assert days * 86400 > template()["Parameters"]["ExecutionTimeoutSeconds"]["Default"]
-    assert days == 7
-
-
-def test_jobs_expire_after_a_configurable_number_of_days() -> None:
-    assert rules("JobsBucket")["ExpireJobs"]["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
-
-
-def test_uploads_are_gone_after_a_day() -> None:
-    rule = rules("JobsBucket")["ExpireUploads"]
-
-    assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "uploads/", 1)
-
-
-def test_outputs_expire_only_when_the_owner_says_so() -> None:
-    lifecycle = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]
-
-    assert lifecycle["Fn::If"][0] == "ExpireOutputs"
-    assert lifecycle["Fn::If"][2] == {"Ref": "AWS::NoValue"}
-    (rule,) = lifecycle["Fn::If"][1]["Rules"]
-    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "OutputExpirationDays"})
-    assert template()["Parameters"]["OutputExpirationDays"]["Default"] == 0
-    expected = {"Fn::Not": [{"Fn::Equals": [{"Ref": "OutputExpirationDays"}, 0]}]}
-    assert template()["Conditions"]["ExpireOutputs"] == expected
-
-
 @pytest.mark.parametrize("function", FUNCTIONS.values())
 def test_every_function_has_a_log_group_with_retention(function: str) -> None:
     group = RESOURCES[function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
@@ -248,59 +156,6 @@ def test_openai_is_given_less_time_than_the_function_and_the_function_less_than_
     function = RESOURCES["ProcessImageFunction"]["Properties"]["Timeout"]
     state = RESOURCES["ImageJob"]["Properties"]["DefinitionSubstitutions"]["EditTimeoutSeconds"]
     assert limit < function < state
-
-
-def test_no_secret_stands_in_template_or_environment() -> None:
-    for function in FUNCTIONS:
-        assert not {"OPENAI_API_KEY", "COS_SECRET_ACCESS_KEY", "WORKSHOP_TOKEN", "CALLBACK_SIGNING_KEY"} & set(
-            variables(function)
-        )
-
-
-def test_cloudformation_never_writes_the_owners_secret_anew() -> None:
-    """It writes what SecretString says whenever that text changes: no member may ever be added here."""
-    secret = RESOURCES["OwnerSecret"]
-
-    assert secret["Properties"] == {
-        "Description": "The owner's keys and tokens for wxo-image-jobs. "
-        "Fill in the empty members after the first deployment.",
-        "SecretString": '{"OPENAI_API_KEY": "", "COS_ACCESS_KEY_ID": "", "COS_SECRET_ACCESS_KEY": "", '
-        '"WORKSHOP_TOKEN": ""}',
-    }
-    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
-
-
-def test_cloudformation_never_makes_the_signing_key_anew() -> None:
-    """Any change within GenerateSecretString would, and every receiver would refuse the next callback."""
-    assert RESOURCES["SigningSecret"]["Properties"] == {
-        "Description": "The key by which wxo-image-jobs signs callbacks, made by the stack",
-        "GenerateSecretString": {
-            "SecretStringTemplate": "{}",
-            "GenerateStringKey": "CALLBACK_SIGNING_KEY",
-            "PasswordLength": 44,
-            "ExcludePunctuation": True,
-        },
-    }
-
-
-def test_each_function_may_read_only_the_secret_that_it_needs() -> None:
-    def readers(condition: int) -> dict[str, list[str]]:
-        """Who may read which secret, with the stack's own buckets (1) or with COS (2)."""
-        found: dict[str, list[str]] = {}
-        for name, resource in RESOURCES.items():
-            for policy in resource.get("Properties", {}).get("Policies", []) or []:
-                chosen = policy.get("Fn::If", [None, policy, policy])[condition]
-                for statement in chosen.get("Statement", []):
-                    if statement["Action"] == "secretsmanager:GetSecretValue":
-                        found.setdefault(statement["Resource"]["Ref"], []).append(name)
-        return found
-
-    editing = ["AcceptFunction", "ProcessImageFunction"]
-    assert readers(1) == {"OwnerSecret": editing, "SigningSecret": ["CallbackFunction"]}
-    assert readers(2) == {
-        "OwnerSecret": [*editing, "BatchFanoutFunction", "CallbackFunction"],
-        "SigningSecret": ["CallbackFunction"],
-    }
 
 
 def test_the_access_log_tells_who_called_which_route_and_no_address_path_or_query() -> None:
@@ -341,3 +196,10 @@ def test_eventbridge_gives_up_to_the_queue_by_its_rules_own_name() -> None:
     (allowed,) = [one for one in statements if one["Effect"] == "Allow"]
 
     assert str(allowed["Condition"]["ArnEquals"]["aws:SourceArn"]).count("LastWord") == 1
+
+
+def test_no_secret_stands_in_template_or_environment() -> None:
+    for function in FUNCTIONS:
+        assert not {"OPENAI_API_KEY", "COS_SECRET_ACCESS_KEY", "WORKSHOP_TOKEN", "CALLBACK_SIGNING_KEY"} & set(
+            variables(function)
+        )

@@ -4,6 +4,7 @@ import base64
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -25,10 +26,13 @@ class Answered:
     headers: dict[str, str]
 
 
-def event(
-    method: str, path: str, body: object | None, headers: dict[str, str], query: dict[str, str] | None = None
-) -> dict[str, Any]:
-    """A REST API's proxy event, to the fields that AWS documents; a body of bytes as of a binary media type."""
+def event(method: str, path: str, body: object | None, headers: dict[str, str]) -> dict[str, Any]:
+    """A REST API's proxy event, to the fields that AWS documents; a body of bytes as of a binary media type.
+
+    `path` may have a query.
+    """
+    path, _, asked = path.partition("?")
+    query = dict(parse_qsl(asked, keep_blank_values=True)) or None
     if isinstance(body, bytes):
         text: str | None = base64.b64encode(body).decode()
     else:
