@@ -59,7 +59,7 @@ class _Bench:
             ("ProcessImageFunction", CONCURRENCY),
             ("CallbackFunction", 4),
         ):
-            self.stack.warm(self.stack.function_name(logical_id), count)
+            self.stack.warm(self.stack.info.function_name(logical_id), count)
         s3 = self.stack.info.client("s3")
         for number in range(BATCH_IMAGES):
             s3.put_object(Bucket=self.stack.info.input_bucket, Key=f"{number:02}.jpg", Body=small_photo())

@@ -1,14 +1,14 @@
 """The demo's contact sheet: each picture before and after, and what became of it."""
 
-from dataclasses import dataclass
 from io import BytesIO
 from textwrap import wrap
-from typing import Literal
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
+from PIL.ImageFont import load_default
+
+from demo.outcomes import Outcome
 
 type Colour = tuple[int, int, int]
-type Box = tuple[int, int, int, int]
 
 _PAPER: Colour = (244, 242, 238)
 _CARD: Colour = (255, 255, 255)
@@ -27,89 +27,50 @@ _HEAD = 124
 _CARD_SIZE = (_PICTURE[0] * 2 + _GAP + _PADDING * 2, _PICTURE[1] + _PADDING * 2 + _FOOT)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One picture: its file name, its job, what became of it, and its bytes before and after, or why there are none."""
-
-    name: str
-    job: str
-    outcome: Literal["edited", "fallback", "failed"]
-    details: str
-    before: bytes | str
-    after: bytes | str
-
-
-def draw(title: str, subtitle: str, entries: list[Entry]) -> Image.Image:
+def draw(title: str, subtitle: str, outcomes: list[Outcome]) -> Image.Image:
     """Draw the sheet: two pictures a card, two cards a row."""
-    rows = -(-len(entries) // _COLUMNS)
-    width = _COLUMNS * _CARD_SIZE[0] + (_COLUMNS + 1) * _MARGIN
-    height = _HEAD + rows * (_CARD_SIZE[1] + _MARGIN)
-    sheet = Image.new("RGB", (width, height), _PAPER)
+    column, row = _CARD_SIZE[0] + _MARGIN, _CARD_SIZE[1] + _MARGIN
+    size = (_MARGIN + _COLUMNS * column, _HEAD + -(-len(outcomes) // _COLUMNS) * row)
+    sheet = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_MARGIN, 34), title, _INK, _font(38))
-    pen.text((_MARGIN, 84), subtitle, _FAINT, _font(21))
-    for index, entry in enumerate(entries):
-        row, column = divmod(index, _COLUMNS)
-        left = _MARGIN + column * (_CARD_SIZE[0] + _MARGIN)
-        _draw_card(sheet, (left, _HEAD + row * (_CARD_SIZE[1] + _MARGIN)), entry)
+    pen.text((_MARGIN, 34), title, _INK, load_default(38))
+    pen.text((_MARGIN, 84), subtitle, _FAINT, load_default(21))
+    for index, outcome in enumerate(outcomes):
+        sheet.paste(_card(outcome), (_MARGIN + index % _COLUMNS * column, _HEAD + index // _COLUMNS * row))
     return sheet
 
 
-def _draw_card(sheet: Image.Image, corner: tuple[int, int], entry: Entry) -> None:
-    left, top = corner
-    pen = ImageDraw.Draw(sheet)
-    pen.rounded_rectangle((left, top, left + _CARD_SIZE[0], top + _CARD_SIZE[1]), 14, _CARD)
-    first, second = left + _PADDING, left + _PADDING + _PICTURE[0] + _GAP
-    colour = _BADGES[entry.outcome]
-    _place(sheet, (first, top + _PADDING), entry.before)
-    _place(sheet, (second, top + _PADDING), entry.after)
-    _draw_arrow(pen, (second - _GAP // 2, top + _PADDING + _PICTURE[1] // 2), colour)
-    line = top + _PADDING + _PICTURE[1] + 16
-    pen.text((first, line), entry.name, _INK, _font(22))
-    pen.text((first, line + 30), entry.job, _FAINT, _font(17))
-    _draw_badge(pen, (second, line), entry.outcome.upper(), colour)
-    room = _PICTURE[0]
-    pen.text((second, line + 32), _shortened(pen, entry.details, _font(17), room), _FAINT, _font(17))
-
-
-def _place(sheet: Image.Image, corner: tuple[int, int], content: bytes | str) -> None:
-    """Put a picture into its place, whole; where there is none, say why."""
-    box: Box = (*corner, corner[0] + _PICTURE[0], corner[1] + _PICTURE[1])
-    pen = ImageDraw.Draw(sheet)
-    pen.rectangle(box, _EMPTY)
-    if isinstance(content, str):
-        middle = ((box[0] + box[2]) // 2, (box[1] + box[3]) // 2)
-        pen.text(middle, "\n".join(wrap(content, 36)[:8]), _FAINT, _font(18), anchor="mm", align="center")
-        return
-    with Image.open(BytesIO(content)) as opened:
-        picture = ImageOps.contain(ImageOps.exif_transpose(opened).convert("RGBA"), _PICTURE)
-    at = (corner[0] + (_PICTURE[0] - picture.width) // 2, corner[1] + (_PICTURE[1] - picture.height) // 2)
-    sheet.paste(picture, at, picture)
-
-
-def _draw_arrow(pen: ImageDraw.ImageDraw, centre: tuple[int, int], colour: Colour) -> None:
-    x, y = centre
+def _card(outcome: Outcome) -> Image.Image:
+    card = Image.new("RGB", _CARD_SIZE, _PAPER)
+    pen = ImageDraw.Draw(card)
+    pen.rounded_rectangle((0, 0, _CARD_SIZE[0] - 1, _CARD_SIZE[1] - 1), 14, _CARD)
+    first, second = _PADDING, _PADDING + _PICTURE[0] + _GAP
+    card.paste(_picture(outcome.before or "This file is not an image."), (first, _PADDING))
+    card.paste(_picture(outcome.after or outcome.note or "There is no result."), (second, _PADDING))
+    colour = _BADGES[outcome.kind]
+    x, y = second - _GAP // 2, _PADDING + _PICTURE[1] // 2
     pen.line((x - 12, y, x + 4, y), colour, 4)
     pen.polygon([(x + 2, y - 9), (x + 14, y), (x + 2, y + 9)], colour)
+    line = _PADDING + _PICTURE[1] + 16
+    pen.text((first, line), outcome.name, _INK, load_default(22))
+    pen.text((first, line + 30), outcome.job, _FAINT, load_default(17))
+    badge, font = outcome.kind.upper(), load_default(16)
+    width = int(pen.textlength(badge, font)) + 22
+    pen.rounded_rectangle((second, line, second + width, line + 26), 13, colour)
+    pen.text((second + width // 2, line + 13), badge, _CARD, font, anchor="mm")
+    if outcome.after:
+        details = f"{outcome.seconds:.1f} s  ·  {outcome.sizes} KB"
+        details += "  ·  billing limit" if outcome.kind == "fallback" else ""
+        pen.text((second, line + 32), details, _FAINT, load_default(17))
+    return card
 
 
-def _draw_badge(pen: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, colour: Colour) -> None:
-    font = _font(16)
-    width = int(pen.textlength(text, font)) + 22
-    pen.rounded_rectangle((corner[0], corner[1], corner[0] + width, corner[1] + 26), 13, colour)
-    pen.text((corner[0] + width // 2, corner[1] + 13), text, (255, 255, 255), font, anchor="mm")
-
-
-def _shortened(pen: ImageDraw.ImageDraw, text: str, font: ImageFont.FreeTypeFont, room: int) -> str:
-    if pen.textlength(text, font) <= room:
-        return text
-    while text and pen.textlength(f"{text}…", font) > room:
-        text = text[:-1]
-    return f"{text.rstrip()}…"
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("this Pillow has no scalable font: install a wheel of Pillow 10.1 or later")
-    return font
+def _picture(content: bytes | str) -> Image.Image:
+    """A picture, whole; where there is none, the text that says why."""
+    if isinstance(content, bytes):
+        with Image.open(BytesIO(content)) as opened:
+            return ImageOps.pad(ImageOps.exif_transpose(opened).convert("RGB"), _PICTURE, color=_EMPTY)
+    picture = Image.new("RGB", _PICTURE, _EMPTY)
+    middle, text = (_PICTURE[0] // 2, _PICTURE[1] // 2), "\n".join(wrap(content, 36)[:8])
+    ImageDraw.Draw(picture).text(middle, text, _FAINT, load_default(18), anchor="mm", align="center")
+    return picture

@@ -1,4 +1,4 @@
-"""What became of the demo's pictures: by callback and report, as a table and as a contact sheet."""
+"""What became of the demo's pictures, by callback and report."""
 
 import base64
 import json
@@ -11,8 +11,6 @@ from PIL import Image, UnidentifiedImageError
 from rich.markup import escape
 from rich.table import Table
 
-from demo import contact_sheet
-from demo.contact_sheet import Entry
 from local.stack import StackInfo
 from standins.receiver import Received
 
@@ -50,28 +48,30 @@ class Job:
         return self.received.at - self.submitted_at if self.received else 0.0
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outcome:
-    """What became of one picture."""
+    """What became of one picture. `before` is None for what is not an image, `after` where there is no result."""
 
     name: str
     job: str
-    status: str
-    engine: str
     seconds: float
-    bytes_in: int
-    bytes_out: int
-    attempts: int
     note: str
-    before: bytes | None = field(repr=False, default=None)
-    after: bytes | None = field(repr=False, default=None)
+    before: bytes | None = field(repr=False)
+    after: bytes | None = field(repr=False)
+    fell_back: bool = False
+    attempts: int = 1
 
     @property
-    def kind(self) -> Any:
+    def kind(self) -> str:
         """edited, fallback or failed."""
-        if self.status == "failed":
+        if self.after is None:
             return "failed"
-        return "fallback" if self.engine == "local_fallback" else "edited"
+        return "fallback" if self.fell_back else "edited"
+
+    @property
+    def sizes(self) -> str:
+        """Kilobytes before and after."""
+        return f"{len(self.before or b'') / 1000:.0f} to {len(self.after or b'') / 1000:.0f}"
 
 
 def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
@@ -85,21 +85,8 @@ def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
         after = base64.b64decode(payload["result_image_base64"])
     elif "result_url" in payload:
         after = httpx2.get(payload["result_url"], timeout=30).raise_for_status().content
-    return [
-        Outcome(
-            name=picture.name,
-            job=TITLES[job.operation],
-            status=payload["status"],
-            engine="" if after is None else "openai",
-            seconds=job.seconds,
-            bytes_in=len(picture.content),
-            bytes_out=len(after or b""),
-            attempts=1,
-            note=payload.get("error", ""),
-            before=picture.content,
-            after=after,
-        )
-    ]
+    note = payload.get("error", "")
+    return [Outcome(picture.name, TITLES[job.operation], job.seconds, note, picture.content, after)]
 
 
 def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> list[Outcome]:
@@ -114,30 +101,21 @@ def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> li
     lines = read(reports[0]).decode().splitlines() if reports else []
     files = {picture.name: picture.content for picture in job.pictures}
     outcomes = []
-    for line in lines:
-        entry = json.loads(line)
+    for entry in map(json.loads, lines):
         before = files.get(entry["key"], b"")
-        output_key = entry.get("output_key")
         outcomes.append(
             Outcome(
                 name=entry["key"],
                 job=TITLES["batch"],
-                status=entry["status"],
-                engine=entry.get("engine") or "",
                 seconds=(entry.get("ms") or 0) / 1000,
-                bytes_in=entry.get("bytes_in") or len(before),
-                bytes_out=entry.get("bytes_out") or 0,
-                attempts=entry.get("attempts") or 1,
-                note=_words(entry.get("error")),
+                note=entry.get("error") or "",
                 before=before if is_image(before) else None,
-                after=read(output_key) if output_key else None,
+                after=read(entry["output_key"]) if entry.get("output_key") else None,
+                fell_back=entry.get("engine") == "local_fallback",
+                attempts=entry.get("attempts") or 1,
             )
         )
     return outcomes
-
-
-def _words(error: Any) -> str:
-    return error if isinstance(error, str) else json.dumps(error) if error else ""
 
 
 def is_image(content: bytes) -> bool:
@@ -162,29 +140,6 @@ def table_of(outcomes: list[Outcome]) -> Table:
         text = {"edited": "edited", "fallback": "billing limit: local fallback"}.get(one.kind, f"failed: {one.note}")
         if one.attempts > 1:
             text += f" (attempt {one.attempts})"
-        sizes = f"{one.bytes_in / 1000:.0f} → {one.bytes_out / 1000:.0f}" if one.bytes_out else ""
+        sizes = one.sizes if one.after else ""
         table.add_row(escape(one.name), one.job, f"[{colours[one.kind]}]{escape(text)}[/]", sizes, f"{one.seconds:.1f}")
     return table
-
-
-def sheet_of(outcomes: list[Outcome], subtitle: str) -> Image.Image:
-    """Draw the contact sheet."""
-    entries = [
-        Entry(
-            one.name,
-            one.job,
-            one.kind,
-            _details(one),
-            one.before or "This file is not an image.",
-            one.after or one.note or "There is no result.",
-        )
-        for one in outcomes
-    ]
-    return contact_sheet.draw("wxo-image-jobs: before and after", subtitle, entries)
-
-
-def _details(one: Outcome) -> str:
-    if one.kind == "failed":
-        return ""
-    sizes = f"{one.bytes_in / 1000:.0f} KB to {one.bytes_out / 1000:.0f} KB"
-    return f"{one.seconds:.1f} s  ·  {sizes}" + ("  ·  billing limit" if one.kind == "fallback" else "")

@@ -4,7 +4,6 @@ import base64
 import mimetypes
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from rich.json import JSON
 from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from demo.outcomes import TITLES, Job, Picture, is_image, outcomes_of, sheet_of, table_of
+from demo import contact_sheet
+from demo.outcomes import TITLES, Job, Picture, is_image, outcomes_of, table_of
 from local.deployment import ROOT
-from local.stack import EmbeddedStack, Options, Ports, StackInfo
+from local.stack import EmbeddedStack, Options, Ports, StackInfo, openai_server
 from standins.receiver import Receiver
 
 FOLDER = ROOT / ".local" / "demo"
@@ -26,7 +26,7 @@ PICTURES = Path(__file__).parent / "pictures"
 # billing limit is reached.
 TROUBLE = Path(__file__).parent / "trouble"
 AT_THE_BILLING_LIMIT = "balloons.png"
-OPENAI_URL = "https://api.openai.com/v1"
+ROUTES = {"base64": "/process-image-async-b64", "url": "/process-image-async", "batch": "/batch-process-images"}
 PROMPT = "Repaint this as a golden autumn watercolour"
 _SINGLE_MAX_BYTES = 4_000_000  # what a base64 job may hold, below Lambda's 6 MB
 # Each worker that is started costs a second of a processor.
@@ -42,12 +42,11 @@ class DemoError(Exception):
 def run(console: Console, images: Path | None) -> None:
     """Run the demo; leaves nothing running, and its results in `.local/demo/`."""
     key = os.environ.get("OPENAI_API_KEY", "")
-    base_url = os.environ.get("OPENAI_BASE_URL", "") or (OPENAI_URL if key else "")
     options = Options(
         parameters={"MaxConcurrentJobs": str(_AT_ONCE)},
         ports=Ports.free(),
         state_dir=FOLDER / "state",
-        openai_base_url=base_url,
+        openai_base_url=openai_server(os.environ.get("OPENAI_BASE_URL", ""), key),
         openai_api_key=key,
         with_receiver=False,
     )
@@ -68,7 +67,7 @@ def run(console: Console, images: Path | None) -> None:
     editor = "a stand-in for OpenAI made these edits" if options.uses_stand_in else options.openai_base_url
     subtitle = f"“{PROMPT}”  ·  {editor}  ·  batch of {len(batch.pictures)} in {batch.seconds:.1f} s"
     path = FOLDER / "contact-sheet.png"
-    sheet_of(outcomes, subtitle).save(path)
+    contact_sheet.draw("wxo-image-jobs: before and after", subtitle, outcomes).save(path)
     console.print(f"contact sheet: [bold]{path}[/]", soft_wrap=True)
 
 
@@ -79,8 +78,11 @@ def _notice(options: Options) -> Panel:
             "Set OPENAI_API_KEY to have OpenAI itself make them (that costs money)."
         )
         return Panel(text, style="black on yellow", expand=True)
-    editor = "OpenAI itself makes" if options.openai_base_url == OPENAI_URL else "The server of OPENAI_BASE_URL makes"
-    return Panel(f"[bold]{editor} these edits[/], at {options.openai_base_url}", style="black on green")
+    if options.uses_openai:
+        text = "[bold]OpenAI itself makes these edits[/], and each is paid by the owner of OPENAI_API_KEY."
+    else:
+        text = f"[bold]The server of OPENAI_BASE_URL makes these edits[/], at {options.openai_base_url}"
+    return Panel(text, style="black on green")
 
 
 def _jobs(images: Path | None, *, with_billing_limit: bool) -> list[Job]:
@@ -128,28 +130,23 @@ def _run_jobs(info: StackInfo, receiver: Receiver, jobs: list[Job], progress: Pr
     with httpx2.Client(base_url=info.api_url, timeout=30) as api:
         for job in jobs:
             _submit(api, job, receiver.url(f"/{job.operation}"))
-            total = len(job.pictures)
-            bars[job.operation] = progress.add_task(f"{TITLES[job.operation]}", total=total, state="accepted")
+            bars[job.operation] = progress.add_task(TITLES[job.operation], total=len(job.pictures), state="accepted")
         deadline = time.monotonic() + timeout
         while waiting := [job for job in jobs if job.received is None]:
             if time.monotonic() > deadline:
                 names = ", ".join(f"{TITLES[job.operation]} {job.job_id}" for job in waiting)
                 raise DemoError(f"no callback within {timeout:.0f} s for: {names}")
             for job in waiting:
-                _look_after(api, receiver, job, lambda **how: progress.update(bars[job.operation], **how))  # noqa: B023
+                progress.update(bars[job.operation], **_news_of(api, receiver, job))
             time.sleep(0.15)
 
 
 def _submit(api: httpx2.Client, job: Job, callback_url: str) -> None:
-    body: dict[str, str] = {"prompt": PROMPT}
-    route = "/batch-process-images"
+    body, route = {"prompt": PROMPT}, ROUTES[job.operation]
     if job.operation != "batch":
-        route = "/process-image-async-b64" if job.operation == "base64" else "/process-image-async"
         picture = job.pictures[0]
-        body |= {
-            "filename": picture.name.rpartition("/")[2],
-            "image_base64": base64.b64encode(picture.content).decode(),
-        }
+        encoded = base64.b64encode(picture.content).decode()
+        body |= {"filename": picture.name.rpartition("/")[2], "image_base64": encoded}
     job.submitted_at = time.time()
     answer = api.post(route, json=body, headers={"callbackUrl": callback_url})
     if answer.status_code != 202:
@@ -157,16 +154,15 @@ def _submit(api: httpx2.Client, job: Job, callback_url: str) -> None:
     job.job_id = answer.json()["job_id"]
 
 
-def _look_after(api: httpx2.Client, receiver: Receiver, job: Job, update: Callable[..., None]) -> None:
-    """Note a job's callback when it has come, else its progress."""
+def _news_of(api: httpx2.Client, receiver: Receiver, job: Job) -> dict[str, Any]:
+    """Note a job's callback when it has come; returns what its bar shows."""
     if found := receiver.received(f"/{job.operation}"):
         job.received = found[0]
-        update(completed=len(job.pictures), state=f"callback: {job.payload['status']} after {job.seconds:.1f} s")
-        return
+        state = f"callback: {job.payload['status']} after {job.seconds:.1f} s"
+        return {"completed": len(job.pictures), "state": state}
     status = api.get(f"/jobs/{job.job_id}").json()
     progress = status.get("progress") or {}
-    done = progress.get("succeeded", 0) + progress.get("failed", 0)
-    update(completed=done, state=str(status.get("status", "")))
+    return {"completed": progress.get("succeeded", 0) + progress.get("failed", 0), "state": str(status.get("status"))}
 
 
 def _show_callbacks(console: Console, jobs: list[Job]) -> None:

@@ -11,7 +11,7 @@ import os
 import signal
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import typer
 
@@ -49,11 +49,7 @@ async def _serve(port: int) -> None:
     from local import bridges
 
     bridges.apply()
-    config = Config()
-    config.bind = [f"{HOST}:{port}"]
-    config.backlog = 256
-    config.keep_alive_timeout = 75
-    config.graceful_timeout = 0.5
+    config = Config.from_mapping(bind=f"{HOST}:{port}", backlog=256, keep_alive_timeout=75, graceful_timeout=0.5)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -70,18 +66,14 @@ def _with_local_actions(app: Any) -> Any:
         if scope["type"] != "http" or not scope["path"].startswith("/_local/"):
             await app(scope, receive, send)
             return
-        query = parse_qs(scope["query_string"].decode())
-        try:
-            if scope["path"] == "/_local/warm":
-                await asyncio.to_thread(functions.warm, query["function"][0], int(query["count"][0]))
-                answer: dict[str, Any] = {}
-            else:
-                answer = {"crashed": functions.crash(query["function"][0])}
-            status = 200
-        except (KeyError, LookupError, ValueError) as error:
-            status, answer = 400, {"detail": str(error)}
+        query = dict(parse_qsl(scope["query_string"].decode()))
+        answer = {}
+        if scope["path"] == "/_local/warm":
+            await asyncio.to_thread(functions.warm, query["function"], int(query["count"]))
+        else:
+            answer = {"crashed": functions.crash(query["function"])}
         headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
     return answering

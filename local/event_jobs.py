@@ -31,8 +31,8 @@ def record(
     """
     earlier = (jobs.bucket, f"jobs/{JOB_ID}/"), (outputs, f"results/{JOB_ID}/"), (outputs, f"results/batch/{JOB_ID}/")
     for bucket, prefix in earlier:
-        for key, _size in list(bucket.keys(prefix)):
-            bucket.delete(key)
+        if keys := [key for key, _size in bucket.keys(prefix)]:
+            bucket.delete_all(keys)
     operation = operation_of(name, event)
     jobs.create(
         JobRequest(
@@ -46,7 +46,11 @@ def record(
             prefix=FOLDER if operation == "batch" else None,
         )
     )
-    _put_images(jobs, inputs)
+    picture, note = KEYS
+    jobs.put_input(JOB_ID, photo(), "image/jpeg")
+    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
+    inputs.put(picture, photo(), "image/jpeg")
+    inputs.put(note, b"no image", "text/plain")
     _put_map_run(jobs)
     if summary := event.get("outcome", {}).get("summary"):
         jobs.put_summary(JOB_ID, BatchSummary(**summary, errors=ERRORS))
@@ -70,14 +74,6 @@ def photo() -> bytes:
     buffer = BytesIO()
     Image.linear_gradient("L").convert("RGB").resize((96, 64)).save(buffer, "JPEG")
     return buffer.getvalue()
-
-
-def _put_images(jobs: JobStore, inputs: Bucket) -> None:
-    picture, note = KEYS
-    jobs.put_input(JOB_ID, photo(), "image/jpeg")
-    jobs.bucket.put(jobs.key(JOB_ID, "result"), photo(), "image/jpeg")
-    inputs.put(picture, photo(), "image/jpeg")
-    inputs.put(note, b"no image", "text/plain")
 
 
 def _put_map_run(jobs: JobStore) -> None:

@@ -7,15 +7,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 from standins.server import HOST
 
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 8.0
 _TAIL_LINES = 25
+# A start time is told by the clock, which may have been set since.
+_CLOCK_ADJUSTMENT = 2.0
 
 
 class StartError(Exception):
@@ -24,15 +30,20 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Process:
-    """A background process. `started` is its start time as the system tells it: a pid alone may be another's by now."""
+    """A background process. `started` is its start time (seconds): a pid alone may be another's by now."""
 
     name: str
     pid: int
-    started: str
+    started: float
 
     def alive(self) -> bool:
         """Whether the process still runs, and is the one that was started."""
-        return _start_time(self.pid) == self.started
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = psutil.Process(self.pid)
+            # One that has ended (a zombie) still holds its ports until its last thread has ended as well.
+            ended = found.status() == psutil.STATUS_ZOMBIE and found.num_threads() <= 1
+            return not ended and abs(found.create_time() - self.started) < _CLOCK_ADJUSTMENT
+        return False
 
     def stop(self) -> None:
         """End the process and its children; waits until it is gone."""
@@ -41,14 +52,22 @@ class Process:
             if self.alive():
                 os.killpg(self.pid, number)
             while self.alive() and time.monotonic() < deadline:
-                _reap(self.pid)
                 time.sleep(0.05)
 
 
-def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> Process:
+def unwind_on_signals() -> None:
+    """Have the end of the terminal or a kill unwind this process as Ctrl-C does, so that it stops what it started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+
+
+def start(
+    name: str, module: str, port: int, folder: Path, *arguments: str, note: Callable[[Process], None] = lambda _: None
+) -> Process:
     """Start `python -m <module>` in a session of its own and wait until it listens on its port.
 
-    Raises StartError with the end of its log, `<folder>/<name>.log`, when it ends or does not listen in time.
+    `note` gets the process before the wait: whatever happens then, it can be found and stopped. Raises StartError with
+    the end of its log, `<folder>/<name>.log`, when it ends or does not listen in time.
     """
     log = folder / f"{name}.log"
     temporary = folder / "tmp"
@@ -66,14 +85,31 @@ def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> P
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    process = Process(name, popen.pid, _start_time(popen.pid) or "")
-    deadline = time.monotonic() + _START_TIMEOUT
-    while not listening(port):
-        if popen.poll() is not None or time.monotonic() > deadline:
-            process.stop()
-            raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{tail(log)}")
-        time.sleep(0.05)
+    process = Process(name, popen.pid, psutil.Process(popen.pid).create_time())
+    try:
+        note(process)
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not listening(port):
+            if popen.poll() is not None or time.monotonic() > deadline:
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+                raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{end}")
+            time.sleep(0.05)
+    except BaseException:  # Ctrl-C too
+        process.stop()
+        raise
     return process
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of logs and records; raises StartError when it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartError(
+            f"{folder} cannot be written to ({error.strerror}). Name another folder: make up STATE_DIR=/tmp/image-jobs"
+        ) from error
 
 
 def listening(port: int) -> bool:
@@ -90,11 +126,6 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def tail(log: Path) -> str:
-    """The last lines of a log file."""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:]) if log.exists() else ""
-
-
 def record(processes: list[Process], path: Path) -> None:
     """Note the processes that run, for `recorded`."""
     path.write_text(json.dumps([asdict(process) for process in processes], indent=2))
@@ -103,24 +134,3 @@ def record(processes: list[Process], path: Path) -> None:
 def recorded(path: Path) -> list[Process]:
     """The processes that were noted, whether they still run or not."""
     return [Process(**entry) for entry in json.loads(path.read_text())] if path.exists() else []
-
-
-def _start_time(pid: int) -> str | None:
-    """When a process started, in the system's own words; None when there is none."""
-    stat = Path(f"/proc/{pid}/stat")
-    if Path("/proc/self/stat").exists():
-        try:
-            # After the name in parentheses: the state first, then as 18th field the threads, as 20th the start time
-            # (proc(5)). One that has ended (Z) still holds its ports until its last thread has ended as well.
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            return None
-        return None if fields[0] == "Z" and int(fields[17]) <= 1 else fields[19]
-    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None
-
-
-def _reap(pid: int) -> None:
-    """Take note of a child's end, when it is ours."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)

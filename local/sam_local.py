@@ -35,12 +35,6 @@ from standins.server import HOST
 
 # AWS's image of the runtime; any other that holds Python and Lambda's runtime client serves as well.
 IMAGE = "public.ecr.aws/lambda/python:3.13"
-FUNCTIONS = {
-    "accept": "AcceptFunction",
-    "process_image": "ProcessImageFunction",
-    "batch_fanout": "BatchFanoutFunction",
-    "callback": "CallbackFunction",
-}
 _TIMEOUT = 180
 _RELAY_TIMEOUT = 15.0
 
@@ -78,7 +72,8 @@ class SamLocal:
 
     def command(self, event_file: Path) -> list[str]:
         """The command that invokes the function whose folder an event file is in."""
-        sam, function = str(Path(sys.executable).with_name("sam")), FUNCTIONS[event_file.resolve().parent.name]
+        sam, folder = str(Path(sys.executable).with_name("sam")), event_file.resolve().parent.name
+        function = f"{folder.title().replace('_', '')}Function"  # process_image: ProcessImageFunction
         options = ["--template", str(self._template), "--invoke-image", self.image, "--skip-pull-image"]
         return [sam, "local", "invoke", function, "--event", str(event_file), *options]
 
@@ -126,9 +121,7 @@ def _template(info: StackInfo, address: str) -> dict[str, Any]:
 
 def _deployed(info: StackInfo, logical_id: str, address: str) -> dict[str, Any]:
     """What a deployed function has and its template only refers to."""
-    stack = {"StackName": deployment.STACK_NAME, "LogicalResourceId": logical_id}
-    found = info.client("cloudformation").describe_stack_resource(**stack)["StackResourceDetail"]
-    function = info.client("lambda").get_function_configuration(FunctionName=found["PhysicalResourceId"])
+    function = info.client("lambda").get_function_configuration(FunctionName=info.function_name(logical_id))
     variables = {
         **function["Environment"]["Variables"],
         "AWS_ENDPOINT_URL": info.s3_endpoint,
@@ -137,12 +130,8 @@ def _deployed(info: StackInfo, logical_id: str, address: str) -> dict[str, Any]:
         "AWS_ACCESS_KEY_ID": info.access_key,
         "AWS_SECRET_ACCESS_KEY": info.secret_key,
     }
-    variables = {key: _seen_from(address, value) for key, value in variables.items()}
-    return {
-        "Runtime": function["Runtime"],
-        "Architectures": function["Architectures"],
-        "Environment": {"Variables": variables},
-    }
+    seen = {key: _seen_from(address, value) for key, value in variables.items()}
+    return {name: function[name] for name in ("Runtime", "Architectures")} | {"Environment": {"Variables": seen}}
 
 
 def _seen_from(address: str, text: str) -> str:

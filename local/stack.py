@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import boto3
 import httpx2
-from botocore.config import Config
 from pydantic import BaseModel, ConfigDict
 
 from local import deployment, processes
@@ -19,6 +17,7 @@ from standins import cos
 from standins.server import HOST
 
 STATE_DIR = ROOT / ".local"
+OPENAI_URL = "https://api.openai.com/v1"
 _STAND_IN_KEY = "local-stand-in"
 
 
@@ -36,6 +35,10 @@ class Ports:
         """Ports that nothing listens on."""
         return cls(*(processes.free_port() for _ in range(4)))
 
+    def url(self, part: str, path: str = "") -> str:
+        """Where a part is."""
+        return f"http://{HOST}:{getattr(self, part)}{path}"
+
 
 @dataclass(frozen=True)
 class Options:
@@ -51,9 +54,19 @@ class Options:
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
+    def uses_openai(self) -> bool:
+        """Whether OpenAI itself makes the edits, which costs money."""
+        return self.openai_base_url.rstrip("/") == OPENAI_URL
+
+    @property
     def uses_stand_in(self) -> bool:
         """Whether the edits are made by the stand-in."""
         return not self.openai_base_url
+
+
+def openai_server(base_url: str, key: str) -> str:
+    """The server that makes the edits: the one that is named; with a key alone OpenAI; else none, for the stand-in."""
+    return base_url or (OPENAI_URL if key else "")
 
 
 class StackInfo(BaseModel):
@@ -74,11 +87,18 @@ class StackInfo(BaseModel):
     openai_base_url: str
     receiver_url: str
     secret_arn: str
+    signing_secret_arn: str
     cos_endpoint: str = ""
 
     def client(self, service: str) -> Any:
         """A boto3 client of the emulated AWS."""
         return deployment.client(service, self.s3_endpoint)
+
+    def function_name(self, logical_id: str) -> str:
+        """The name of a function by its logical id in the template."""
+        asked = {"StackName": deployment.STACK_NAME, "LogicalResourceId": logical_id}
+        found = self.client("cloudformation").describe_stack_resource(**asked)
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def images_client(self) -> Any:
         """An S3 client for the input and output buckets, wherever they are."""
@@ -94,7 +114,6 @@ class EmbeddedStack:
     def __init__(self, options: Options | None = None, report: Callable[[str], None] = lambda _step: None) -> None:
         self.options = options or Options()
         self._report = report
-        self._processes: list[Process] = []
         self.info: StackInfo
 
     def __enter__(self) -> Self:
@@ -107,21 +126,23 @@ class EmbeddedStack:
     @property
     def endpoint(self) -> str:
         """The emulated AWS's endpoint."""
-        return f"http://{HOST}:{self.options.ports.aws}"
+        return self.options.ports.url("aws")
 
     def up(self) -> StackInfo:
         """Start everything and deploy the stack; whatever was started is stopped again when a step fails."""
+        parameters = deployment.local_parameters(self.options.parameters)
+        self._check_ports()
+        processes.make_folder(self.options.state_dir)
         self.down()
-        self.options.state_dir.mkdir(parents=True, exist_ok=True)
         try:
             self._start_servers()
             self._report("building and deploying the stack")
-            outputs = deployment.deploy(self.endpoint, self._parameters())
-            self.info = self._describe(outputs)
+            parameters |= self._own_parameters() | self.options.parameters
+            self.info = self._describe(deployment.deploy(self.endpoint, parameters))
             self._fill_secret()
             self._report("warming the functions")
-            for function in self._functions():
-                self.warm(function)
+            for function in self.info.client("lambda").list_functions()["Functions"]:
+                self.warm(function["FunctionName"])
         except BaseException:
             self.down()
             raise
@@ -134,7 +155,6 @@ class EmbeddedStack:
         running = [process for process in reversed(processes.recorded(pids)) if process.alive()]
         for process in running:
             process.stop()
-        self._processes = []
         for leftover in (pids, self.options.state_dir / "stack.json"):
             leftover.unlink(missing_ok=True)
         shutil.rmtree(self.options.state_dir / "tmp", ignore_errors=True)
@@ -150,48 +170,49 @@ class EmbeddedStack:
         answer = httpx2.post(f"{self.endpoint}/_local/crash", params={"function": function}, timeout=10)
         return int(answer.raise_for_status().json()["crashed"])
 
-    def function_name(self, logical_id: str) -> str:
-        """The name of a function by its logical id in the template."""
-        found = self.info.client("cloudformation").describe_stack_resource(
-            StackName=deployment.STACK_NAME, LogicalResourceId=logical_id
-        )
-        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    def _check_ports(self) -> None:
+        variables: dict[int, str] = {}
+        for part in self._servers():
+            port, variable = getattr(self.options.ports, part), f"{part.upper()}_PORT"
+            if not 1 <= port <= 65535:
+                raise StartError(f"{variable}={port} is not a port: choose one from 1024 to 65535")
+            if other := variables.get(port):
+                raise StartError(f"{other} and {variable} are both {port}: give each a port of its own")
+            variables[port] = variable
 
     def _start_servers(self) -> None:
-        wanted = self._servers()
-        for server in wanted:
-            if processes.listening(server.port):
+        servers, started = self._servers(), list[Process]()
+        for part in servers:
+            if processes.listening(port := getattr(self.options.ports, part)):
                 raise StartError(
-                    f"port {server.port}, which the {server.name} needs, is in use. Stop what listens there, or choose "
-                    f"another port: make up {server.port_variable}={server.port + 1000}"
+                    f"port {port}, which the part {part} needs, is in use. Stop what listens there, or choose another "
+                    f"port: make up {part.upper()}_PORT={port + 1000}"
                 )
-        for server in wanted:
-            self._report(f"starting the {server.name}")
-            started = processes.start(
-                server.name, server.module, server.port, self.options.state_dir, *server.arguments
-            )
-            self._processes.append(started)
-            processes.record(self._processes, self.options.state_dir / "processes.json")
+        folder = self.options.state_dir
 
-    def _servers(self) -> list["_Server"]:
-        ports = self.options.ports
-        unpacked = ("--unpacked", str(ROOT / ".aws-sam" / "unpacked"))
-        servers = [
-            _Server("emulator", "local.emulator", ports.aws, "AWS_PORT", unpacked),
-        ]
+        def note(process: Process) -> None:
+            started.append(process)
+            processes.record(started, folder / "processes.json")
+
+        for part, (module, *arguments) in servers.items():
+            self._report(f"starting {part}")
+            processes.start(part, module, getattr(self.options.ports, part), folder, *arguments, note=note)
+
+    def _servers(self) -> dict[str, list[str]]:
+        """What to start: the module and its arguments, by the name that the part has in `Ports`."""
+        servers = {"aws": ["local.emulator", "--unpacked", str(ROOT / ".aws-sam" / "unpacked")]}
         if self.options.with_receiver:
-            servers.append(_Server("receiver", "standins.receiver", ports.receiver, "RECEIVER_PORT"))
+            servers["receiver"] = ["standins.receiver"]
         if self.options.uses_stand_in:
-            latency = ("--latency", str(self.options.openai_latency))
-            servers.append(_Server("openai-stand-in", "standins.openai", ports.openai, "OPENAI_PORT", latency))
+            servers["openai"] = ["standins.openai", "--latency", str(self.options.openai_latency)]
         if self.options.with_cos:
-            servers.append(_Server("cos-stand-in", "standins.cos", ports.cos, "COS_PORT"))
+            servers["cos"] = ["moto.server"]
         return servers
 
-    def _parameters(self) -> dict[str, str]:
-        parameters = {"OpenAIBaseUrl": self._openai_base_url()}
+    def _own_parameters(self) -> dict[str, str]:
+        parameters = {"OpenAIBaseUrl": self.options.openai_base_url or self.options.ports.url("openai", "/v1")}
         if self.options.with_cos:
-            endpoint = f"http://{HOST}:{self.options.ports.cos}"
+            endpoint = self.options.ports.url("cos")
             for bucket in (cos.INPUT_BUCKET, cos.OUTPUT_BUCKET):
                 location = {"LocationConstraint": cos.REGION}
                 _cos_client(endpoint).create_bucket(Bucket=bucket, CreateBucketConfiguration=location)
@@ -201,14 +222,10 @@ class EmbeddedStack:
                 "CosInputBucket": cos.INPUT_BUCKET,
                 "CosOutputBucket": cos.OUTPUT_BUCKET,
             }
-        return deployment.local_parameters({**parameters, **self.options.parameters})
-
-    def _openai_base_url(self) -> str:
-        if self.options.uses_stand_in:
-            return f"http://{HOST}:{self.options.ports.openai}/v1"
-        return self.options.openai_base_url
+        return parameters
 
     def _describe(self, outputs: dict[str, str]) -> StackInfo:
+        options, manager = self.options, deployment.client("secretsmanager", self.endpoint)
         return StackInfo(
             api_url=f"{self.endpoint}/restapis/{outputs['ApiId']}/{outputs['ApiUrl'].rpartition('/')[2]}/_user_request_",
             s3_endpoint=self.endpoint,
@@ -220,50 +237,23 @@ class EmbeddedStack:
             jobs_bucket=outputs["JobsBucketName"],
             state_machine_arn=outputs["StateMachineArn"],
             dead_letter_queue_url=outputs["DeadLetterQueueUrl"],
-            openai_base_url=self._openai_base_url(),
-            receiver_url=f"http://{HOST}:{self.options.ports.receiver}" if self.options.with_receiver else "",
-            secret_arn=self._secret_arn(outputs["SecretArn"]),
-            cos_endpoint=f"http://{HOST}:{self.options.ports.cos}" if self.options.with_cos else "",
+            openai_base_url=options.openai_base_url or options.ports.url("openai", "/v1"),
+            receiver_url=options.ports.url("receiver") if options.with_receiver else "",
+            # Ref gives a secret's ARN on AWS, and its name here.
+            secret_arn=manager.describe_secret(SecretId=outputs["SecretArn"])["ARN"],
+            signing_secret_arn=manager.describe_secret(SecretId=outputs["SigningSecretArn"])["ARN"],
+            cos_endpoint=options.ports.url("cos") if options.with_cos else "",
         )
 
-    def _secret_arn(self, secret_id: str) -> str:
-        """The secret's ARN; Ref gives it on AWS, and the name here."""
-        manager = deployment.client("secretsmanager", self.endpoint)
-        return str(manager.describe_secret(SecretId=secret_id)["ARN"])
-
     def _fill_secret(self) -> None:
-        """Fill in the members that a person fills in on AWS; the signing key stays as the stack made it."""
+        """Fill in the members that a person fills in on AWS."""
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
-        own_key = "" if self.options.uses_stand_in else self.options.openai_api_key
-        secret["OPENAI_API_KEY"] = own_key or _STAND_IN_KEY
+        secret["OPENAI_API_KEY"] = (self.options.openai_base_url and self.options.openai_api_key) or _STAND_IN_KEY
         if self.options.with_cos:
             secret |= {"COS_ACCESS_KEY_ID": cos.ACCESS_KEY_ID, "COS_SECRET_ACCESS_KEY": cos.SECRET_ACCESS_KEY}
         manager.put_secret_value(SecretId=self.info.secret_arn, SecretString=json.dumps(secret))
 
-    def _functions(self) -> list[str]:
-        resources = self.info.client("cloudformation").describe_stack_resources(StackName=deployment.STACK_NAME)
-        found = [one for one in resources["StackResources"] if one["ResourceType"] == "AWS::Lambda::Function"]
-        return [str(one["PhysicalResourceId"]) for one in found]
-
-
-@dataclass(frozen=True)
-class _Server:
-    """A background process to start; `port_variable` sets its port."""
-
-    name: str
-    module: str
-    port: int
-    port_variable: str
-    arguments: tuple[str, ...] = ()
-
 
 def _cos_client(endpoint: str) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=cos.REGION,
-        aws_access_key_id=cos.ACCESS_KEY_ID,
-        aws_secret_access_key=cos.SECRET_ACCESS_KEY,
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    return deployment.client("s3", endpoint, cos.REGION, cos.ACCESS_KEY_ID, cos.SECRET_ACCESS_KEY)

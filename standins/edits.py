@@ -4,6 +4,7 @@ import colorsys
 import hashlib
 from functools import lru_cache
 from io import BytesIO
+from textwrap import shorten
 
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
@@ -11,7 +12,7 @@ FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
 _HUES = {"gold": 0.11, "green": 0.36, "blue": 0.6, "purple": 0.77, "pink": 0.92, "orange": 0.07, "red": 0.0}
 # Small results keep the stand-in from taking the processor's time that is being measured.
 _LONGEST_SIDE = 640
-_MAX_CAPTION = 60
+_MAX_CAPTION = 46
 
 
 @lru_cache(maxsize=64)
@@ -26,7 +27,7 @@ def tinted(picture: bytes, prompt: str, output_format: str) -> bytes:
     image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE))
     light = _colour(prompt, value=1.0)
     toned = ImageOps.colorize(ImageOps.autocontrast(image.convert("L")), black=_colour(prompt, value=0.22), white=light)
-    image = _captioned(ImageChops.blend(image, toned, 0.72), " ".join(prompt.split()), light)
+    image = _captioned(ImageChops.blend(image, toned, 0.72), shorten(prompt, _MAX_CAPTION, placeholder="…"), light)
     out = BytesIO()
     image.save(out, FORMATS[output_format], **({"compress_level": 1} if output_format == "png" else {"quality": 85}))
     return out.getvalue()
@@ -41,14 +42,9 @@ def _colour(prompt: str, value: float) -> tuple[int, int, int]:
 
 
 def _captioned(image: Image.Image, text: str, colour: tuple[int, int, int]) -> Image.Image:
-    if len(text) > _MAX_CAPTION:
-        text = text[: _MAX_CAPTION - 1] + "…"
-    draw = ImageDraw.Draw(image)
-    size = max(8, image.width // 22)
+    size = max(8, image.width // 26)
     font = ImageFont.load_default(size)
-    while size > 8 and draw.textlength(text, font) > image.width * 0.94:
-        size -= 1
-        font = ImageFont.load_default(size)
+    draw = ImageDraw.Draw(image)
     top = image.height - round(size * 1.9)
     draw.rectangle((0, top, image.width, image.height), fill=(18, 18, 24))
     draw.text((image.width // 2, (top + image.height) // 2), text, colour, font, anchor="mm")

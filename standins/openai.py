@@ -1,20 +1,13 @@
 """A stand-in for OpenAI that speaks `POST /v1/images/edits` and `POST /v1/moderations`.
 
-Its edits can be seen, and it fails on demand.
-
-It knows every model that `GET /v1/models/{model}` asks for.
-
+Its edits can be seen, and it fails on demand. It knows every model that `GET /v1/models/{model}` asks for.
 `python -m standins.openai --port 8081` runs it by itself; tests run it in their own process.
 
 What it answers is decided by the first of these that holds:
-- in the same process, `will_answer`: the answers in turn;
-- a rule: `POST /_control/faults` with a `Fault`; the first that fits a request and has some `times` left is taken;
+- in the same process, `will_answer` (the answers in turn), then `fail` (the first rule that fits a request);
 - the request itself: a prompt that holds `[fault:rate_limit]`, or a PNG with a text chunk `fault` of that value.
 
-`GET /_control/calls` lists the edits asked for, `PUT /_control/latency` sets the seconds an edit takes,
-`PUT /_control/images-per-minute` sets a rate limit (0: none), evenly spaced: what comes too early is refused with the
-next free slot as Retry-After. `POST /_control/reset` forgets the calls, the rules, the answers and the rate limit.
-Moderations: `standins.openai_moderation`.
+`GET /_control/calls` lists the edits asked for. Moderations: `standins.openai_moderation`.
 """
 
 import math
@@ -24,14 +17,14 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
-from typing import Annotated, Any, Self
+from typing import Any
 
 import typer
 from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
 from standins.edits import FORMATS, tinted
-from standins.openai_answers import FAULTS, MISBEHAVIOURS, REFUSALS, Answer, Fault, edited, refused
+from standins.openai_answers import FAULTS, REFUSALS, Answer, Fault, edited, refused
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Server, json_response
 
@@ -62,7 +55,7 @@ class Call:
 
 
 @dataclass
-class OpenAIStandIn:
+class OpenAIStandIn(Server):
     """The stand-in; a context manager. `latency` is the seconds from a request's arrival to its answer.
 
     `requests` and `moderations` are the last hundred bodies of each as they came.
@@ -81,19 +74,12 @@ class OpenAIStandIn:
     _next_slot: float = 0
 
     def __post_init__(self) -> None:
-        self._server = Server(self.port, self._serve)
+        super().__init__(self.port)
 
     @property
     def base_url(self) -> str:
         """What the OpenAI SDK takes as its `base_url`."""
-        return f"{self._server.url}/v1"
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
+        return f"{super().base_url}/v1"
 
     def fail(self, fault: str, **options: Any) -> None:
         """Add a rule; see `Fault`."""
@@ -117,10 +103,11 @@ class OpenAIStandIn:
                 kept.clear()
             self._moderation = None
 
-    def _serve(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
+        """Answer as OpenAI's API does."""
         arrived, body = time.monotonic(), request.get_data()
-        if request.path.startswith(CONTROL):
-            return self._control(request.method, request.path.removeprefix(CONTROL), body)
+        if request.path == f"{CONTROL}calls":
+            return json_response([asdict(call) for call in list(self.calls)])
         if (request.method, request.path) == ("POST", _MODERATIONS):
             self.moderations.append(body)
             return self._send(self._moderation or moderated(body))
@@ -154,7 +141,7 @@ class OpenAIStandIn:
 
     def _made(self, call: Call, image: bytes, fault: Fault | None, arrived: float) -> Answer:
         """What a fault answers by itself, or the edit; with the fault `wrong_format` in another format."""
-        answer = _answer_of(fault) if fault else None
+        answer = fault.answer() if fault else None
         if answer is None:
             other = "jpeg" if call.output_format == "png" else "png"
             answer = edited(tinted(image, call.prompt, other if fault else call.output_format))
@@ -162,12 +149,12 @@ class OpenAIStandIn:
 
     def _send(self, answer: Answer) -> Response:
         if answer.connection == "hang":
-            return self._server.drop(after=answer.seconds)
-        self._server.closing.wait(answer.delay)
+            return self.drop(after=answer.seconds)
+        self.closing.wait(answer.delay)
         if answer.connection == "drop":
-            return self._server.drop()
+            return self.drop()
         if answer.connection == "drip":
-            return self._server.drip()
+            return self.drip()
         return Response(answer.payload, answer.status, answer.headers, content_type=answer.content_type)
 
     def _scripted(self) -> Answer | None:
@@ -199,25 +186,6 @@ class OpenAIStandIn:
             name = Image.open(BytesIO(image)).info.get("fault")
         return Fault(fault=name) if name in FAULTS else None
 
-    def _control(self, method: str, action: str, body: bytes) -> Response:
-        try:
-            match method, action:
-                case "GET", "calls":
-                    return json_response([asdict(call) for call in list(self.calls)])
-                case "POST", "faults":
-                    self.fail(**Fault.model_validate_json(body).model_dump())
-                case "POST", "reset":
-                    self.reset()
-                case "PUT", "latency":
-                    self.latency = float(body)
-                case "PUT", "images-per-minute":
-                    self.images_per_minute = float(body)
-                case _:
-                    return json_response({"detail": f"no such control: {method} {action}"}, 404)
-        except ValueError as error:  # pydantic's refusal of a fault among them
-            return json_response({"detail": str(error)}, 422)
-        return Response(status=204)
-
 
 def _problem(request: Request, image: bytes) -> str:
     """Say what OpenAI would find wrong with a request; empty when it would find nothing."""
@@ -237,23 +205,9 @@ def _problem(request: Request, image: bytes) -> str:
     return ""
 
 
-def _answer_of(fault: Fault) -> Answer | None:
-    if misbehaving := MISBEHAVIOURS.get(fault.fault):
-        return replace(misbehaving, seconds=fault.seconds)
-    refusal = REFUSALS.get(fault.fault)
-    if refusal and fault.retry_after is not None:
-        return replace(refusal, headers={"Retry-After": f"{fault.retry_after:g}"})
-    return refusal
-
-
-def main(
-    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8081,
-    latency: Annotated[float, typer.Option(help="Seconds that an edit takes.")] = DEFAULT_LATENCY,
-) -> None:
+def main(port: int = 8081, latency: float = DEFAULT_LATENCY) -> None:
     """Stand in for OpenAI until the process is ended."""
-    with OpenAIStandIn(port, latency) as standin:
-        print(f"OpenAI stand-in on {standin.base_url}", flush=True)
-        threading.Event().wait()
+    OpenAIStandIn(port, latency).run()
 
 
 if __name__ == "__main__":

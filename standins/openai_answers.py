@@ -2,10 +2,8 @@
 
 import base64
 import json
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 USAGE = {
     "input_tokens": 323,
@@ -91,17 +89,28 @@ MISBEHAVIOURS = {
 FAULTS = sorted(REFUSALS.keys() | MISBEHAVIOURS.keys())
 
 
-class Fault(BaseModel):
+@dataclass
+class Fault:
     """A rule: how requests fail whose prompt holds `prompt` and whose picture's file name holds `filename`.
 
     `times` is how often (None: always), `retry_after` a header in seconds (rate_limit), `seconds` how long to hang.
     """
 
-    model_config = ConfigDict(extra="forbid")
-
-    fault: Annotated[str, Field(pattern=f"^({'|'.join(FAULTS)})$")]
+    fault: str
     prompt: str = ""
     filename: str = ""
-    times: Annotated[int, Field(ge=1)] | None = None
+    times: int | None = None
     retry_after: float | None = None
     seconds: float = 3600
+
+    def __post_init__(self) -> None:
+        if self.fault not in FAULTS:
+            raise ValueError(f"{self.fault!r} is not a fault: choose one of {', '.join(FAULTS)}")
+
+    def answer(self) -> Answer | None:
+        """What is answered whatever the request; None where that depends on it."""
+        if misbehaving := MISBEHAVIOURS.get(self.fault):
+            return replace(misbehaving, seconds=self.seconds)
+        refusal = REFUSALS.get(self.fault)
+        headers = {} if self.retry_after is None else {"Retry-After": f"{self.retry_after:g}"}
+        return replace(refusal, headers=headers) if refusal else None

@@ -4,7 +4,7 @@ import json
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 from werkzeug import Request, Response
@@ -18,14 +18,18 @@ CONTROL = "/_control/"
 class Server:
     """Answers requests on 127.0.0.1, each in a thread of its own; a context manager. Port 0 takes a free one."""
 
-    def __init__(self, port: int, answer: Callable[[Request], Response]) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.closing = threading.Event()
-        application = _Request.application(answer)
+        application = _Request.application(self.answer)
         self._server = make_server(HOST, port, application, threaded=True, request_handler=_Connection)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
+    def answer(self, request: Request) -> Response:
+        """Answer a request."""
+        raise NotImplementedError
+
     @property
-    def url(self) -> str:
+    def base_url(self) -> str:
         """The server's base URL, without a slash at its end."""
         return f"http://{HOST}:{self._server.port}"
 
@@ -37,6 +41,12 @@ class Server:
         self.closing.set()
         self._server.shutdown()
         self._thread.join(timeout=5)
+
+    def run(self) -> None:
+        """Answer until the process is ended."""
+        with self:
+            print(f"{type(self).__name__} on {self.base_url}", flush=True)
+            threading.Event().wait()
 
     def drop(self, after: float = 0) -> Response:
         """Break the connection off without an answer, `after` seconds or when the server closes."""

@@ -7,8 +7,8 @@ a callback with an undeclared, missing or mistyped field is answered 400.
 
 import json
 import queue
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import httpx2
@@ -31,7 +31,6 @@ class Tool:
     request: Json
     acknowledgement: Json
     callback: Json
-    callback_success: int
     key_header: str | None
 
 
@@ -74,7 +73,6 @@ def _import_operation(method: str, url: str, operation: Json, key_header: str | 
         request=_schema(operation["requestBody"]),
         acknowledgement=_schema(operation["responses"][str(success)]),
         callback=_schema(callback["requestBody"]),
-        callback_success=success,
         key_header=key_header,
     )
 
@@ -93,27 +91,14 @@ class Result:
     headers: dict[str, str]
 
 
-@dataclass
-class _Waiting:
-    tool: Tool
-    arrived: "queue.Queue[tuple[dict[str, str], Json | ValueError]]" = field(default_factory=queue.Queue)
-
-
-class WxoStandIn:
+class WxoStandIn(Server):
     """Calls tools and receives their callbacks on a port of 127.0.0.1; a context manager."""
 
     def __init__(self, document: Json, api_key: str | None = None) -> None:
         self.tools = import_tools(document)
         self._api_key = api_key
-        self._waiting: dict[str, _Waiting] = {}
-        self._server = Server(0, self._receive)
-
-    def __enter__(self) -> Self:
-        self._server.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.__exit__()
+        self._waiting: dict[str, tuple[Tool, queue.Queue[tuple[dict[str, str], Json | ValueError]]]] = {}
+        super().__init__()
 
     def call(self, name: str, timeout: float = 60, **arguments: Any) -> Result:
         """Call a tool with an agent's arguments and wait for its callback.
@@ -125,8 +110,8 @@ class WxoStandIn:
         tool = self.tools[name]
         _check(arguments, tool.request, f"the arguments of {name}")
         path = f"/callbacks/{uuid4()}"
-        waiting = self._waiting[path] = _Waiting(tool)
-        headers = {"callbackUrl": f"{self._server.url}{path}"}
+        _, arrived = self._waiting[path] = (tool, queue.Queue())
+        headers = {"callbackUrl": f"{self.base_url}{path}"}
         if tool.key_header and self._api_key:
             headers[tool.key_header] = self._api_key
         answer = httpx2.request(tool.method, tool.url, json=arguments, headers=headers, timeout=30)
@@ -135,29 +120,29 @@ class WxoStandIn:
         acknowledgement: Json = answer.json()
         _check(acknowledgement, tool.acknowledgement, f"the acknowledgement of {name}")
         try:
-            callback_headers, callback = waiting.arrived.get(timeout=timeout)
+            callback_headers, callback = arrived.get(timeout=timeout)
         except queue.Empty:
             raise TimeoutError(f"no callback of {name} within {timeout:g} s: the flow would hang") from None
         if isinstance(callback, ValueError):
             raise callback
         return Result(acknowledgement, callback, callback_headers)
 
-    def _receive(self, request: Request) -> Response:
+    def answer(self, request: Request) -> Response:
         """Take a callback."""
-        waiting = self._waiting.get(request.path)
-        if waiting is None:
+        tool, arrived = self._waiting.get(request.path, (None, None))
+        if tool is None or arrived is None:
             return Response("nobody waits here", 404)
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             if request.mimetype != "application/json":
                 raise ValueError(f"the callback is {request.mimetype}, not application/json")
             callback = json.loads(request.get_data())
-            _check(callback, waiting.tool.callback, f"the callback of {waiting.tool.name}")
+            _check(callback, tool.callback, f"the callback of {tool.name}")
         except ValueError as error:
-            waiting.arrived.put((headers, error))
+            arrived.put((headers, error))
             return Response(str(error), 400)
-        waiting.arrived.put((headers, callback))
-        return json_response({}, waiting.tool.callback_success)
+        arrived.put((headers, callback))
+        return json_response({}, tool.success)
 
 
 def _check(value: Any, schema: Json, what: str) -> None:

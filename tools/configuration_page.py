@@ -22,7 +22,8 @@ variable shapes the stack itself. A stack on AWS takes its values from `samconfi
 ([Deploying to AWS](deploying.md)), the embedded AWS from `PARAMETERS="Name=value …" make up`
 ([On this machine](local.md)).
 
-Secrets are not parameters. They are [members of the stack's secret](deploying.md#fill-in-the-secret): {secrets}.
+Secrets are not parameters. They are [members of the owner's secret](deploying.md#fill-in-the-secret): {secrets}.
+The key that signs callbacks, `CALLBACK_SIGNING_KEY`, is made by the stack in a secret of its own.
 """
 _COLUMNS = "| parameter | variable | default | meaning |\n|---|---|---|---|"
 
@@ -60,9 +61,8 @@ def _code(value: object) -> str:
 
 
 def _secrets() -> list[str]:
-    """The members of the stack's secret."""
-    generated = template()["Resources"]["Secret"]["Properties"]["GenerateSecretString"]
-    return [*json.loads(generated["SecretStringTemplate"]), generated["GenerateStringKey"]]
+    """The members of the secret that the owner fills in."""
+    return list(json.loads(template()["Resources"]["OwnerSecret"]["Properties"]["SecretString"]))
 
 
 def _variables() -> dict[str, list[str]]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from imagejobs.secrets import EditSecrets
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
 
 
@@ -51,3 +52,9 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     def redelivery_limits(self) -> RedeliveryLimits:
         """What callers may ask of POST /jobs/{job_id}/redeliver."""
         return RedeliveryLimits(self.max_redeliveries, self.redelivery_interval_seconds)
+
+
+class AcceptSecrets(EditSecrets):
+    """What accept needs of the owner's secret."""
+
+    workshop_token: SecretStr = SecretStr("")

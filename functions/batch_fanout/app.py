@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Annotated, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from functions.batch_fanout.manifest import list_images
 from functions.batch_fanout.settings import BatchFanoutSettings
@@ -16,7 +16,8 @@ from imagejobs.workflow import ListImages, SummarizeBatch
 
 logger = make_logger("batch_fanout")
 _task: TypeAdapter[ListImages | SummarizeBatch] = TypeAdapter(
-    Annotated[ListImages | SummarizeBatch, Field(discriminator="action")]
+    Annotated[ListImages | SummarizeBatch, Field(discriminator="action")],
+    config=ConfigDict(hide_input_in_errors=True),
 )
 
 

@@ -43,7 +43,7 @@ class _Result(BaseModel):
     `ms` is what the attempt that made the output took, and for a failed image all its attempts with the waits between.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     status: Literal["completed", "failed"]
     engine: Literal["openai", "local_fallback"] | None = None

@@ -11,14 +11,15 @@ from aws_lambda_powertools import Logger, Metrics
 
 from functions.callback.attempt import Attempt, attempt
 from functions.callback.payload import PayloadBuilder
-from functions.callback.settings import CallbackSettings
+from functions.callback.settings import CallbackSettings, SigningSecrets
 from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
-from imagejobs.observability import loggable_url
+from imagejobs.observability import loggable_error, loggable_failure, loggable_stack, loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
+from imagejobs.secrets import read_secrets
 from imagejobs.workflow import Outcome
 
 
@@ -72,7 +73,7 @@ class DeliveryService:
             QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message)
         )
         self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
-        self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": error})
+        self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": loggable_failure(error)})
         return self._record(job_id, delivery, "dead_lettered", error)
 
     def last_word(self, name: ExecutionName, error: str) -> bool:
@@ -94,7 +95,7 @@ class DeliveryService:
             return False  # delivered or given up already, or a later round has taken over
         if name.kind == "job":
             self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
-            self.logger.info("a further execution delivers", extra={"error": error})
+            self.logger.info("a further execution delivers", extra={"error": loggable_failure(error)})
         else:
             self.dead_letter(job_id, error)
         return True
@@ -113,6 +114,11 @@ class DeliveryService:
     def _builder(self) -> PayloadBuilder:
         return PayloadBuilder(self.resources, self.logger)
 
+    @property
+    def _signing_keys(self) -> str:
+        secrets = read_secrets(self.resources.clients.secrets, self.settings.signing_secret_arn, SigningSecrets)
+        return secrets.callback_signing_key.get_secret_value()
+
     def _request(self, job_id: str) -> JobRequest:
         request = self.store.get_request(job_id)
         self._mark_log(request)
@@ -128,9 +134,7 @@ class DeliveryService:
 
     def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
         try:
-            headers = signed_headers(
-                self.resources.secrets.callback_signing_key.get_secret_value(), request.job_id, body
-            )
+            headers = signed_headers(self._signing_keys, request.job_id, body)
         except ConfigurationError as error:
             return Attempt(milliseconds=0, error=error)
         return attempt(
@@ -154,7 +158,7 @@ class DeliveryService:
                 "status": result.status,
                 "ms": result.milliseconds,
                 "receiver": loggable_url(request.callback_url),
-                "error": f"{type(result.error).__name__}: {result.error}" if result.error else None,
+                "error": loggable_error(result.error) if result.error else None,
             },
         )
 
@@ -177,6 +181,7 @@ class DeliveryService:
 
         try:
             return self.store.update_delivery(job_id, change, before)
-        except JobError:
-            self.logger.exception("the record of the delivery could not be written")
+        except JobError as failed:
+            extra = {"error": loggable_error(failed), "stack": loggable_stack(failed)}
+            self.logger.error("the record of the delivery could not be written", extra=extra)
             return before.model_copy(update={"status": status, "last_error": text})

@@ -17,7 +17,7 @@ class ExecutionEnded(BaseModel):
     Its `input` is left out of large events, so the execution's name says which job it was.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     name: str
     status: Literal["FAILED", "TIMED_OUT", "ABORTED"]
@@ -47,7 +47,7 @@ class SweepRequest(BaseModel):
     An event takes moments to arrive. A day outlasts an outage of the sweeper itself.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     action: Literal["sweep"]
     hours: Annotated[float, Field(gt=0)] = 24

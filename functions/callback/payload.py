@@ -10,6 +10,7 @@ from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCa
 from imagejobs.errors import JobError, PermanentError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import JobRequest
+from imagejobs.observability import loggable_error, loggable_stack
 from imagejobs.output_keys import EDIT_TYPES, output_key
 from imagejobs.resources import Resources
 from imagejobs.workflow import BatchSummary, EditedImage, MapRunCounts, Outcome
@@ -38,7 +39,8 @@ class PayloadBuilder:
         except JobError as error:
             return self._failed(request, f"{type(error).__name__}: {error}")
         except ValueError as error:  # a model's refusal, for example, whose message may hold a presigned URL
-            self.logger.exception("the payload could not be built")
+            extra = {"error": loggable_error(error), "stack": loggable_stack(error)}
+            self.logger.error("the payload could not be built", extra=extra)
             return self._failed(request, f"{type(error).__name__}: the result could not be put into a callback")
 
     def ended(self, request: JobRequest, error: str) -> bytes:

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from imagejobs.secrets import Secrets
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
 
 
@@ -15,3 +16,12 @@ class CallbackSettings(CallbackUrlSettings, StorageSettings):
     # Total attempts that the state machine makes; here for the log lines alone.
     callback_max_retries: int = 21
     dead_letter_queue_url: str = ""
+    # The secret with the key that signs callbacks, which the stack made.
+    signing_secret_arn: str = ""
+
+
+class SigningSecrets(Secrets):
+    """What signs callbacks."""
+
+    # One key, or two separated by a space while receivers move from the old one to the new one.
+    callback_signing_key: SecretStr = SecretStr("")

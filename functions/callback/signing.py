@@ -9,6 +9,8 @@ from imagejobs.errors import ConfigurationError
 
 # Stricter than the library, which drops what is not base64: other libraries would make another key of it, or fail.
 _KEY = re.compile(r"(whsec_)?([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=?|[A-Za-z0-9+/]{2}(==)?)")
+# Standard Webhooks specification, "Signature scheme": a symmetric key has 24 to 64 bytes.
+_MIN_BYTES = 24
 
 
 def signed_headers(signing_keys: str, job_id: str, body: bytes) -> dict[str, str]:
@@ -19,7 +21,7 @@ def signed_headers(signing_keys: str, job_id: str, body: bytes) -> dict[str, str
     can tell a repetition.
 
     Raises:
-        ConfigurationError: there is no key, or one that is not base64.
+        ConfigurationError: there is no key, one that is not base64, or one of under 24 bytes.
     """
     now = datetime.now(UTC)
     text = body.decode()
@@ -39,4 +41,12 @@ def _webhooks(signing_keys: str) -> list[Webhook]:
         raise ConfigurationError(
             "the secret's CALLBACK_SIGNING_KEY is not base64: expected base64, with or without whsec_ before it"
         )
+    if any(_size(key) < _MIN_BYTES for key in keys):
+        raise ConfigurationError(
+            f"the secret's CALLBACK_SIGNING_KEY is too short to sign with: expected base64 of {_MIN_BYTES} to 64 bytes"
+        )
     return [Webhook(key) for key in keys]
+
+
+def _size(key: str) -> int:
+    return len(key.removeprefix("whsec_").rstrip("=")) * 3 // 4

@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from functions.callback.delivery import DeliveryService
 from functions.callback.events import ExecutionEnded
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
+from imagejobs.observability import loggable_error, loggable_stack
 
 # Executions of each kind of end that one sweep looks at. One that needs nothing costs one read of the jobs bucket, so
 # that all of them fit into the function's time.
@@ -17,6 +18,8 @@ MAX_EXECUTIONS = 5000
 
 class Swept(BaseModel):
     """What a sweep came to: executions looked at, last words given, and those that could not be."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     looked_at: int = 0
     missed: int = 0
@@ -34,9 +37,9 @@ def sweep(service: DeliveryService, since: datetime, until: datetime) -> Swept:
             if execution["stopDate"] < until:
                 swept.looked_at += 1
                 _see_to(name, service, swept)
-    except (ClientError, BotoCoreError):
+    except (ClientError, BotoCoreError) as error:
         swept.failed += 1
-        service.logger.exception("executions could not be listed")
+        service.logger.error("executions could not be listed", extra={"error": loggable_error(error)})
     service.metrics.add_metric("LastWordsMissed", "Count", swept.missed)
     service.metrics.add_metric("SweepsFailed", "Count", int(swept.failed > 0))
     service.logger.info("swept", extra=swept.model_dump())
@@ -48,9 +51,10 @@ def _see_to(name: ExecutionName, service: DeliveryService, swept: Swept) -> None
         if is_without_last_word(name, service.store, service.resources.executions):
             ended = ExecutionEnded.model_validate(service.resources.executions.find(name))
             swept.missed += service.last_word(name, ended.reason)
-    except Exception:  # whatever is wrong with one job must keep no other from its last word
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one job must keep no other from its last word
         swept.failed += 1
-        service.logger.exception("the last word could not be given", extra={"execution": str(name)})
+        extra = {"execution": str(name), "error": loggable_error(error), "stack": loggable_stack(error)}
+        service.logger.error("the last word could not be given", extra=extra)
     finally:
         service.logger.remove_keys(["job_id", "correlation_id"])
 

@@ -11,6 +11,7 @@ from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
 from functions.process_image.telemetry import logger, observed, record, record_usage
 from imagejobs.errors import ConfigurationError
+from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import EditRequest
 
 # What is left of the function's time, after OpenAI's answer, to keep it.
@@ -29,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline = monotonic() + context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_KEEP
     with observed(edit_request):
         places = resources()
-        secrets = places.secrets
+        secrets = places.owner_secrets(EditSecrets)
         if missing := places.settings.missing(edit_request.operation, secrets):
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         job = places.get_request(edit_request.job_id)

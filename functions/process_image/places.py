@@ -42,7 +42,7 @@ class Places(Resources[ProcessImageSettings]):
             return fetch(
                 job.image_url, self.settings.source_policy, max_bytes=MAX_IMAGE_BYTES, timeout=IMAGE_URL_SECONDS
             )
-        return self.jobs.bucket.get(job.image_key or self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
+        return self.jobs.bucket.get(self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
 
     @cached_property
     def pacer(self) -> Pacer:

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from functions.process_image.engines.openai import Usage
 from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIInvalidAnswerError, RetryableError
-from imagejobs.observability import make_logger, make_metrics
+from imagejobs.observability import loggable_error, make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 logger = make_logger("process_image")
@@ -32,8 +32,8 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
             _count("InvalidAnswers")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")
-        # Its message goes to the caller through the state machine; the log has its name alone.
-        logger.warning("image not edited", error=type(error).__name__)
+        # Its message goes to the caller through the state machine.
+        logger.warning("image not edited", error=loggable_error(error))
         raise
     finally:
         metrics.flush_metrics()

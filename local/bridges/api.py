@@ -28,6 +28,7 @@ from local.bridges.environments import MAX_PAYLOAD
 
 MAX_REQUEST = 10 * 1024 * 1024
 
+_TOO_LARGE = ("REQUEST_TOO_LARGE", "Request Too Long")
 _ANY = "x-amazon-apigateway-any-method"
 _RESPONSES = "x-amazon-apigateway-gateway-responses"
 
@@ -60,12 +61,8 @@ def import_rest_api(document: dict[str, Any], base: dict[str, Any] | None = None
     return api_id
 
 
-class _EventTooLargeError(Exception):
-    pass
-
-
-class _NoAnswerError(Exception):
-    """The function was throttled or failed; the text is the kind of gateway response."""
+class _GatewayResponseError(Exception):
+    """API Gateway answers by itself; the arguments are the kind of its response and the text."""
 
 
 async def call_lambda(function: str, event: Any, **options: Any) -> Any:
@@ -77,31 +74,29 @@ async def call_lambda(function: str, event: Any, **options: Any) -> Any:
         context |= {"domainName": host, "path": f"{stage}{event['path']}"}
         event["headers"]["X-Forwarded-Proto"] = "http"
     if len(json.dumps(event)) > MAX_PAYLOAD:
-        raise _EventTooLargeError
+        raise _GatewayResponseError(*_TOO_LARGE)
     return await _call_lambda(function, event, **options)
 
 
 def proxy_response(result: dict[str, Any]) -> Any:
     """A function's answer, for API Gateway to pass on."""
     if result.get("throttle"):
-        raise _NoAnswerError("INTEGRATION_FAILURE")
+        raise _GatewayResponseError("INTEGRATION_FAILURE", "Internal server error")
     if result.get("error"):
-        raise _NoAnswerError("DEFAULT_5XX")
+        raise _GatewayResponseError("DEFAULT_5XX", "Internal server error")
     return _proxy_response(result)
 
 
 async def invoke_proxy(*arguments: Any, **options: Any) -> Any:
     """Answer a request by a function's proxy integration."""
     _, api_id, stage, _, resource, _, method, headers, body, *_ = arguments
+    if len(body or b"") > MAX_REQUEST:
+        return apigateway_v1._gw_error(*_TOO_LARGE)
     methods = resource["resourceMethods"]
     _, key = apigateway_v1._check_api_key(methods.get(method) or methods["ANY"], api_id, stage, headers)
     if key:
         options["caller_identity"] = {"apiKey": key["value"], "apiKeyId": key["id"]}
     try:
-        if len(body or b"") > MAX_REQUEST:
-            raise _EventTooLargeError
         return await _invoke_proxy(*arguments, **options)
-    except _EventTooLargeError:
-        return apigateway_v1._gw_error("REQUEST_TOO_LARGE", "Request Too Long")
-    except _NoAnswerError as error:
-        return apigateway_v1._gw_error(str(error), "Internal server error")
+    except _GatewayResponseError as error:
+        return apigateway_v1._gw_error(*error.args)

@@ -21,8 +21,8 @@ def apply() -> None:
     """Put this bridge in place."""
     provisioners._cw_metric_alarm_record = alarm_record
     provisioners._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
-        "create": lambda _logical_id, _properties, _stack_name: _query(str(uuid4())),
-        "update": lambda physical_id, _old, _new, _stack_name: _query(physical_id),
+        "create": lambda _logical_id, _properties, _stack_name: (str(uuid4()), {}),
+        "update": lambda physical_id, _old, _new, _stack_name: (physical_id, {}),
         "delete": lambda _physical_id, _properties: None,
     }
 
@@ -35,7 +35,3 @@ def alarm_record(name: str, properties: dict[str, Any]) -> dict[str, Any]:
     record = dict(_alarm_record(name, simple | {"Namespace": "-", "MetricName": "-"}))
     del record["Namespace"], record["MetricName"]
     return record | {"Metrics": properties["Metrics"]}
-
-
-def _query(query_id: str) -> tuple[str, dict[str, str]]:
-    return query_id, {"QueryDefinitionId": query_id}

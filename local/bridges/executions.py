@@ -14,7 +14,6 @@
 | a path of a payload template that finds nothing fails the state | it gives null                                 |
 | a Catch's Assign sets variables, and `$name` in a payload       | in JSONata states alone                       |
 | template reads them                                             |                                               |
-| an execution starts at once                                     | after 150 ms                                  |
 
 Sources: API reference, StartExecution; developer guide, "Handling errors in Step Functions workflows", "Passing data
 between states with variables" and "Step Functions service quotas".
@@ -26,7 +25,6 @@ import json
 import random
 import re
 import threading
-import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
@@ -34,7 +32,6 @@ from typing import Any
 from ministack.services import stepfunctions as sfn
 
 MAX_PAYLOAD = 256 * 1024
-_START_DELAY = 0.15
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)")
 # Not matched by States.ALL in Retry or Catch.
 _UNMATCHED = {"States.Runtime", "States.DataLimitExceeded"}
@@ -65,14 +62,13 @@ def apply() -> None:
     sfn._invoke_resource = invoke
     sfn._resolve_params_obj = fill_template
     sfn._apply_catcher = catch
-    sfn.time = _ClockWithoutStartDelay()
     for name in ("_execute_pass", "_execute_task", "_execute_choice", "_execute_wait"):
         setattr(sfn, name, _unless_stopped(getattr(sfn, name)))
 
 
 def stopped() -> threading.Event:
     """The event that ends the execution of this thread early."""
-    return _stop.get()
+    return _stop.get(threading.Event())
 
 
 def start(data: dict[str, Any]) -> Any:
@@ -104,7 +100,8 @@ def run(arn: str) -> None:
     if execution["status"] != "RUNNING":  # it was stopped before its thread began
         event.set()
     seconds = _timeout_of(execution)
-    timer = threading.Timer(seconds or 0, _in_this_context(time_out), (execution, event))
+    # In this thread's context, where ministack keeps account and region.
+    timer = threading.Timer(seconds, contextvars.copy_context().run, (time_out, execution, event))
     timer.daemon = True
     if seconds:
         timer.start()
@@ -134,7 +131,7 @@ def fail(execution: dict[str, Any], error: str, cause: str) -> None:
 
 def sleep(seconds: float) -> None:
     """Wait, unless the execution ends before."""
-    if seconds > 0 and _stop.get(threading.Event()).wait(seconds * sfn._SFN_WAIT_SCALE):
+    if seconds > 0 and stopped().wait(seconds * sfn._SFN_WAIT_SCALE):
         raise StoppedError
 
 
@@ -219,28 +216,10 @@ def _timeout_of(execution: dict[str, Any]) -> int:
     return 0
 
 
-def _in_this_context(function: Callable[..., None]) -> Callable[..., None]:
-    """The function bound to this thread's account and region, which ministack keeps in context variables."""
-    context = contextvars.copy_context()
-    return lambda *arguments: context.run(function, *arguments)
-
-
 def _unless_stopped(execute: Callable[..., Any]) -> Callable[..., Any]:
     def checked(*arguments: Any) -> Any:
-        if _stop.get(threading.Event()).is_set():
+        if stopped().is_set():
             raise StoppedError
         return execute(*arguments)
 
     return checked
-
-
-class _ClockWithoutStartDelay:
-    """The module `time`, but for the pause that ministack makes before each execution."""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(time, name)
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        if seconds != _START_DELAY:
-            time.sleep(seconds)

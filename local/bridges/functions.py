@@ -15,8 +15,8 @@ Sources: Lambda developer guide, "Lambda quotas" (invocation payload: 6 MB each 
 """
 
 import json
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -88,11 +88,9 @@ def warm(function_name: str, count: int) -> None:
     if not func or not config:
         raise LookupError(f"no function named {function_name}")
     leased = [lambda_runtime.acquire_worker(config["FunctionName"], config, func["code_zip"])[0] for _ in range(count)]
-    threads = [threading.Thread(target=lambda_runtime.ensure_spawned, args=(one,)) for one in leased]
-    for thread in threads:
-        thread.start()
-    for thread, environment in zip(threads, leased, strict=True):
-        thread.join()
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(lambda_runtime.ensure_spawned, leased))
+    for environment in leased:
         release(environment)
 
 

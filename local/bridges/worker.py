@@ -6,11 +6,11 @@ then, and its memory is shared.
 A script, started by `environments.Template` with a plain interpreter; it may import nothing but the standard library,
 so that a function finds only what its own package, its layers and Lambda's runtime bring along.
 
-Protocol, a JSON object a line. The first process reads the start (`task_root`, `layers`, `runtime`, `handler`, …) from
-stdin and writes `{"ready": true}` or `{"error": …}` to stdout. Then, for each message on the socket whose number is the
-script's argument, it forks a process with the three files that come along as its stdin, stdout and stderr, and answers
-with its pid. That process reads invocations and writes `{"result": …}` or `{"error": …}` for each. What a handler
-prints goes to stderr, where a line with the request id says that its log is complete.
+Protocol: the script's argument is the number of a channel (`multiprocessing.connection`). The first process receives
+the start (the function's configuration, with `path`, `runtime` and `preload`) and sends None, or Lambda's error object.
+Then, for each message with variables, it takes two files, a channel of invocations and a log, forks a process, and
+sends its pid. That process sends `{"result": …}` or `{"error": …}` as JSON for each invocation; all that it prints goes
+to the log, which is complete when the answer comes.
 """
 
 import contextlib
@@ -19,10 +19,11 @@ import importlib
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import traceback
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,10 +42,9 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 def load_handler(start: dict[str, Any]) -> Any:
     """Import the handler as the runtime does: the function first, then the layers, then the runtime's packages."""
-    layers = [os.path.join(layer, "python") for layer in start["layers"]]
     standard = [path for path in sys.path[1:] if "site-packages" not in path]
-    sys.path[:] = [start["task_root"], *layers, *standard, start["runtime"]]
-    module_name, _, function_name = start["handler"].rpartition(".")
+    sys.path[:] = [*start["path"], *standard, start["runtime"]]
+    module_name, _, function_name = start["Handler"].rpartition(".")
     return getattr(importlib.import_module(module_name.replace("/", ".")), function_name)
 
 
@@ -61,14 +61,14 @@ def preload() -> None:
 
 def context(start: dict[str, Any], invocation: dict[str, Any]) -> SimpleNamespace:
     """The context object of Lambda's Python runtime."""
-    deadline = time.monotonic() + start["timeout"]
+    deadline = time.monotonic() + start.get("Timeout", 3)
     return SimpleNamespace(
         aws_request_id=invocation["request_id"],
         invoked_function_arn=invocation["function_arn"],
-        function_name=start["function_name"],
-        function_version=start["version"],
-        memory_limit_in_mb=str(start["memory"]),
-        log_group_name=f"/aws/lambda/{start['function_name']}",
+        function_name=start["FunctionName"],
+        function_version=start.get("Version", "$LATEST"),
+        memory_limit_in_mb=str(start.get("MemorySize", 128)),
+        log_group_name=f"/aws/lambda/{start['FunctionName']}",
         log_stream_name=os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", ""),
         identity=None,
         client_context=None,
@@ -76,68 +76,64 @@ def context(start: dict[str, Any], invocation: dict[str, Any]) -> SimpleNamespac
     )
 
 
-def run(handler: Any, start: dict[str, Any]) -> None:
-    """Run invocations until stdin ends."""
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    for line in os.fdopen(0, encoding="utf-8"):
-        invocation = json.loads(line)
-        os.environ["_X_AMZN_TRACE_ID"] = invocation.get("trace_id") or ""
+def run(handler: Any, start: dict[str, Any], invocations: "Connection[str, Any]") -> None:
+    """Run invocations until their channel ends."""
+    while True:
+        try:
+            invocation = invocations.recv()
+        except EOFError:
+            return
+        os.environ["_X_AMZN_TRACE_ID"] = invocation["trace_id"] or ""
         try:
             answer = json.dumps({"result": handler(invocation["event"], context(start, invocation))})
         except Exception as error:  # noqa: BLE001 - whatever the handler raises is the invocation's error
             described = {**describe(error), "requestId": invocation["request_id"]}
             print(f"[ERROR] {described['errorType']}: {described['errorMessage']}", *described["stackTrace"])
             answer = json.dumps({"error": described})
-        sys.stdout.flush()
-        print(f"\x1e{invocation['request_id']}", file=sys.stderr, flush=True)
-        answers.write(answer + "\n")
-        answers.flush()
+        invocations.send(answer)
 
 
-def fork(handler: Any, start: dict[str, Any], requests: socket.socket) -> None:
-    """Fork a process for each message, until the socket ends."""
+def fork(handler: Any, start: dict[str, Any], requests: "Connection[int, Any]") -> None:
+    """Fork a process for each request, until their channel ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
     while True:
-        message, files, _, _ = socket.recv_fds(requests, 4096, 3)
-        if not message:
+        try:
+            variables = requests.recv()
+        except EOFError:
             return
+        invocations, log = Connection(recv_handle(requests)), recv_handle(requests)
         pid = os.fork()
         if pid == 0:
             try:
                 requests.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                for number, file in enumerate(files):
-                    os.dup2(file, number)
-                    os.close(file)
-                os.environ.update(json.loads(message))
-                run(handler, start)
+                for output in (1, 2):
+                    os.dup2(log, output)
+                os.environ.update(variables)
+                run(handler, start, invocations)
             finally:
                 os._exit(1)
-        for file in files:
-            os.close(file)
-        requests.sendall(f"{pid}\n".encode())
+        invocations.close()
+        os.close(log)
+        requests.send(pid)
 
 
 def main() -> None:
-    start = json.loads(sys.stdin.readline())
+    requests: Connection[Any, Any] = Connection(int(sys.argv[1]))
+    start = requests.recv()
+    problem = None
     try:
         handler = load_handler(start)
         if start["preload"]:
             preload()
     except ImportError as error:
-        message = f"Unable to import module '{start['handler'].rpartition('.')[0]}': {error}"
-        loaded: dict[str, Any] = {
-            "error": {"errorMessage": message, "errorType": "Runtime.ImportModuleError", "stackTrace": []}
-        }
+        message = f"Unable to import module '{start['Handler'].rpartition('.')[0]}': {error}"
+        problem = {"errorMessage": message, "errorType": "Runtime.ImportModuleError", "stackTrace": []}
     except Exception as error:  # noqa: BLE001 - whatever the module raises is the function's init error
-        loaded = {"error": describe(error)}
-    else:
-        loaded = {"ready": True}
-    # What the module printed while it was imported may stand before it.
-    print("\n" + json.dumps(loaded), flush=True)
-    if "ready" in loaded:
-        fork(handler, start, socket.socket(fileno=int(sys.argv[1])))
+        problem = describe(error)
+    requests.send(problem)
+    if problem is None:
+        fork(handler, start, requests)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def executions(stack: StackInfo) -> Executions:
 @pytest.fixture
 def webhook(stack: StackInfo) -> Webhook:
     """What a receiver checks signatures with: the key that the stack made."""
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.secret_arn)["SecretString"]
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.signing_secret_arn)["SecretString"]
     return Webhook(json.loads(secret)["CALLBACK_SIGNING_KEY"])
 
 

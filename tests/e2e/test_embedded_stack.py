@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -29,12 +30,16 @@ def test_stack_json_says_where_everything_is(embedded: EmbeddedStack, stack: Sta
     assert machine["status"] == "ACTIVE"
 
 
-def test_the_secret_is_filled_and_keeps_the_key_that_the_stack_made(embedded: EmbeddedStack, stack: StackInfo) -> None:
-    value = stack.client("secretsmanager").get_secret_value(SecretId=stack.secret_arn)["SecretString"]
+def test_the_owners_secret_is_filled_and_the_signing_key_is_as_the_stack_made_it(
+    embedded: EmbeddedStack, stack: StackInfo
+) -> None:
+    def secret(arn: str) -> Any:
+        return json.loads(stack.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
 
-    secret = json.loads(value)
-    assert secret["OPENAI_API_KEY"] == embedded.options.openai_api_key
-    assert len(secret["CALLBACK_SIGNING_KEY"]) == 44
+    assert secret(stack.secret_arn)["OPENAI_API_KEY"] == embedded.options.openai_api_key
+    assert {name: len(value) for name, value in secret(stack.signing_secret_arn).items()} == {
+        "CALLBACK_SIGNING_KEY": 44
+    }
 
 
 def test_a_throttled_api_asks_to_come_back(stack: StackInfo, http: httpx2.Client) -> None:
@@ -110,7 +115,7 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
         (cos_process,) = (
             process
             for process in processes.recorded(with_cos.options.state_dir / "processes.json")
-            if process.name == "cos-stand-in"
+            if process.name == "cos"
         )
         cos_process.stop()
         http.post(
@@ -124,6 +129,6 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
     finally:
         stopped = with_cos.down()
 
-    assert sorted(stopped) == ["emulator", "openai-stand-in"]
+    assert sorted(stopped) == ["aws", "openai"]
     assert with_cos.down() == []
     assert not any(processes.listening(port) for port in vars(with_cos.options.ports).values())

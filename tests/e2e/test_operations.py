@@ -36,7 +36,7 @@ def test_base64_job(service: Service, stack: StackInfo) -> None:
     (callback,) = service.callbacks(job_id)
     assert callback.headers["content-type"] == "application/json"
     assert callback.headers["x-correlation-id"] == "trace-1"
-    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.secret_arn)["SecretString"]
+    secret = stack.client("secretsmanager").get_secret_value(SecretId=stack.signing_secret_arn)["SecretString"]
     Webhook(json.loads(secret)["CALLBACK_SIGNING_KEY"]).verify(callback.body, callback.headers)
 
 

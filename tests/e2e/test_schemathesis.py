@@ -37,6 +37,7 @@ CASES = {
     "GET /cos/config": (20, 20),
     "GET /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}": (40, 40),
+    "DELETE /jobs/{job_id}/data": (40, 40),
     "POST /jobs/{job_id}/redeliver": (40, 40),
     "GET /health": (5, 5),
     "GET /openapi.json": (1, 1),

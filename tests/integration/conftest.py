@@ -1,4 +1,4 @@
-"""The account of the integration tests: moto in this process, with the stack's buckets, secret and state machine."""
+"""The account of the integration tests: moto in this process, with the stack's buckets, secrets and state machine."""
 
 import json
 from collections.abc import Iterator
@@ -20,8 +20,8 @@ SECRETS = {
     "COS_ACCESS_KEY_ID": "",
     "COS_SECRET_ACCESS_KEY": "",
     "WORKSHOP_TOKEN": "",
-    "CALLBACK_SIGNING_KEY": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
+SIGNING_SECRETS = {"CALLBACK_SIGNING_KEY": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 _PASS = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 
@@ -42,7 +42,9 @@ def stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     s3 = boto3.client("s3")
     for bucket in ("jobs", "input", "output"):
         s3.create_bucket(Bucket=bucket)
-    secret = boto3.client("secretsmanager").create_secret(Name="secrets", SecretString=json.dumps(SECRETS))
+    manager = boto3.client("secretsmanager")
+    secret = manager.create_secret(Name="secrets", SecretString=json.dumps(SECRETS))
+    signing = manager.create_secret(Name="signing", SecretString=json.dumps(SIGNING_SECRETS))
     machine = boto3.client("stepfunctions").create_state_machine(
         name="image-job", definition=json.dumps(_PASS), roleArn="arn:aws:iam::123456789012:role/image-job"
     )
@@ -52,6 +54,7 @@ def stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "COS_INPUT_BUCKET": "input",
         "COS_OUTPUT_BUCKET": "output",
         "SECRET_ARN": secret["ARN"],
+        "SIGNING_SECRET_ARN": signing["ARN"],
         "STATE_MACHINE_ARN": machine["stateMachineArn"],
         "DEAD_LETTER_QUEUE_URL": queue["QueueUrl"],
     }

@@ -7,6 +7,7 @@ import pytest
 
 from imagejobs.errors import SecretsUnavailableError
 from imagejobs.resources import Clients, Resources
+from imagejobs.secrets import EditSecrets
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 
@@ -34,7 +35,7 @@ def test_without_an_endpoint_images_are_in_the_accounts_buckets_and_no_secret_is
 
     assert resources.outputs.client is resources.clients.s3
     with pytest.raises(SecretsUnavailableError, match="the secret could not be read"):
-        assert resources.secrets
+        resources.owner_secrets(EditSecrets)
 
 
 def test_a_rotated_key_makes_a_new_client_and_the_same_key_none(
@@ -56,11 +57,11 @@ def test_a_rotated_key_makes_a_new_client_and_the_same_key_none(
 
 def test_each_reads_the_secret_for_itself(stack: dict[str, str]) -> None:
     first = of(stack)
-    assert first.secrets.openai_api_key.get_secret_value() == "sk-test"
+    assert first.owner_secrets(EditSecrets).openai_api_key.get_secret_value() == "sk-test"
     rotate(OPENAI_API_KEY="sk-new")
 
-    assert of(stack).secrets.openai_api_key.get_secret_value() == "sk-new"
-    assert first.secrets.openai_api_key.get_secret_value() == "sk-test"
+    assert of(stack).owner_secrets(EditSecrets).openai_api_key.get_secret_value() == "sk-new"
+    assert first.owner_secrets(EditSecrets).openai_api_key.get_secret_value() == "sk-test"
 
 
 def test_options_of_clients_reach_every_client_of_the_account(stack: dict[str, str]) -> None:

@@ -23,16 +23,12 @@ pytestmark = pytest.mark.sam_local
 
 
 @pytest.fixture(scope="module")
-def _docker() -> None:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
+    """The stack, deployed for these tests where Docker runs."""
     try:
         sam_local.engine()
     except StartError as error:
         pytest.skip(f"`sam local invoke` was not run: {error}")
-
-
-@pytest.fixture(scope="module")
-def stack(_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
-    """The stack, deployed for these tests."""
     options = Options(ports=Ports.free(), state_dir=tmp_path_factory.mktemp("local"), openai_latency=0.05)
     with EmbeddedStack(options) as embedded:
         yield embedded.info
@@ -67,17 +63,10 @@ def test_function_takes_its_event(
         jobs=JobStore(Bucket(stack.client("s3"), stack.jobs_bucket)),
         outputs=Bucket(stack.images_client(), stack.output_bucket),
         executions=executions,
-        callbacks=callbacks(stack, JOB_ID),
+        callbacks=callbacks(stack),
         dead_letters=dead_letters(stack),
     )
     check(name, outcome)
-
-
-def test_an_accepted_job_is_run_by_the_stack(stack: StackInfo, sam: SamLocal, tmp_path: Path) -> None:
-    job_id = json.loads(sam.invoke(copied("accept/base64-job", stack, tmp_path)).result["body"])["job_id"]
-
-    (payload,) = wait_until(lambda: callbacks(stack, job_id), what="the callback")
-    assert payload["status"] == "completed", payload
 
 
 def copied(name: str, stack: StackInfo, folder: Path) -> Path:
@@ -88,10 +77,10 @@ def copied(name: str, stack: StackInfo, folder: Path) -> Path:
     return path
 
 
-def callbacks(stack: StackInfo, job_id: str) -> list[dict[str, object]]:
-    """The payloads that the stack's receiver got for a job."""
+def callbacks(stack: StackInfo) -> list[dict[str, object]]:
+    """The payloads that the stack's receiver got for the job of the events."""
     received = httpx2.get(f"{stack.receiver_url}/_control/requests").raise_for_status().json()
-    return [json.loads(one["body"]) for one in received if one["headers"].get("webhook-id") == job_id]
+    return [json.loads(one["body"]) for one in received if one["headers"].get("webhook-id") == JOB_ID]
 
 
 def dead_letters(stack: StackInfo) -> list[dict[str, object]]:

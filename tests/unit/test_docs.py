@@ -75,6 +75,7 @@ def test_the_configuration_page_spells_every_name_out() -> None:
     of_the_stack = {
         "JOBS_BUCKET",
         "SECRET_ARN",
+        "SIGNING_SECRET_ARN",
         "STATE_MACHINE_ARN",
         "DEAD_LETTER_QUEUE_URL",
         "POWERTOOLS_METRICS_NAMESPACE",

@@ -1,5 +1,6 @@
 """What the template promises: configuration that arrives, policies that name things, buckets that are shut."""
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -176,8 +177,8 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for name, resource in RESOURCES.items():
         for policy in resource.get("Properties", {}).get("Policies", []) or []:
-            chosen = policy.get("Fn::If", [None, policy])[1]
-            found += [(name, statement) for statement in chosen["Statement"]]
+            for chosen in policy.get("Fn::If", [None, policy])[1:]:
+                found += [(name, statement) for statement in chosen.get("Statement", [])]
     return found
 
 
@@ -201,17 +202,39 @@ def test_buckets_are_private_encrypted_and_tls_only(bucket: str) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
+def rules(bucket: str) -> dict[str, Any]:
+    """The lifecycle rules of a bucket, by their ids."""
+    return {rule["Id"]: rule for rule in RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]}
+
+
 def test_a_map_run_may_write_its_results_for_as_long_as_an_execution_runs() -> None:
     """ResultWriter's multipart uploads stay unfinished while the batch runs."""
-    (rule,) = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    rule = rules("JobsBucket")["ExpireJobs"]
     days = rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"]
     assert days * 86400 > template()["Parameters"]["ExecutionTimeoutSeconds"]["Default"]
     assert days == 7
 
 
 def test_jobs_expire_after_a_configurable_number_of_days() -> None:
-    (rule,) = RESOURCES["JobsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
-    assert rule["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
+    assert rules("JobsBucket")["ExpireJobs"]["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
+
+
+def test_uploads_are_gone_after_a_day() -> None:
+    rule = rules("JobsBucket")["ExpireUploads"]
+
+    assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "uploads/", 1)
+
+
+def test_outputs_expire_only_when_the_owner_says_so() -> None:
+    lifecycle = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]
+
+    assert lifecycle["Fn::If"][0] == "ExpireOutputs"
+    assert lifecycle["Fn::If"][2] == {"Ref": "AWS::NoValue"}
+    (rule,) = lifecycle["Fn::If"][1]["Rules"]
+    assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "OutputExpirationDays"})
+    assert template()["Parameters"]["OutputExpirationDays"]["Default"] == 0
+    expected = {"Fn::Not": [{"Fn::Equals": [{"Ref": "OutputExpirationDays"}, 0]}]}
+    assert template()["Conditions"]["ExpireOutputs"] == expected
 
 
 @pytest.mark.parametrize("function", FUNCTIONS.values())
@@ -232,6 +255,78 @@ def test_no_secret_stands_in_template_or_environment() -> None:
         assert not {"OPENAI_API_KEY", "COS_SECRET_ACCESS_KEY", "WORKSHOP_TOKEN", "CALLBACK_SIGNING_KEY"} & set(
             variables(function)
         )
+
+
+def test_cloudformation_never_writes_the_owners_secret_anew() -> None:
+    """It writes what SecretString says whenever that text changes: no member may ever be added here."""
+    secret = RESOURCES["OwnerSecret"]
+
+    assert secret["Properties"] == {
+        "Description": "The owner's keys and tokens for wxo-image-jobs. "
+        "Fill in the empty members after the first deployment.",
+        "SecretString": '{"OPENAI_API_KEY": "", "COS_ACCESS_KEY_ID": "", "COS_SECRET_ACCESS_KEY": "", '
+        '"WORKSHOP_TOKEN": ""}',
+    }
+    assert (secret["DeletionPolicy"], secret["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+
+
+def test_cloudformation_never_makes_the_signing_key_anew() -> None:
+    """Any change within GenerateSecretString would, and every receiver would refuse the next callback."""
+    assert RESOURCES["SigningSecret"]["Properties"] == {
+        "Description": "The key by which wxo-image-jobs signs callbacks, made by the stack",
+        "GenerateSecretString": {
+            "SecretStringTemplate": "{}",
+            "GenerateStringKey": "CALLBACK_SIGNING_KEY",
+            "PasswordLength": 44,
+            "ExcludePunctuation": True,
+        },
+    }
+
+
+def test_each_function_may_read_only_the_secret_that_it_needs() -> None:
+    def readers(condition: int) -> dict[str, list[str]]:
+        """Who may read which secret, with the stack's own buckets (1) or with COS (2)."""
+        found: dict[str, list[str]] = {}
+        for name, resource in RESOURCES.items():
+            for policy in resource.get("Properties", {}).get("Policies", []) or []:
+                chosen = policy.get("Fn::If", [None, policy, policy])[condition]
+                for statement in chosen.get("Statement", []):
+                    if statement["Action"] == "secretsmanager:GetSecretValue":
+                        found.setdefault(statement["Resource"]["Ref"], []).append(name)
+        return found
+
+    editing = ["AcceptFunction", "ProcessImageFunction"]
+    assert readers(1) == {"OwnerSecret": editing, "SigningSecret": ["CallbackFunction"]}
+    assert readers(2) == {
+        "OwnerSecret": [*editing, "BatchFanoutFunction", "CallbackFunction"],
+        "SigningSecret": ["CallbackFunction"],
+    }
+
+
+def test_the_access_log_tells_who_called_which_route_and_no_address_path_or_query() -> None:
+    setting = RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Fn::If"]
+    told = json.loads(setting[1]["Format"])
+
+    assert setting[0] == "UseAccessLog"
+    assert {"apiKeyId", "principalId", "method", "route", "status", "ms"} <= set(told)
+    assert {told["route"], told["apiKeyId"], told["principalId"]} == {
+        "$context.resourcePath",
+        "$context.identity.apiKeyId",
+        "$context.authorizer.principalId",
+    }
+    for personal in ("sourceIp", "userAgent", "$context.path", "querystring", "claims"):
+        assert personal not in setting[1]["Format"]
+    assert RESOURCES["ApiLogGroup"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_stage_waits_for_the_role_that_its_access_log_needs() -> None:
+    destination = RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Fn::If"][1]["DestinationArn"]["Fn::If"]
+
+    assert destination[0] == RESOURCES["ApiGatewayAccount"]["Condition"] == "SetLogRole"
+    assert {"Ref": "ApiGatewayAccount"} in destination[1]["Fn::Select"][1]
+    # The account's other APIs write their logs by it too.
+    for name in ("ApiGatewayAccount", "ApiGatewayLogRole"):
+        assert RESOURCES[name]["DeletionPolicy"] == RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
 
 
 def test_browsers_may_read_from_both_buckets_that_links_lead_to() -> None:

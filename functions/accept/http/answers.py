@@ -9,7 +9,7 @@ from imagejobs.workflow import Operation
 
 
 class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
 
 
 class Accepted(_Answer):
@@ -113,7 +113,7 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
-type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled"]
+type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
 class Job(_Answer):
@@ -132,6 +132,7 @@ class Job(_Answer):
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None
     delivery: DeliveryState
     error: Optionally[str] = None
+    erased_at: Optionally[AwareDatetime] = None
 
 
 class JobAction(_Answer):

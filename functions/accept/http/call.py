@@ -18,9 +18,8 @@ from functions.accept.http.headers import CORRELATION_ID, CORRELATION_ID_PATTERN
 from functions.accept.http.problems import InvalidRequestError, UnauthorizedError
 from functions.accept.http.requests import OpenRequest
 from functions.accept.resources import AcceptResources
-from functions.accept.settings import AcceptSettings
+from functions.accept.settings import AcceptSecrets, AcceptSettings
 from imagejobs.job_store import EVERYONE
-from imagejobs.secrets import Secrets
 
 type Answer = Response[str]
 
@@ -92,7 +91,7 @@ def correlation_id_of(event: APIGatewayProxyEvent) -> tuple[str, str | None]:
     return (given, None) if re.fullmatch(CORRELATION_ID_PATTERN, given) else (str(uuid4()), given)
 
 
-def require_token(event: APIGatewayProxyEvent, secrets: Secrets) -> None:
+def require_token(event: APIGatewayProxyEvent, secrets: AcceptSecrets) -> None:
     """Refuse a caller without the workshop token, where one is set."""
     expected = secrets.workshop_token.get_secret_value()
     given = event.headers.get(WORKSHOP_TOKEN)

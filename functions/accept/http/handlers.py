@@ -19,9 +19,10 @@ from functions.accept.http.requests import (
     RetrySubmission,
     UploadSubmission,
 )
-from functions.accept.jobs import retry, steer, uploads
-from functions.accept.jobs.lookup import known_job
+from functions.accept.jobs import erase, retry, steer, uploads
+from functions.accept.jobs.lookup import find_job, known_job
 from functions.accept.jobs.submit import Submission, submit
+from imagejobs.job_store import Erasure
 from imagejobs.observability import make_logger
 from imagejobs.workflow import Operation
 
@@ -104,6 +105,19 @@ def redeliver_job(call: Call[JobAddress]) -> Answer:
     return _under_way(call, "redelivery")
 
 
+def erase_job(call: Call[JobAddress]) -> Answer:
+    """DELETE /jobs/{job_id}/data."""
+    own = call.resources
+    found = find_job(call.sent.path.job_id, call.owner, own.jobs)
+    erasure = found if isinstance(found, Erasure) else erase.begin(found, own.jobs, own.executions, own.settings)
+    if erase.finish(erasure, own.jobs, own.outputs):
+        logger.info("erased", extra={"job_id": erasure.job_id})
+        return Response(HTTPStatus.NO_CONTENT, body="")
+    under_way = _under_way(call, "erasure")
+    under_way.headers["Retry-After"] = "1"
+    return under_way
+
+
 def _under_way(call: Call[JobAddress], what: str) -> Answer:
     job_id = call.sent.path.job_id
     logger.info(what, extra={"job_id": job_id})
@@ -164,6 +178,11 @@ def cos_config(call: Call[Request]) -> Answer:
             presign_expires=settings.cos_presign_expires,
         ),
     )
+
+
+def root(call: Call[OpenRequest]) -> Answer:
+    """GET /."""
+    return Response(HTTPStatus.FOUND, body="", headers={"Location": call.url_of("/docs")})
 
 
 def docs(call: Call[OpenRequest]) -> Answer:  # noqa: ARG001 (every handler takes its call)

@@ -138,6 +138,8 @@ def _parameters(route: Route[Any]) -> list[Json]:
 
 def _success(route: Route[Any], code: int) -> Json:
     answer = route.answers[code]
+    if answer is None:
+        return {"description": route.summary}
     if isinstance(answer, str):
         schema = {"type": "object" if answer == "application/json" else "string"}
         return {"description": route.summary, "content": {answer: {"schema": schema}}}
@@ -156,8 +158,6 @@ def _content(model: type[BaseModel]) -> Json:
 
 def _schemas(routes: Routes) -> Json:
     requests = [route.body for route in routes if route.body]
-    answers: list[type[BaseModel]] = [
-        model for route in routes for model in route.answers.values() if not isinstance(model, str)
-    ]
+    answers = [model for route in routes for model in route.answers.values() if isinstance(model, type)]
     answers += [route.callback for route in routes if route.callback]
     return component_schemas(requests, [*answers, Problem, ValidationProblem])

@@ -23,8 +23,8 @@ class Route[R: OpenRequest]:
     path: str
     handler: Callable[[Call[R]], Answer]
     request: type[R]
-    # Each success: its code, and the model or the media type of its body.
-    answers: dict[int, type[BaseModel] | str]
+    # Each success: its code, and the model or the media type of its body; None for one without a body.
+    answers: dict[int, type[BaseModel] | str | None]
     operation_id: str
     summary: str
     # In words for an agent's language model, which chooses an operation by this alone. Without line breaks, which
@@ -58,7 +58,7 @@ class Route[R: OpenRequest]:
 
         Powertools' own parameters take no characters but some: a wrong job id would be an unknown route.
         """
-        found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path), path.rstrip("/"))
+        found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path), path.rstrip("/") or "/")
         return found.groupdict() if found else None
 
     @property

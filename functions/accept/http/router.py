@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.answers import Problem, ValidationProblem
@@ -24,6 +25,7 @@ from functions.accept.http.headers import CORRELATION_ID, REPLACED_CORRELATION_I
 from functions.accept.http.problems import (
     InvalidRequestError,
     MethodNotAllowedError,
+    NotConfiguredError,
     NotFoundError,
     ProblemError,
     UnavailableError,
@@ -31,7 +33,10 @@ from functions.accept.http.problems import (
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources
-from imagejobs.errors import StorageUnavailableError
+from imagejobs.errors import ConfigurationError, RetryableError
+from imagejobs.observability import loggable_error, loggable_stack
+
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # What a header of an answer can repeat of one of the request as it is: visible ASCII, but for the escaping % itself.
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
@@ -88,9 +93,12 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
         told = {CORRELATION_ID: correlation_id}
         if replaced:
             told[REPLACED_CORRELATION_ID] = quote(replaced[:_MAX_REPEATED], safe=_VISIBLE, errors="replace")
-        with logger.append_context_keys(**{name.removeprefix("x-").replace("-", "_"): told[name] for name in told}):
+        keys = {name.removeprefix("x-").replace("-", "_"): value for name, value in told.items()}
+        caller, route = owner_of(api.current_event), _route_of(api.current_event)
+        with logger.append_context_keys(caller=caller, route=route, **keys):
             answered = _guarded(lambda: next_middleware(api))
             answered.headers |= {**told, "X-Content-Type-Options": "nosniff"}
+            logger.info("answered", extra={"status": int(answered.status_code)})
         if depends_on_origin:
             answered.headers["Vary"] = "Origin"  # a cache must not hand one origin's answer to another
         if api.current_event.http_method == "HEAD":
@@ -100,6 +108,12 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
     return middleware
 
 
+def _route_of(event: APIGatewayProxyEvent) -> str:
+    """Method and path of the route table for the log; what a stranger made up is in no log."""
+    path = next((route.path for route in ROUTES if route.path_parameters(event.path) is not None), "(no route)")
+    return f"{event.http_method} {path}" if event.http_method in _METHODS else path
+
+
 def _guarded(handle: Callable[[], Answer]) -> Answer:
     try:
         return handle()
@@ -107,7 +121,9 @@ def _guarded(handle: Callable[[], Answer]) -> Answer:
         return answer(HTTPStatus.UNPROCESSABLE_ENTITY, ValidationProblem(detail=list(error.fields)))
     except ProblemError as problem:
         return _refuse(problem)
-    except (StorageUnavailableError, ClientError, BotoCoreError) as error:
+    except ConfigurationError as error:
+        return _refuse(NotConfiguredError(str(error)))
+    except (RetryableError, ClientError, BotoCoreError) as error:
         return _unavailable(error)
     except Exception as error:  # noqa: BLE001 - the caller gets an answer in JSON whatever went wrong
         return _unexpected(error)
@@ -129,12 +145,12 @@ def _refuse(problem: ProblemError) -> Answer:
 
 
 def _unavailable(error: Exception) -> Answer:
-    logger.warning("a service behind the API failed", extra={"error": f"{type(error).__name__}: {error}"})
+    logger.warning("a service behind the API failed", extra={"error": loggable_error(error)})
     detail = "the service cannot record or read jobs at the moment; nothing was lost. Try again in some seconds"
     return _refuse(UnavailableError(detail, {"Retry-After": "5"}))
 
 
 def _unexpected(error: Exception) -> Answer:
-    logger.exception("unexpected error", exc_info=error)
+    logger.error("unexpected error", extra={"error": loggable_error(error), "stack": loggable_stack(error)})
     detail = "an unexpected error; the log has the details under this answer's x-correlation-id"
     return answer(HTTPStatus.INTERNAL_SERVER_ERROR, Problem(detail=detail))

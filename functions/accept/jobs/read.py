@@ -10,11 +10,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress, Wait
-from functions.accept.jobs.lookup import known_job
+from functions.accept.jobs.lookup import find_job
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import JobRequest, JobStore, PayloadInfo
+from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME
 
@@ -56,7 +56,9 @@ class JobReader:
 
     def read(self, job_id: str, owner: str) -> Job:
         """Read an owner's job; raises NotFoundError for one that this stack does not know as theirs."""
-        request = known_job(job_id, owner, self.jobs)
+        request = find_job(job_id, owner, self.jobs)
+        if isinstance(request, Erasure):
+            return _erased(request)
         info = self.jobs.find_payload_info(job_id)
         delivery = self.jobs.get_delivery(job_id)
         job: dict[str, Any] = {
@@ -64,9 +66,7 @@ class JobReader:
             "operation": request.operation,
             "created_at": request.created_at,
             "retry_of": request.retry_of,
-            "delivery": DeliveryState(
-                status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error
-            ),
+            "delivery": _told(delivery),
         }
         return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
 
@@ -160,3 +160,18 @@ class JobReader:
             running=counts["running"],
             pending=counts["pending"],
         )
+
+
+def _erased(erasure: Erasure) -> Job:
+    return Job(
+        job_id=erasure.job_id,
+        operation=erasure.operation,
+        status="erased",
+        created_at=erasure.created_at,
+        delivery=_told(erasure.delivery),
+        erased_at=erasure.erased_at,
+    )
+
+
+def _told(delivery: Delivery) -> DeliveryState:
+    return DeliveryState(status=delivery.status, attempts=delivery.attempts, last_error=delivery.last_error)

@@ -13,7 +13,7 @@ from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import IdempotencyClaim, JobRequest, JobStore
-from imagejobs.secrets import Secrets
+from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
 
 
@@ -38,7 +38,7 @@ class Submission:
 
 
 def submit(
-    submission: Submission, jobs: JobStore, executions: Executions, settings: AcceptSettings, secrets: Secrets
+    submission: Submission, jobs: JobStore, executions: Executions, settings: AcceptSettings, secrets: EditSecrets
 ) -> str:
     """Record the job and start its execution; answers its id.
 
@@ -60,14 +60,16 @@ def submit(
         jobs.create(_request(submission, first.job_id))
         if image is not None:
             jobs.put_input(first.job_id, *image)
+        elif isinstance(submission.body, ImageRequest) and submission.body.image_key is not None:
+            jobs.copy_input(first.job_id, submission.body.image_key)
         executions.start(ExecutionName(first.job_id), submission.operation)
     return first.job_id
 
 
-def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: Secrets) -> None:
+def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: EditSecrets) -> None:
     if missing := settings.missing(operation, secrets):
         raise NotConfiguredError(
-            f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the stack's secret, "
+            f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the owner's secret, "
             "the rest are parameters of the stack"
         )
 
@@ -79,9 +81,15 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
     if body.image_base64 is not None:
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
-    if body.image_key is not None:
+    if body.image_key is not None and not _is_claimed(submission, jobs):
         check_upload(body.image_key, submission.owner, jobs.bucket)
     return None
+
+
+def _is_claimed(submission: Submission, jobs: JobStore) -> bool:
+    """Tell whether an earlier post had this Idempotency-Key: its upload may be deleted by now."""
+    key = submission.idempotency_key
+    return key is not None and jobs.find_claim(submission.owner, key) is not None
 
 
 def _first_claim(claim: IdempotencyClaim, submission: Submission, jobs: JobStore) -> IdempotencyClaim:

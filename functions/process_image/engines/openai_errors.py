@@ -1,5 +1,6 @@
 """What each failure of OpenAI leads to: the one table."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -50,6 +51,11 @@ _TABLE = [
 ]
 _BILLING_LIMIT_MESSAGE = "billing hard limit has been reached"
 _MAX_MESSAGE_CHARACTERS = 1000
+# What tells of the account: an organisation, a project, the key as OpenAI masks it. And what is said in its place.
+_ACCOUNT = [
+    (re.compile(r"\bsk-[\w*.-]*[\w*]"), "(the key)"),
+    (re.compile(r"\b(?:in |for )?(?:organi[sz]ation |project )?(?:org|proj)[-_]\w+", re.IGNORECASE), "(the account)"),
+]
 # A shorter prompt may well be part of the error's own message.
 _MIN_QUOTED = 12
 
@@ -81,11 +87,13 @@ def retry_after(error: openai.OpenAIError) -> float:
 
 
 def error_message(error: openai.OpenAIError, prompt: str) -> str:
-    """Name an error of the SDK and repeat its message, in one short line and without the prompt if it quotes that.
+    """Name an error of the SDK and repeat its message, in one short line, without the owner's account and the prompt.
 
     Lambda logs what a function raises, and a prompt is never logged.
     """
     message = str(error)
+    for pattern, said in _ACCOUNT:
+        message = pattern.sub(said, message)
     if len(prompt) >= _MIN_QUOTED:
         for quoted in (prompt, repr(prompt)[1:-1]):
             message = message.replace(quoted, "(the prompt)")

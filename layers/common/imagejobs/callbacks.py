@@ -46,7 +46,9 @@ Optionally = Annotated[_T | None, _Absent()]
 
 
 class _Callback(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+    )
 
     # Optional fields that a payload of any status may have.
     _free: ClassVar[frozenset[str]] = frozenset({"filename"})

@@ -24,7 +24,7 @@ class ConfigurationError(PermanentError):
 
 
 class SecretsUnavailableError(RetryableError):
-    """The stack's secret could not be read."""
+    """A secret of the stack could not be read."""
 
 
 class OpenAIRetryableError(RetryableError):

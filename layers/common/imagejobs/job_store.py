@@ -5,7 +5,7 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 | object           | written                                            | by            |
 |------------------|----------------------------------------------------|---------------|
 | request.json     | once, when the job is accepted                     | accept        |
-| input            | once, with the request (base64 jobs)               | accept        |
+| input            | once, with the request (posted or uploaded images) | accept        |
 | result           | once, by a base64 job                              | process_image |
 | waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
@@ -13,6 +13,7 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 | summary.json     | by a batch: its counts and errors                  | batch_fanout  |
 | callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
+| erased.json      | in the place of all the others, when the caller had them erased | accept |
 """
 
 from collections.abc import Callable
@@ -63,7 +64,7 @@ class JobRequest(BaseModel):
 class IdempotencyClaim(BaseModel):
     """Which job an Idempotency-Key belongs to, and a digest of the request that the key was first sent with."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     job_id: str
     fingerprint: str
@@ -79,7 +80,7 @@ class Delivery(BaseModel):
     """
 
     # Objects that an earlier version wrote have one field more, updated_at.
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     status: Literal["pending", "delivered", "dead_lettered"] = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0
@@ -92,10 +93,26 @@ class Delivery(BaseModel):
 class Waiting(BaseModel):
     """A single image that waits for OpenAI's rate limit: since when, and until it will be tried again."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     since: AwareDatetime
     until: AwareDatetime
+
+
+class Erasure(BaseModel):
+    """What stays known of a job whose data its caller had erased."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    job_id: str
+    owner: str
+    operation: Operation
+    created_at: AwareDatetime
+    erased_at: AwareDatetime
+    # Without its last error, which may tell of the receiver.
+    delivery: Delivery
+    # The prefix of the output bucket under which there still are results to erase.
+    outputs: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,13 +166,32 @@ class JobStore:
 
         The object's name is a digest, so that no order number or other key of a caller's can be read from it.
         """
-        key = f"idempotency/{sha256(f'{owner}\n{idempotency_key}'.encode()).hexdigest()}"
+        key = _claim_key(owner, idempotency_key)
         if self.bucket.put(key, claim.model_dump_json().encode(), _JSON, if_absent=True):
             return claim
-        earlier = self.bucket.find_with_body(key)
+        earlier = self.find_claim(owner, idempotency_key)
         if earlier is None:
             raise StorageUnavailableError("the claim of an Idempotency-Key expired at this moment")
-        return IdempotencyClaim.model_validate_json(earlier.body)
+        return earlier
+
+    def find_claim(self, owner: str, idempotency_key: str) -> IdempotencyClaim | None:
+        """Read which job an Idempotency-Key belongs to; None for one that was not claimed."""
+        found = self.bucket.find_with_body(_claim_key(owner, idempotency_key))
+        return IdempotencyClaim.model_validate_json(found.body) if found else None
+
+    def find_erasure(self, job_id: str) -> Erasure | None:
+        """Read what stays known of an erased job; None for any other."""
+        found = self.bucket.find_with_body(self.erasure_key(job_id))
+        return Erasure.model_validate_json(found.body) if found else None
+
+    def put_erasure(self, erasure: Erasure) -> None:
+        """Write what stays known of an erased job."""
+        body = erasure.model_dump_json(exclude_none=True).encode()
+        self.bucket.put(self.erasure_key(erasure.job_id), body, _JSON)
+
+    def erasure_key(self, job_id: str) -> str:
+        """The key of what stays known of an erased job."""
+        return self.key(job_id, "erased.json")
 
     def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
         """Keep the posted image."""
@@ -174,6 +210,10 @@ class JobStore:
         """Read what a batch came to; None while it is not summed up."""
         found = self.bucket.find_with_body(self.key(job_id, "summary.json"))
         return BatchSummary.model_validate_json(found.body) if found else None
+
+    def copy_input(self, job_id: str, image_key: str) -> None:
+        """Keep a copy of an uploaded image: uploads are deleted after a day."""
+        self.bucket.copy(image_key, self.key(job_id, "input"))
 
     def put_waiting(self, job_id: str, waiting: Waiting) -> None:
         """Write that the job's image waits."""
@@ -242,3 +282,7 @@ class JobStore:
             if self.put_delivery(job_id, changed):
                 return changed
         raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")
+
+
+def _claim_key(owner: str, idempotency_key: str) -> str:
+    return f"idempotency/{sha256(f'{owner}\n{idempotency_key}'.encode()).hexdigest()}"

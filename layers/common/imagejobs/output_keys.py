@@ -29,7 +29,7 @@ def output_key(job: JobRequest, settings: StorageSettings, media_type: str, inpu
     if job.operation == "base64":
         return JobStore.key(job.job_id, "result")
     if job.operation == "url":
-        return f"results/{job.job_id}/{_stem(job.filename)}_modified.{extension}"
+        return f"{settings.url_output_prefix(job.job_id)}{_stem(job.filename)}_modified.{extension}"
     relative = input_key.removeprefix(settings.input_prefix)
     key = f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
     if (size := len(key.encode())) > _MAX_KEY_BYTES:

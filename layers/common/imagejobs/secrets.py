@@ -1,10 +1,13 @@
-"""The stack's one secret: a JSON object in AWS Secrets Manager."""
+"""The stack's two secrets, JSON objects in AWS Secrets Manager: the owner's keys, and the key that signs callbacks.
+
+Each function reads by a model of the members that it needs, so that a broken member stops only what needs it.
+"""
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
-from imagejobs.errors import SecretsUnavailableError
+from imagejobs.errors import ConfigurationError, SecretsUnavailableError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
@@ -14,29 +17,50 @@ MAX_AGE_SECONDS = 300
 
 
 class Secrets(BaseModel):
-    """The members of the secret; an absent or empty one is an empty `SecretStr`, which is false."""
+    """Base of what a function reads of a secret: field `openai_api_key` is the member OPENAI_API_KEY.
 
-    model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True)
+    An absent or empty member is an empty `SecretStr`, which is false.
+    """
 
-    openai_api_key: SecretStr = SecretStr("")
+    model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class CosSecrets(Secrets):
+    """What every function needs of the owner's secret where images lie in IBM COS."""
+
     cos_access_key_id: SecretStr = SecretStr("")
     cos_secret_access_key: SecretStr = SecretStr("")
-    workshop_token: SecretStr = SecretStr("")
-    # One key, or two separated by a space while receivers move from the old one to the new one.
-    callback_signing_key: SecretStr = SecretStr("")
 
 
-def read_secrets(provider: "SecretsProvider", secret_arn: str) -> Secrets:
-    """Read the secret, at most once every MAX_AGE_SECONDS with one provider.
+class EditSecrets(CosSecrets):
+    """What an edit needs of the owner's secret."""
+
+    openai_api_key: SecretStr = SecretStr("")
+
+
+def read_secrets[M: Secrets](provider: "SecretsProvider", secret_arn: str, model: type[M]) -> M:
+    """Read a secret, at most once every MAX_AGE_SECONDS with one provider.
 
     Raises:
-        SecretsUnavailableError: Secrets Manager could not be reached or refused, or the secret is not a JSON object.
+        SecretsUnavailableError: Secrets Manager could not be reached or refused.
+        ConfigurationError: the secret is not a JSON object, or one of the model's members has another type.
     """
     # Here, since it brings the SDK along.
-    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
+    from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
     try:
-        value = provider.get(secret_arn, transform="json", max_age=MAX_AGE_SECONDS)
-    except (GetParameterError, TransformParameterError) as error:
+        text = provider.get(secret_arn, max_age=MAX_AGE_SECONDS)
+    except GetParameterError as error:
         raise SecretsUnavailableError(f"the secret could not be read: {type(error).__name__}") from error
-    return Secrets.model_validate(value)
+    try:
+        return model.model_validate_json(str(text))
+    except ValidationError as error:
+        problems = {_problem(list(map(str, one["loc"]))) for one in error.errors(include_input=False)}
+    # Outside of the except block: what pydantic found stays out of every traceback.
+    raise ConfigurationError("; ".join(sorted(problems)))
+
+
+def _problem(path: list[str]) -> str:
+    if not path:
+        return 'the secret is not a JSON object: expected {"NAME": "value", …}'
+    return f"the secret's member {'.'.join(path)} has another type: expected a string"

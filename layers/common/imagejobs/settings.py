@@ -11,16 +11,19 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
-from imagejobs.secrets import Secrets
+from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
 
 
 class Settings(BaseModel):
     """Base of every function's settings: field `cos_region` is read from the variable `COS_REGION`."""
 
-    model_config = ConfigDict(alias_generator=str.upper, populate_by_name=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=str.upper, populate_by_name=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     jobs_bucket: str = ""
+    # The secret that the owner fills in.
     secret_arn: str = ""
     state_machine_arn: str = ""
 
@@ -53,12 +56,17 @@ class StorageSettings(Settings):
         """The output bucket, which the legacy setting COS_BUCKET names when COS_OUTPUT_BUCKET does not."""
         return self.cos_output_bucket or self.cos_bucket
 
+    @staticmethod
+    def url_output_prefix(job_id: str) -> str:
+        """The prefix of a URL job's result."""
+        return f"results/{job_id}/"
+
     def batch_output_prefix(self, job_id: str, segment: str | None = None) -> str:
         """The prefix of a batch's results: `{COS_OUTPUT_PREFIX}/{job_id}/`, below the `segment` that the job chose."""
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
 
-    def missing(self, operation: Operation, secrets: Secrets) -> list[str]:
+    def missing(self, operation: Operation, secrets: EditSecrets) -> list[str]:
         """Name every setting and secret that an operation needs and that is not there, in alphabetical order.
 
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.

@@ -12,11 +12,21 @@ from imagejobs.errors import JobError, StorageRejectedError, StorageUnavailableE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 # What is held in memory, in bytes, of an object that is read or written line by line.
 _LINES_AT_ONCE = 256 * 1024
 _PART = 8 * 1024 * 1024  # S3 takes parts from 5 MiB, and 10,000 of them
-_TRANSIENT_CODES = {"SlowDown", "Throttling", "RequestTimeout", "ConditionalRequestConflict", "OperationAborted"}
+_TRANSIENT_CODES = {
+    "SlowDown",
+    "Throttling",
+    "RequestTimeout",
+    "ConditionalRequestConflict",
+    "OperationAborted",
+    "InternalError",
+}
+# Amazon S3 API reference, "DeleteObjects".
+MAX_DELETED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ class Bucket:
                 raise StorageRejectedError(f"the object has {size:,} bytes; the limit is {max_bytes:,}")
             return _stored(key, answer, answer["Body"].read())
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Read the bytes of an object from `start`: `length` of them, or as many as there are."""
@@ -70,9 +80,9 @@ class Bucket:
         except ClientError as error:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 return None
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
         except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
 
     def find(self, key: str) -> StoredObject | None:
         """Look an object up without its body; None when it does not exist."""
@@ -82,9 +92,9 @@ class Bucket:
             # HEAD has no body, so S3 tells a missing key by the status alone.
             if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
                 return None
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
         except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
 
     def put(
         self,
@@ -108,9 +118,9 @@ class Bucket:
         except ClientError as error:
             if condition and _status(error) == 412:
                 return False
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
         except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
         return True
 
     def require(self) -> None:
@@ -125,12 +135,24 @@ class Bucket:
         except BotoCoreError as error:
             raise self._translated(error, "") from error
 
-    def delete(self, key: str) -> None:
-        """Delete an object, whether it is there or not."""
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object within the bucket, with its content type."""
         try:
-            self.client.delete_object(Bucket=self.name, Key=key)
+            self.client.copy_object(Bucket=self.name, Key=target, CopySource={"Bucket": self.name, "Key": source})
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
+
+    def delete_all(self, keys: list[str]) -> None:
+        """Delete up to MAX_DELETED_AT_ONCE objects, whether they are there or not."""
+        objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+        try:
+            answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, "") from error
+        for refused in answer.get("Errors", []):
+            code = refused.get("Code", "")
+            text = f"{code}: {refused.get('Message', '')} (bucket {self.name!r})"
+            raise (StorageUnavailableError if code in _TRANSIENT_CODES else StorageRejectedError)(text)
 
     def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time."""
@@ -139,14 +161,14 @@ class Bucket:
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["Size"]
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, prefix) from error
+            raise self._translated(error, "") from error
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line, without holding the whole of it."""
         try:
             yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines(_LINES_AT_ONCE)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
 
     def put_lines(self, key: str, lines: Iterable[bytes], content_type: str) -> int:
         """Write an object line by line, without holding the whole of it; returns how many lines there were.
@@ -174,7 +196,7 @@ class Bucket:
         try:
             return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
+            raise self._translated(error, "") from error
 
     def _translated(self, error: ClientError | BotoCoreError, key: str) -> JobError:
         """The SDK's error as ours. Its message goes into execution histories, and so does not hold the key."""

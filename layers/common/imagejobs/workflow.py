@@ -14,7 +14,7 @@ type Operation = Literal["base64", "url", "batch"]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class CaughtError(_Message):

@@ -1,5 +1,6 @@
 """The routes around jobs, and what every route has in common."""
 
+import io
 import json
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from functions.accept.http.handlers import logger
 from functions.accept.http.routes import ROUTES
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Api
@@ -26,6 +28,19 @@ class TestUploads:
 
         assert job.status == 202
         assert store.get_request(job.body["job_id"]).image_key == image_key
+        # A copy of its own: the upload is deleted after a day.
+        kept = store.bucket.get(store.key(job.body["job_id"], "input"))
+        assert (kept.body, kept.content_type) == (b"x" * 12, "image/png")
+
+    def test_a_repeated_post_gives_its_job_when_the_upload_is_gone(self, api: Api, store: JobStore) -> None:
+        image_key = api("POST", "/uploads", self.BODY).body["image_key"]
+        store.bucket.put(image_key, b"x" * 12, "image/png")
+        body = {"prompt": "p", "image_key": image_key}
+        first = api.post("/process-image-async", body, Idempotency_Key="order-7")
+        store.bucket.delete_all([image_key])
+
+        assert api.post("/process-image-async", body, Idempotency_Key="order-7").body == first.body
+        assert api.post("/process-image-async", body, Idempotency_Key="order-8").status == 422
 
     def test_policy_binds_size_and_type(self, api: Api) -> None:
         import base64
@@ -93,8 +108,8 @@ class TestAround:
         }
 
         answering = {path for (path, _), status in answered.items() if status != 401}
-        assert answering == {"/health", "/docs", "/openapi.json"}
-        assert {status for (path, _), status in answered.items() if path in answering} == {200}
+        assert answering == {"/", "/health", "/docs", "/openapi.json"}
+        assert {status for (path, _), status in answered.items() if path in answering} == {200, 302}
 
     def test_head_and_options(self, api: Api) -> None:
         head = api("HEAD", "/health")
@@ -104,7 +119,7 @@ class TestAround:
 
     def test_a_slash_at_the_end_makes_no_other_route(self, api: Api) -> None:
         assert api("GET", "/health/").status == 200
-        assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert api("OPTIONS", "/docs/").headers["Allow"] == "GET, HEAD, OPTIONS"
         assert api("PUT", "/health/").status == 405
 
     def test_no_answer_is_to_be_sniffed(self, api: Api, job_id: str) -> None:
@@ -152,3 +167,79 @@ class TestAround:
         assert "accepted" in logged
         assert "secret wish" not in logged
         assert "s3cret" not in logged
+
+
+def test_the_bare_address_leads_to_the_page_below_the_stage(api: Api) -> None:
+    answer = api("GET", "/")
+
+    assert (answer.status, answer.headers["Location"]) == (302, "https://api.example/v1/docs")
+    assert api("DELETE", "/").headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_callback_without_a_receiver_may_go_to_the_health_route(api: Api) -> None:
+    assert api("POST", "/health", {"status": "completed", "job_id": str(uuid4())}).status == 200
+
+
+class TestABrokenSecret:
+    def test_its_member_and_type_are_told_and_nothing_of_what_it_holds(
+        self, stack: dict[str, str], image_body: dict[str, str], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        boto3.client("secretsmanager").put_secret_value(
+            SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": ["sk-s3cret"]})
+        )
+
+        answered = Api(stack).post("/process-image-async", image_body)
+
+        assert answered.status == 500
+        assert answered.body == {"detail": "the secret's member OPENAI_API_KEY has another type: expected a string"}
+        assert "s3cret" not in caplog.text
+
+    def test_one_that_cannot_be_read_asks_to_come_back(self, stack: dict[str, str], image_body: dict[str, str]) -> None:
+        answered = Api(stack | {"SECRET_ARN": "nothing"}).post("/process-image-async", image_body)
+
+        assert (answered.status, answered.headers["Retry-After"]) == (503, "5")
+
+
+def test_every_line_has_the_caller_and_the_route(
+    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+
+    job_id = api.post("/process-image-async", image_body | {"filename": "anna.png"}, x_api_key="one").body["job_id"]
+    api("GET", f"/jobs/{job_id}", x_api_key="one")
+    api("GET", "/anna?name=anna", x_api_key="one")
+    api("ANNA", "/health")
+
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [(line["message"], line["route"], line.get("status")) for line in lines]
+    assert told == [
+        ("accepted", "POST /process-image-async", None),
+        ("answered", "POST /process-image-async", 202),
+        ("answered", "GET /jobs/{job_id}", 200),
+        ("answered", "GET (no route)", 404),
+        ("answered", "/health", 405),
+    ]
+    assert {line["caller"] for line in lines[:4]} == {"key:id-of-one"}
+    assert "anna" not in log.getvalue().lower()
+
+
+def test_an_unexpected_error_is_logged_without_its_message(
+    api: Api, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", log)
+
+    name = "anna.png"
+
+    def fail(*_: object) -> None:
+        raise LookupError(name)  # not the name itself: a stack shows the line
+
+    monkeypatch.setattr(JobStore, "create", fail)
+    answered = api.post("/process-image-async", image_body)
+
+    assert answered.status == 500
+    (line,) = [json.loads(one) for one in log.getvalue().splitlines() if "unexpected" in one]
+    assert line["error"] == "LookupError"
+    assert "submit.py" in "".join(line["stack"])
+    assert "anna" not in log.getvalue()

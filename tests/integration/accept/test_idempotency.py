@@ -72,7 +72,7 @@ class TestIdempotencyKey:
         self, api: Api, image_body: dict[str, str], store: JobStore
     ) -> None:
         job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-8").body["job_id"]
-        store.bucket.delete(store.key(job_id, "input"))
+        store.bucket.delete_all([store.key(job_id, "input")])
 
         assert api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-8").body["job_id"] == job_id
         assert store.bucket.find(store.key(job_id, "input")) is None
@@ -121,7 +121,7 @@ class TestIdempotencyKey:
         job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7").body["job_id"]
         executions.stop(ExecutionName(job_id), error="over", cause="")
         for key, _ in list(store.bucket.keys("jobs/")):
-            store.bucket.delete(key)
+            store.bucket.delete_all([key])
 
         answered = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-7")
 
@@ -134,7 +134,7 @@ class TestIdempotencyKey:
     ) -> None:
         job_id = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-10").body["job_id"]
         for key, _ in list(store.bucket.keys("")):
-            store.bucket.delete(key)
+            store.bucket.delete_all([key])
 
         again = api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-10")
         assert (again.status, again.body["job_id"] == job_id) == (202, False)

@@ -55,7 +55,7 @@ class TestListImages:
         record(store)
         fill("1.png", "2.png", "3.png")
         assert invoke(action="list_images")["total_files"] == 3
-        store.bucket.delete(MANIFEST_KEY)
+        store.bucket.delete_all([MANIFEST_KEY])
         fill("4.png")
 
         with pytest.raises(BatchTooLargeError, match=r"more than 3 images.*max_files.*prefix.*MaxBatchImages"):

@@ -130,7 +130,7 @@ def test_a_receiver_that_gives_no_answer_is_a_failed_attempt_within_its_time(
 
 def test_a_missing_signing_key_fails_the_attempt_and_sends_nothing(world: World, receiver: Receiver) -> None:
     world.job(receiver.url(), "url")
-    world.configure(SECRET_ARN=world.secret({}))
+    world.configure(SIGNING_SECRET_ARN=world.secret({}))
 
     with pytest.raises(ConfigurationError, match="CALLBACK_SIGNING_KEY"):
         invoke("deliver-url")

@@ -79,7 +79,7 @@ def test_a_30_mb_result_is_delivered_within_the_stated_memory(
             **server,
             "PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'common'}",
             "JOBS_BUCKET": "jobs",
-            "SECRET_ARN": secret["ARN"],
+            "SIGNING_SECRET_ARN": secret["ARN"],
             "CALLBACK_ALLOW_HTTP": "true",
             "CALLBACK_ALLOW_PRIVATE": "true",
         },

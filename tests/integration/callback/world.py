@@ -39,7 +39,7 @@ class World:
         self.store, self.executions, self.clients = store, executions, clients
         self._environment, self._monkeypatch = dict(stack), monkeypatch
         self.configure(
-            SECRET_ARN=self.secret({"CALLBACK_SIGNING_KEY": " ".join(KEYS)}),
+            SIGNING_SECRET_ARN=self.secret({"CALLBACK_SIGNING_KEY": " ".join(KEYS)}),
             CALLBACK_ALLOW_HTTP="true",
             CALLBACK_ALLOW_PRIVATE="true",
             CALLBACK_TIMEOUT_SECONDS="60",

@@ -3,7 +3,6 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -29,15 +28,12 @@ class Aws:
 
     def function(self, code: str, *, timeout: int = 100, variables: dict[str, str] | None = None) -> str:
         """Make a function whose module is `code`, with a `handler`; returns its ARN."""
-        archive = BytesIO()
-        with zipfile.ZipFile(archive, "w") as opened:
-            opened.writestr("app.py", code)
         made = self("lambda").create_function(
             FunctionName=f"f-{uuid4().hex[:8]}",
             Runtime="python3.13",
             Role=ROLE,
             Handler="app.handler",
-            Code={"ZipFile": archive.getvalue()},
+            Code={"ZipFile": archive_of(code)},
             Timeout=timeout,
             Environment={"Variables": variables or {}},
         )
@@ -81,6 +77,14 @@ class Aws:
         return self.finish(self.start(self.machine(states, **options), payload))
 
 
+def archive_of(code: str) -> bytes:
+    """A function's package: `code` as app.py."""
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("app.py", code)
+    return archive.getvalue()
+
+
 def task(function: str, **options: Any) -> dict[str, Any]:
     """A Task state that invokes a function with the state's input, and ends the machine."""
     return {
@@ -94,14 +98,14 @@ def task(function: str, **options: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[processes.Process, Path, str]]:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[processes.Process, str]]:
     folder = tmp_path_factory.mktemp("emulator")
     port = processes.free_port()
     process = processes.start("emulator", "local.emulator", port, folder, "--unpacked", str(folder / "unpacked"))
-    yield process, folder, f"http://127.0.0.1:{port}"
+    yield process, f"http://127.0.0.1:{port}"
     process.stop()
 
 
 @pytest.fixture(scope="session")
-def aws(emulator: tuple[processes.Process, Path, str]) -> Aws:
-    return Aws(emulator[2])
+def aws(emulator: tuple[processes.Process, str]) -> Aws:
+    return Aws(emulator[1])

@@ -2,7 +2,6 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -32,9 +31,12 @@ def invoke(aws: Aws, function: str, event: Any) -> tuple[Any, str | None, str]:
     return json.loads(answer["Payload"].read()), answer.get("FunctionError"), answer.get("LogResult", "")
 
 
-def test_a_failed_handler_is_reported_by_its_exceptions_class(aws: Aws) -> None:
-    error, kind, _ = invoke(aws, aws.function(FAILING), {"fail": True})
+def test_a_failed_handler_is_reported_by_its_exceptions_class_and_its_environment_goes_on(aws: Aws) -> None:
+    function = aws.function(FAILING)
 
+    (first, _, _), (error, kind, _), (third, _, _) = (invoke(aws, function, {"fail": n == 1}) for n in range(3))
+
+    assert (first, third) == ({"calls": 1}, {"calls": 3})
     assert kind == "Unhandled"
     assert (error["errorType"], error["errorMessage"]) == ("StorageUnavailableError", "the bucket is away")
     assert 'raise StorageUnavailableError("the bucket is away")' in error["stackTrace"][-1]
@@ -55,31 +57,17 @@ def test_retry_and_catch_see_that_class(aws: Aws) -> None:
     assert json.loads(output["caught"]["Cause"])["errorMessage"] == "the bucket is away"
 
 
-def test_an_environment_outlives_a_failed_handler(aws: Aws) -> None:
-    function = aws.function(FAILING)
-
-    results = [invoke(aws, function, {"fail": fail})[0] for fail in (False, True, False)]
-
-    assert [results[0], results[2]] == [{"calls": 1}, {"calls": 3}]
-
-
-def test_a_crash_and_a_timeout_have_lambdas_names(aws: Aws) -> None:
-    crashing = aws.function("import os\ndef handler(event, context):\n    os._exit(3)")
+def test_a_crash_and_a_timeout_have_lambdas_names_and_end_nothing_but_the_call(aws: Aws) -> None:
+    crashing = aws.function("import os\ndef handler(event, context):\n    return 'well' if event else os._exit(3)")
     sleeping = aws.function("import time\ndef handler(event, context):\n    time.sleep(20)", timeout=1)
 
     crash, timeout = (aws.run({"Try": task(function)}) for function in (crashing, sleeping))
 
     assert crash["error"] == "Runtime.ExitError"
     assert json.loads(crash["cause"])["errorMessage"].endswith("Runtime exited without providing a reason")
+    assert invoke(aws, crashing, {"a": 1})[0] == "well"
     assert timeout["error"] == "Sandbox.Timedout"
     assert json.loads(timeout["cause"])["errorMessage"].endswith("Task timed out after 1.00 seconds")
-
-
-def test_a_function_works_again_after_a_crash(aws: Aws) -> None:
-    function = aws.function("import os\ndef handler(event, context):\n    return os._exit(1) if event else 'well'")
-
-    assert invoke(aws, function, {"crash": True})[0]["errorType"] == "Runtime.ExitError"
-    assert invoke(aws, function, {})[0] == "well"
 
 
 def test_an_environment_can_be_crashed_at_work(aws: Aws, http: httpx2.Client) -> None:
@@ -122,42 +110,25 @@ def test_a_function_sees_lambdas_packages_and_not_the_emulators(aws: Aws, packag
     assert invoke(aws, aws.function(code), package)[0] is found
 
 
-def test_invocations_run_side_by_side_in_environments_warmed_ahead(
-    aws: Aws, http: httpx2.Client, tmp_path: Path
-) -> None:
-    # Each waits for the five others.
-    code = """
-import os, time
-
-def handler(folder, context):
-    open(os.path.join(folder, str(os.getpid())), "w").close()
-    while len(os.listdir(folder)) < 6:
-        time.sleep(0.05)
-    return os.getpid()
-"""
+def test_invocations_run_side_by_side_in_environments_warmed_ahead(aws: Aws, http: httpx2.Client) -> None:
+    code = "import os, time\ndef handler(event, context):\n    time.sleep(3)\n    return os.getpid()"
     function = aws.function(code)
-    http.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}).raise_for_status()
+    http.post(f"{aws.endpoint}/_local/warm", params={"function": function, "count": 6}, timeout=60).raise_for_status()
 
     with ThreadPoolExecutor(6) as pool:
-        pids = list(pool.map(lambda _: invoke(aws, function, str(tmp_path))[0], range(6)))
+        pids = list(pool.map(lambda _: invoke(aws, function, {})[0], range(6)))
 
     assert len(set(pids)) == 6
 
 
 def test_the_log_is_complete_when_the_call_returns(aws: Aws) -> None:
-    code = (
-        "import os\ndef handler(event, context):\n"
-        "    for n in range(500):\n        print('line', n)\n"
-        "    os.system('echo from a child')"
-    )
-    function = aws.function(code)
+    function = aws.function("import os\ndef handler(event, context):\n    print('one')\n    os.system('echo two')")
     invoke(aws, function, {})
 
     group = f"/aws/lambda/{function.rpartition(':')[2]}"
-    lines = [event["message"].strip() for event in aws("logs").filter_log_events(logGroupName=group)["events"]]
+    text = "\n".join(event["message"] for event in aws("logs").filter_log_events(logGroupName=group)["events"])
 
-    text = "\n".join(lines)
-    assert all(expected in text for expected in ("line 0\n", "line 499", "from a child"))
+    assert "one\ntwo" in text
 
 
 def test_events_and_results_end_at_6_mb(aws: Aws) -> None:

@@ -99,14 +99,6 @@ def test_an_error_does_not_name_the_file(accept: Accept, store: JobStore) -> Non
     assert "private" not in str(raised.value)
 
 
-def test_an_uploaded_image_is_read_from_the_jobs_bucket(accept: Accept, openai: OpenAIStandIn) -> None:
-    boto3.client("s3").put_object(Bucket="jobs", Key="uploads/u1", Body=picture(80, 80))
-    accept("url", image_key="uploads/u1")
-
-    assert invoke("url")["bytes_in"] == len(picture(80, 80))
-    assert picture(80, 80) in openai.requests[0]
-
-
 def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, configure: Configure) -> None:
     class Pictures(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -189,3 +189,20 @@ def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIStandIn, prom
 
     with pytest.raises(OpenAIRejectedError, match=r"Refused: \(the prompt\) is not allowed"):
         engine(settings).edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)
+
+
+def test_the_account_behind_the_key_is_told_to_nobody(openai: OpenAIStandIn) -> None:
+    message = (
+        "Limit reached for gpt-image in organization org-aB3dEf9 on images per min, project `proj_9Zz`. "
+        "Incorrect API key provided: sk-proj-ab*******xyz. Include the request ID req_123"
+    )
+    openai.will_answer(refused(400, "moderation_blocked", message=message))
+    settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
+
+    with pytest.raises(OpenAIRejectedError) as told:
+        engine(settings).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+
+    for hidden in ("org-", "aB3dEf9", "proj-", "proj_", "9Zz", "sk-", "xyz"):
+        assert hidden not in str(told.value)
+    assert "req_123" in str(told.value)
+    assert "Limit reached for gpt-image" in str(told.value)

@@ -132,7 +132,7 @@ def test_waiting_ends_after_so_many_hours(
 
     openai.will_answer(too_fast(Retry_After="300"))
     assert invoke("base64", waited=since)["rate_limited"] == 8
-    store.bucket.delete(KEY)
+    store.bucket.delete_all([KEY])
     openai.will_answer(too_fast(Retry_After="900"))
     with pytest.raises(OpenAIRejectedError, match=r"^RateLimitError: .*Rate limit reached.*1\.5 hours are the most"):
         invoke("base64", waited=since)
@@ -156,7 +156,7 @@ def test_a_single_image_says_that_it_waits_and_a_batchs_does_not(
     invoke("batch", key="a.png")
     assert store.find_waiting(JOB_ID) is None
 
-    store.bucket.delete(store.key(JOB_ID, "request.json"))
+    store.bucket.delete_all([store.key(JOB_ID, "request.json")])
     accept("url", picture(), filename="a.png")
     waiting = invoke("url")
 

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
 
 from functions.process_image.telemetry import logger
 from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import USAGE, edited, refused
 from tests.integration.process_image.conftest import Accept, invoke
+from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
 
@@ -86,7 +89,7 @@ def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     with pytest.raises(OpenAIRetryableError):
         invoke("base64")
     log, metrics = lines()
-    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError")
+    assert (log["level"], log["error"]) == ("WARNING", "OpenAIRetryableError, InternalServerError")
     assert counted(metrics) == {"Retries": 0, "AttemptsFailed": 1}
 
     openai.will_answer(refused(400, "moderation_blocked", message=f"not allowed: {PROMPT}"))
@@ -131,3 +134,28 @@ def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> No
     log, metrics = lines()
     assert log["wait_seconds"] in (7, 8)
     assert counted(metrics) == {"Retries": 0, "RateLimits": 1}
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_no_object_key_is_logged(
+    accept: Accept, store: JobStore, openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch, level: str
+) -> None:
+    logged = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", logged)
+    before = logger.log_level
+    logger.setLevel(level)
+    try:
+        boto3.client("s3").put_object(Bucket="input", Key="anna.png", Body=picture())
+        accept("batch")
+        at = put_manifest(store, JOB_ID, ["anna.png", "anna/2.png"])
+        invoke("batch", at=at["anna.png"])
+        openai.will_answer(refused(400, "moderation_blocked"))
+        boto3.client("s3").put_object(Bucket="input", Key="anna/2.png", Body=picture())
+        with pytest.raises(OpenAIRejectedError):
+            invoke("batch", at=at["anna/2.png"])
+    finally:
+        logger.setLevel(before)
+
+    lines = [json.loads(line) for line in logged.getvalue().splitlines()]
+    assert "anna" not in logged.getvalue()
+    assert lines[-1]["error"] == "OpenAIRejectedError, BadRequestError moderation_blocked"

@@ -19,16 +19,16 @@ from tests.support.waiting import PATIENCE
 GOOD = {"status": "completed", "job_id": "1", "result_image_base64": "eA==", "result_mime_type": "image/png"}
 
 
-class Service:
+class Service(Server):
     """Answers 202 and then posts `callback` to the caller; keeps what the caller sent and how it answered."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.callback: Any = GOOD
         self.content_type = "application/json"
         self.acknowledgement: Any = {"accepted": True, "job_id": "1"}
         self.seen: dict[str, str] = {}
         self.answers: queue.Queue[int] = queue.Queue()
-        self.server = Server(0, self.answer)
 
     def answer(self, request: Request) -> Response:
         self.seen = {name.lower(): value for name, value in request.headers.items()}
@@ -45,14 +45,13 @@ class Service:
 
 @pytest.fixture
 def service() -> Iterator[Service]:
-    made = Service()
-    with made.server:
+    with Service() as made:
         yield made
 
 
 @pytest.fixture
 def standin(service: Service) -> Iterator[WxoStandIn]:
-    with WxoStandIn(wxo_document(ROUTES, service.server.url, access=AccessControl.API_KEY), api_key="the-key") as made:
+    with WxoStandIn(wxo_document(ROUTES, service.base_url, access=AccessControl.API_KEY), api_key="the-key") as made:
         yield made
 
 
@@ -88,17 +87,19 @@ def test_a_bad_callback_is_refused(standin: WxoStandIn, service: Service, callba
     assert service.answers.get(timeout=PATIENCE) == 400
 
 
-def test_a_callback_that_is_not_json_is_refused(standin: WxoStandIn, service: Service) -> None:
-    service.content_type = "text/plain"
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("content_type", "text/plain", "the callback is text/plain, not application/json"),
+        ("acknowledgement", {"job_id": "1"}, "the acknowledgement of"),
+    ],
+)
+def test_what_else_is_not_as_declared_is_refused(
+    standin: WxoStandIn, service: Service, name: str, value: Any, message: str
+) -> None:
+    setattr(service, name, value)
 
-    with pytest.raises(ValueError, match="not application/json"):
-        edit(standin)
-
-
-def test_a_bad_acknowledgement_is_refused(standin: WxoStandIn, service: Service) -> None:
-    service.acknowledgement = {"job_id": "1"}
-
-    with pytest.raises(ValueError, match="the acknowledgement"):
+    with pytest.raises(ValueError, match=message):
         edit(standin)
 
 

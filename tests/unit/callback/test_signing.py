@@ -49,6 +49,18 @@ def test_two_keys_sign_side_by_side_and_each_receiver_checks_its_own(separator: 
         Webhook(GENERATED).verify(BODY, headers)
 
 
+@pytest.mark.parametrize("prefix", ["", "whsec_"])
+def test_a_key_has_24_bytes_at_least(prefix: str) -> None:
+    def key(size: int) -> str:
+        return prefix + base64.b64encode(b"k" * size).decode()
+
+    Webhook(key(24)).verify(BODY, signed_headers(key(24), "job-1", BODY))
+    for short in (key(23), key(23).rstrip("="), f"{key(24)} {key(23)}", "AAAA"):
+        with pytest.raises(ConfigurationError, match=r"CALLBACK_SIGNING_KEY is too short.* 24 to 64 bytes") as error:
+            signed_headers(short, "job-1", BODY)
+        assert key(23).rstrip("=") not in str(error.value)
+
+
 @pytest.mark.parametrize("keys", ["", "  ", "whsec_", "whsec_a", "whsec_ab!cd", f"{OLD} a!", "whsec_abcde", "whsec_=="])
 def test_a_missing_or_broken_key_is_named_and_not_shown(keys: str) -> None:
     with pytest.raises(ConfigurationError, match="CALLBACK_SIGNING_KEY") as error:

@@ -7,9 +7,8 @@ import pytest
 from PIL import Image
 
 from demo import contact_sheet, run
-from demo.contact_sheet import Entry
+from demo.outcomes import Outcome
 from demo.run import AT_THE_BILLING_LIMIT, DemoError
-from standins.edits import tinted
 
 
 def png(colour: tuple[int, int, int], size: tuple[int, int] = (60, 40)) -> bytes:
@@ -68,27 +67,15 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
 
 def test_the_contact_sheet_shows_each_picture_before_and_after() -> None:
     red, blue = (200, 10, 10), (10, 10, 200)
-    entries = [
-        Entry("a.png", "batch", "edited", "0.5 s", png(red), png(blue, (40, 60))),
-        Entry("b.png", "batch", "failed", "", "This file is not an image.", "UnsupportedImageError: plain text"),
-        Entry("c.png", "batch", "fallback", "0.1 s", png(red), png(blue)),
+    outcomes = [
+        Outcome("a.png", "batch", 0.5, "", png(red), png(blue, (40, 60))),
+        Outcome("b.png", "batch", 0, "UnsupportedImageError: plain text", None, None),
+        Outcome("c.png", "batch", 0.1, "", png(red), png(blue), fell_back=True),
     ]
 
-    sheet = contact_sheet.draw("title", "subtitle", entries)
+    sheet = contact_sheet.draw("title", "subtitle", outcomes)
 
     colours = {colour: count for count, colour in sheet.getcolors(1 << 24) or []}
     assert colours[red] == 2 * 372 * 248
     assert colours[blue] == 372 * 248 + 165 * 248  # an upright one keeps its shape
     assert sheet.height > sheet.width / 2
-
-
-def test_an_edit_takes_its_colour_from_the_prompt() -> None:
-    def mean(prompt: str) -> tuple[int, ...]:
-        with Image.open(BytesIO(tinted(png((128, 128, 128), (300, 200)), prompt, "png"))) as image:
-            return tuple(image.crop((0, 0, 300, 150)).resize((1, 1)).tobytes())
-
-    red, green, blue = mean("paint it blue")
-    assert blue > red
-    assert mean("anything at all") == mean("anything at all") != mean("something else")
-    red, green, blue = mean("golden light")
-    assert red > green > blue

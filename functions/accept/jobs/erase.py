@@ -1,0 +1,119 @@
+"""Erasing a finished job: its input, prompt, result and callback go, and that it existed stays known."""
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from functions.accept.http.problems import ConflictError, NotConfiguredError
+from imagejobs.errors import StorageRejectedError
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore
+from imagejobs.settings import StorageSettings
+from imagejobs.storage import MAX_DELETED_AT_ONCE, Bucket
+
+# How long one call erases; API Gateway waits 29 s for it.
+SECONDS = 20.0
+# After an execution was stopped, an edit that had begun goes on for up to 300 s, and keeps its result.
+WIND_DOWN = timedelta(minutes=6)
+
+
+def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings: StorageSettings) -> Erasure:
+    """Turn a finished job's record into the note that it was erased; raises ConflictError for one that is not finished.
+
+    From here on the job has no prompt, no callbackUrl and no file name, and nothing more can be delivered.
+    """
+    delivery = _delivery_of_finished(request, jobs, executions)
+    erasure = Erasure(
+        job_id=request.job_id,
+        owner=request.owner,
+        operation=request.operation,
+        created_at=request.created_at,
+        erased_at=datetime.now(UTC),
+        delivery=delivery.model_copy(update={"last_error": None}),
+        outputs=_output_prefix(request, jobs, settings),
+    )
+    jobs.put_erasure(erasure)
+    uploaded = [request.image_key] if request.image_key else []
+    jobs.bucket.delete_all([*uploaded, jobs.key(request.job_id, "request.json")])
+    return erasure
+
+
+def finish(erasure: Erasure, jobs: JobStore, outputs: Bucket) -> bool:
+    """Erase what a job has left; False when there was not time for all of it. Doing so twice does no harm.
+
+    Raises:
+        NotConfiguredError: the storage does not let this service delete the results.
+    """
+    deadline = time.monotonic() + SECONDS
+    if not _emptied(jobs.bucket, jobs.key(erasure.job_id, ""), deadline, keep=jobs.erasure_key(erasure.job_id)):
+        return False
+    if erasure.outputs:
+        try:
+            if not _emptied(outputs, erasure.outputs, deadline):
+                return False
+        except StorageRejectedError as error:
+            raise NotConfiguredError(
+                "the job's results could not be erased, all the rest is: the storage refused. Ask whoever runs the "
+                "service for the right to delete objects of the output bucket, then send this request again"
+            ) from error
+        jobs.put_erasure(erasure.model_copy(update={"outputs": None}))  # a folder's name may be a person's
+    return True
+
+
+def _delivery_of_finished(request: JobRequest, jobs: JobStore, executions: Executions) -> Delivery:
+    """How the delivery of a finished job ended; raises ConflictError while something may still be read or written."""
+    if not jobs.has_payload(request.job_id):
+        raise ConflictError("the job has no result yet: cancel it, or try again when it has ended")
+    delivery = jobs.get_delivery(request.job_id)
+    own = ExecutionName(request.job_id)
+    delivering = ExecutionName(request.job_id, "redelivery", delivery.round) if delivery.round else own
+    names = dict.fromkeys([own, ExecutionName(request.job_id, "last-word"), delivering])
+    found = {name: execution for name in names if (execution := executions.find(name))}
+    states = {execution["status"] for execution in found.values()}
+    if "RUNNING" in states:
+        raise ConflictError("the job's callback is still being delivered: try again when that has ended")
+    if delivery.status == "pending" and "SUCCEEDED" not in states:
+        raise ConflictError(
+            "the job's callback was neither delivered nor given up yet: try again in some minutes, or ask for it by "
+            "POST /jobs/{job_id}/redeliver"
+        )
+    if own in found and found[own]["status"] != "SUCCEEDED":
+        _require_wound_down(found[own]["stopDate"])
+    return delivery
+
+
+def _require_wound_down(stopped_at: datetime) -> None:
+    rest = stopped_at + WIND_DOWN - datetime.now(UTC)
+    if rest > timedelta(0):
+        seconds = int(rest.total_seconds()) + 1
+        raise ConflictError(
+            f"the job was stopped a moment ago, and an edit that had begun may still end: try again in {seconds} s",
+            {"Retry-After": str(seconds)},
+        )
+
+
+def _output_prefix(request: JobRequest, jobs: JobStore, settings: StorageSettings) -> str | None:
+    """Where in the output bucket the job's results lie: it always names the job, and so is no other's."""
+    if request.operation == "base64":
+        return None
+    if request.operation == "url":
+        return settings.url_output_prefix(request.job_id)
+    # As the callback told it, whatever the stack's settings are by now.
+    payload = jobs.find_payload(request.job_id)
+    told: str = json.loads(payload.body)["output_prefix"] if payload else ""
+    return told if request.job_id in told else settings.batch_output_prefix(request.job_id, request.output_prefix)
+
+
+def _emptied(bucket: Bucket, prefix: str, deadline: float, keep: str | None = None) -> bool:
+    """Delete every object under a prefix but one; False when the deadline came first."""
+
+    def left() -> Iterator[str]:
+        return (key for key, _ in bucket.keys(prefix) if key != keep)
+
+    while some := list(islice(left(), MAX_DELETED_AT_ONCE)):
+        if time.monotonic() > deadline:
+            return False
+        bucket.delete_all(some)
+    return True
