@@ -58,7 +58,7 @@ class Bucket:
                 raise StorageRejectedError(f"the object has {size:,} bytes; the limit is {max_bytes:,}")
             return _stored(key, answer, answer["Body"].read())
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Read the bytes of an object from `start`: `length` of them, or as many as there are."""
@@ -80,9 +80,9 @@ class Bucket:
         except ClientError as error:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 return None
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         except BotoCoreError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def find(self, key: str) -> StoredObject | None:
         """Look an object up without its body; None when it does not exist."""
@@ -92,9 +92,9 @@ class Bucket:
             # HEAD has no body, so S3 tells a missing key by the status alone.
             if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
                 return None
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         except BotoCoreError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def put(
         self,
@@ -118,9 +118,9 @@ class Bucket:
         except ClientError as error:
             if condition and _status(error) == 412:
                 return False
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         except BotoCoreError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         return True
 
     def require(self) -> None:
@@ -168,7 +168,7 @@ class Bucket:
         try:
             yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines(_LINES_AT_ONCE)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def put_lines(self, key: str, lines: Iterable[bytes], content_type: str) -> int:
         """Write an object line by line, without holding the whole of it; returns how many lines there were.
@@ -196,7 +196,7 @@ class Bucket:
         try:
             return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def _translated(self, error: ClientError | BotoCoreError, key: str = "") -> JobError:
         """The SDK's error as ours, without the object's key, which may be a person's file name.
