@@ -33,7 +33,7 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
     assert invoke("dead-letter")["status"] == "dead_lettered"  # tried again after a lost answer
 
     (letter,) = world.dead_letters()
-    assert letter.pop("callback_url").endswith("/callback")
+    assert letter.pop("callback_url") == receiver.url().rpartition("/")[0]  # its path may be a secret
     assert letter == {
         "job_id": JOB,
         "error": "CallbackFailedError: the receiver answered 503",
