@@ -52,7 +52,7 @@ def test_openai_faults_are_retried_or_reported_in_the_sdks_words(service: Servic
 
 
 def test_retry_after_is_waited_out_by_the_state_machine(service: Service, openai: OpenAIStandIn) -> None:
-    openai.fail("rate_limit", times=2, retry_after=1)
+    openai.fail("rate_limit", times=2, retry_after=2)
     job_id = service.submit_url()
 
     assert service.callback(job_id)["status"] == "completed"
@@ -66,7 +66,7 @@ def test_the_report_counts_a_failed_images_attempts(
 ) -> None:
     waits = picture(file_format="JPEG")
     folder = input_folder(fails_png=picture(text={"fault": "server_error"}), waits_jpg=waits, notes_txt=b"no image")
-    openai.fail("rate_limit", times=1, retry_after=1, filename="image.jpeg")
+    openai.fail("rate_limit", times=1, retry_after=2, filename="image.jpeg")
     openai.fail("moderation", filename="image.jpeg")
     job_id = service.submit_batch(prefix=folder)
     assert service.callback(job_id)["failed"] == 3

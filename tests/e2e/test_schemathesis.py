@@ -34,14 +34,19 @@ CASES = {
     "POST /process-image-async": (110, 110),
     "POST /batch-process-images": (110, 110),
     "POST /uploads": (60, 60),
-    "GET /cos/config": (20, 20),
+    # Nothing of these requests can be invalid.
+    "GET /cos/config": (20, 0),
     "GET /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}/data": (40, 40),
     "POST /jobs/{job_id}/redeliver": (40, 40),
+    "POST /jobs/{job_id}/retry": (40, 40),
     "GET /health": (5, 5),
-    "GET /openapi.json": (1, 1),
-    "GET /docs": (1, 1),
+    "POST /health": (5, 0),
+    "GET /health/deep": (2, 0),
+    "GET /": (1, 0),
+    "GET /openapi.json": (1, 0),
+    "GET /docs": (1, 0),
 }
 # Nothing listens there: what a generated request starts by chance comes to nothing, soon.
 NOWHERE = "http://127.0.0.1:9/callback"
@@ -64,11 +69,17 @@ def test_every_operation_is_covered(schema: Any) -> None:
     assert {found.ok().label for found in schema.get_all_operations()} == set(CASES)
 
 
-@pytest.mark.parametrize("label", CASES)
-@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
-def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode) -> None:
+@pytest.mark.parametrize(
+    ("label", "mode", "wanted"),
+    [
+        (label, mode, wanted)
+        for label, counts in CASES.items()
+        for mode, wanted in zip((GenerationMode.POSITIVE, GenerationMode.NEGATIVE), counts, strict=True)
+        if wanted
+    ],
+)
+def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode, wanted: int) -> None:
     operation = next(found.ok() for found in schema.get_all_operations() if found.ok().label == label)
-    wanted = CASES[label][mode is GenerationMode.NEGATIVE]
     answered: Counter[int] = Counter()
 
     @given(case=operation.as_strategy(generation_mode=mode))
@@ -84,7 +95,7 @@ def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode
         if label.startswith("POST /process-image") and answered.total() % 2:
             # A generated callbackUrl is none that the service takes: with this one, the body decides.
             case.headers["callbackUrl"] = NOWHERE
-        response = case.call(timeout=PATIENCE)
+        response = case.call(timeout=PATIENCE, allow_redirects=False)
         answered[response.status_code] += 1
         case.validate_response(response, checks=CHECKED)
 
@@ -92,7 +103,7 @@ def test_answers_are_as_documented(schema: Any, label: str, mode: GenerationMode
     assert answered.total() >= wanted
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.callback])
+@pytest.mark.parametrize("path", [route.path for route in ROUTES if route.callback and "{" not in route.path])
 def test_answers_to_an_accepted_job_are_as_documented(schema: Any, path: str) -> None:
     # An empty folder, in the case of a batch.
     body = {"prompt": "a red sky"} | (

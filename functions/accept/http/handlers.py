@@ -139,6 +139,11 @@ def health(call: Call[HealthRequest]) -> Answer:
     if call.sent.query.deep:
         # API Gateway lets everyone call this path, and cannot ask for a key by a query.
         return Response(HTTPStatus.TEMPORARY_REDIRECT, body="", headers={"Location": call.url_of("/health/deep")})
+    return take_callback(call)
+
+
+def take_callback(call: Call[Any]) -> Answer:
+    """POST /health: the answer of GET, whatever is posted."""
     settings, secrets = call.resources.settings, call.resources.secrets
     return answer(
         HTTPStatus.OK,

@@ -174,7 +174,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "/health",
         handlers.health,
         HealthRequest,
-        {200: Health},
+        {200: Health, 307: None},
         operation_id="getHealth",
         summary="Tell whether the service is up",
         description="Answers when the service is up, with the settings that a caller may want to know. Nobody needs a "
@@ -184,8 +184,8 @@ ROUTES: tuple[Route[Any], ...] = (
     Route(
         "POST",
         "/health",
-        handlers.health,
-        HealthRequest,
+        handlers.take_callback,
+        OpenRequest,
         {200: Health},
         operation_id="postHealth",
         summary="Take a callback as a receiver would",
