@@ -3,10 +3,11 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from botocore.stub import Stubber
 
 from functions.accept.jobs.steer import redeliver
-from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
+from imagejobs.callbacks import Base64Callback, BatchCallback, Callback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore, Waiting
 from tests.integration.accept.conftest import Api
@@ -106,6 +107,40 @@ class TestRead:
 
         assert "results/x.png" in result["result_url"]
         assert result["expires_in"] == 900
+
+    @pytest.mark.parametrize("operation", ["base64", "url"])
+    def test_a_note_on_the_edit_is_told(
+        self, api: Api, job_id: str, image_body: dict[str, str], store: JobStore, operation: str
+    ) -> None:
+        metadata = {"engine": "openai", "bytes-in": "9", "ms": "5", "note": "only the first of 2 frames was edited"}
+        if operation == "base64":
+            store.bucket.put(store.key(job_id, "result"), b"edited", "image/png", metadata=metadata)
+            payload: Callback = Base64Callback(
+                status="completed", job_id=job_id, result_image_base64="aaaa", result_mime_type="image/png"
+            )
+        else:
+            job_id = api.post("/process-image-async", image_body).body["job_id"]
+            api.resources.outputs.put("results/x.png", b"edited", "image/png", metadata=metadata)
+            payload = UrlCallback(
+                status="completed", job_id=job_id, object_key="results/x.png", result_url="https://x", expires_in=1
+            )
+        assert "note" not in api("GET", f"/jobs/{job_id}").body
+        store.decide(job_id, payload.to_json())
+
+        assert api("GET", f"/jobs/{job_id}").body["note"] == "only the first of 2 frames was edited"
+
+    def test_an_output_storage_that_fails_costs_the_note_alone(
+        self, api: Api, image_body: dict[str, str], store: JobStore
+    ) -> None:
+        job_id = api.post("/process-image-async", image_body).body["job_id"]
+        payload = UrlCallback(status="completed", job_id=job_id, object_key="x.png", result_url="https://x", expires_in=1)
+        store.decide(job_id, payload.to_json())
+        api.resources.outputs.client.delete_bucket(Bucket="output")
+
+        job = api("GET", f"/jobs/{job_id}").body
+
+        assert (job["status"], "note" in job) == ("completed", False)
+        assert "x.png" in job["result"]["result_url"]
 
     def test_batch_result_links_its_report(self, api: Api, store: JobStore) -> None:
         job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
