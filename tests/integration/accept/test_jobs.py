@@ -133,7 +133,9 @@ class TestRead:
         self, api: Api, image_body: dict[str, str], store: JobStore
     ) -> None:
         job_id = api.post("/process-image-async", image_body).body["job_id"]
-        payload = UrlCallback(status="completed", job_id=job_id, object_key="x.png", result_url="https://x", expires_in=1)
+        payload = UrlCallback(
+            status="completed", job_id=job_id, object_key="x.png", result_url="https://x", expires_in=1
+        )
         store.decide(job_id, payload.to_json())
         api.resources.outputs.client.delete_bucket(Bucket="output")
 
