@@ -11,6 +11,7 @@ from PIL import Image
 
 from imagejobs.errors import (
     ConfigurationError,
+    EditNotFoundError,
     JobDecidedError,
     OpenAIRejectedError,
     SourceRefusedError,
@@ -60,6 +61,18 @@ def test_openai_is_asked_as_configured(accept: Accept, configure: Configure, ope
     assert picture() in request
     for value in (PROMPT, "gpt-image-2", "high", "1536x1024", "webp", "transparent"):
         assert f"\r\n\r\n{value}\r\n".encode() in request
+
+
+def test_the_limit_of_pixels_is_for_inputs_and_never_for_what_openai_was_paid_for(
+    accept: Accept, configure: Configure, openai: OpenAIStandIn
+) -> None:
+    configure(MAX_IMAGE_PIXELS="1000")
+    accept("base64", picture(40, 25))
+    edit = picture(3840, 2160)
+    openai.will_answer(edited(edit))
+
+    assert invoke("base64")["bytes_out"] == len(edit)
+    assert len(openai.calls) == 1
 
 
 def test_a_url_job_keeps_its_result_in_the_output_bucket(accept: Accept) -> None:
@@ -176,6 +189,28 @@ def test_a_second_attempt_finds_the_output_of_the_first(
     assert len(openai.calls) == 1
     assert second == first | {"attempts": 2}
     assert first["note"] == "only the first of 2 frames was edited"
+
+
+@pytest.mark.parametrize("operation", ["base64", "batch"])
+def test_who_collects_finds_a_kept_edit_or_none_and_asks_nobody(
+    accept: Accept, store: JobStore, openai: OpenAIStandIn, operation: str
+) -> None:
+    boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
+    accept(operation, picture())
+    put_manifest(store, JOB_ID, ["a.png"])
+    image = {"at": 0} if operation == "batch" else {}
+
+    with pytest.raises(EditNotFoundError):
+        invoke(operation, **image, collect_only=True)
+    bucket, key = (
+        ("output", f"results/batch/{JOB_ID}/a.png_modified.png") if image else ("jobs", f"jobs/{JOB_ID}/result")
+    )
+    metadata = {"engine": "openai", "bytes-in": "100", "ms": "5"}
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=EDITED, ContentType="image/png", Metadata=metadata)
+    found = invoke(operation, **image, collect_only=True)
+
+    assert (found["status"], found["bytes_out"], found["ms"]) == ("edited", len(EDITED), 5)
+    assert openai.calls == []
 
 
 def animation() -> bytes:
