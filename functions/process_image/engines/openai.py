@@ -39,6 +39,10 @@ class RateLimitedError(Exception):
         self.seconds = seconds
 
 
+class ModerationRateLimitedError(RateLimitedError):
+    """So did OpenAI's moderation, whose limit is another one than that of edits."""
+
+
 @dataclass(frozen=True)
 class Edit:
     """An edited image, and who made it."""
@@ -91,11 +95,14 @@ def flagged_categories(
 ) -> list[str]:
     """Ask OpenAI's moderation model about a picture and a prompt; returns the categories that it flags.
 
-    Raises what `edit` raises.
+    Raises what `edit` raises, of the RateLimitedErrors ModerationRateLimitedError.
     """
     if len(picture.body) > _MODERATION_MAX_BYTES:
         picture = prepare(picture.body, settings.max_image_pixels, _MODERATION_MAX_BYTES)
-    return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
+    try:
+        return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
+    except RateLimitedError as error:
+        raise ModerationRateLimitedError(str(error), error.seconds) from error
 
 
 def _run[T](
