@@ -58,6 +58,10 @@ def up(
     except KeyboardInterrupt:
         console.print("stopped; nothing runs on")
         raise typer.Exit(130) from None
+    _tell(info, state_dir)
+
+
+def _tell(info: StackInfo, state_dir: Path) -> None:
     for name, value in info.model_dump().items():
         if value and name not in ("access_key", "secret_key", "region"):
             console.print(f"[dim]{name:<22}[/] {value}", soft_wrap=True)

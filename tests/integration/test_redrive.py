@@ -100,6 +100,8 @@ def test_the_command_finds_the_stack_by_its_name_and_tells_of_every_execution(
     outputs = {
         "DeadLetterQueueUrl": stack["DEAD_LETTER_QUEUE_URL"],
         "JobsBucketName": stack["JOBS_BUCKET"],
+        "SecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:owner",
+        "ApiUrl": "https://api.example/v1",
         "StateMachineArn": stack["STATE_MACHINE_ARN"],
     }
     template = {

@@ -161,6 +161,8 @@ def test_the_command_finds_the_stack_and_says_what_became_of_each_letter(redeliv
     outputs = {
         "DeadLetterQueueUrl": redeliverer.queue_url,
         "JobsBucketName": "jobs",
+        "SecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:owner",
+        "ApiUrl": "https://api.example/v1",
         "StateMachineArn": redeliverer.executions.state_machine_arn,
     }
     template = {
