@@ -8,6 +8,7 @@ from concurrent.futures import TimeoutError as NoAnswerError
 from functions.accept.http.answers import Check
 from functions.accept.resources import AcceptResources
 from imagejobs.errors import JobError
+from imagejobs.observability import loggable_error
 
 # API Gateway waits for 29 s in all.
 _SECONDS = 10.0
@@ -47,7 +48,8 @@ def _timed(check: Callable[[], None]) -> Check:
     except (CheckFailedError, JobError) as failed:
         error = str(failed)
     except Exception as failed:  # noqa: BLE001 - whatever is wrong is what was asked for
-        error = f"{type(failed).__name__}: {failed}"
+        # Class and code alone: AWS writes role, account and resource into the message of a refusal.
+        error = loggable_error(failed)
     return Check(ok=error is None, ms=round((time.monotonic() - started) * 1000), error=error)
 
 

@@ -47,9 +47,9 @@ def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
     openai.fail("hang", seconds=30)
     job_id = service.submit_base64()
 
-    for attempt in (1, 2):  # EditMaxRetries is 1
+    for attempt in (1, 2, 3):  # CrashRetries is 2
         wait_until(partial(openai_has_been_called, openai, attempt), what=f"attempt {attempt}")
-        if attempt == 2:
+        if attempt == 3:
             # What the worker does with OpenAI's answer before it is heard of.
             metadata = {"engine": "openai", "bytes-in": "100", "ms": "5"}
             store.bucket.put(f"jobs/{job_id}/result", picture(), "image/png", metadata=metadata)
@@ -57,7 +57,7 @@ def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
 
     payload = service.callback(job_id)
     assert payload["status"] == "completed"
-    assert len(openai.calls) == 2
+    assert len(openai.calls) == 3
 
 
 def test_a_job_whose_every_worker_crashed_without_an_edit_fails_as_the_last_one_did(
@@ -67,7 +67,7 @@ def test_a_job_whose_every_worker_crashed_without_an_edit_fails_as_the_last_one_
     openai.fail("hang", seconds=30)
     job_id = service.submit_base64()
 
-    for attempt in (1, 2):
+    for attempt in (1, 2, 3):
         wait_until(partial(openai_has_been_called, openai, attempt), what=f"attempt {attempt}")
         embedded.crash(function)
 

@@ -5,7 +5,7 @@ import json
 import boto3
 import pytest
 
-from imagejobs.errors import SecretsUnavailableError
+from imagejobs.errors import ConfigurationError, SecretsUnavailableError
 from imagejobs.resources import Clients, Resources
 from imagejobs.secrets import EditSecrets
 from imagejobs.settings import StorageSettings
@@ -69,3 +69,14 @@ def test_options_of_clients_reach_every_client_of_the_account(stack: dict[str, s
 
     for client in (clients.s3, clients.sqs, clients.step_functions, clients.secrets.client):
         assert (client.meta.endpoint_url, client.meta.region_name) == ("http://127.0.0.1:4566", "eu-south-2")
+
+
+def test_broken_keys_of_cos_stop_only_a_stack_whose_images_lie_there(stack: dict[str, str]) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId="secrets",
+        SecretString='{"OPENAI_API_KEY": "sk-x", "COS_ACCESS_KEY_ID": 1, "COS_SECRET_ACCESS_KEY": null}',
+    )
+
+    assert of(stack).owner_secrets(EditSecrets).openai_api_key.get_secret_value() == "sk-x"
+    with pytest.raises(ConfigurationError, match=r"COS_ACCESS_KEY_ID .*; .* COS_SECRET_ACCESS_KEY "):
+        of(stack, **COS).owner_secrets(EditSecrets)

@@ -158,7 +158,7 @@ def test_openai_is_given_less_time_than_the_function_and_the_function_less_than_
     assert limit < function < state
 
 
-def test_the_access_log_tells_who_called_which_route_and_no_address_path_or_query() -> None:
+def test_the_access_log_tells_who_called_and_no_address_path_or_query() -> None:
     setting = RESOURCES["Api"]["Properties"]["AccessLogSetting"]["Fn::If"]
     told = json.loads(setting[1]["Format"])
 

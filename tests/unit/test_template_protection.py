@@ -1,5 +1,7 @@
 """What the template promises of data and access: policies that name things, buckets that are shut, secrets kept."""
 
+import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -36,6 +38,11 @@ def test_nothing_of_a_job_outlives_its_records() -> None:
     ]
 
 
+def listed(value: Any) -> list[Any]:
+    """A policy's Action or Resource as a list, as which IAM takes one alone too."""
+    return value if isinstance(value, list) else [value]
+
+
 def statements() -> list[tuple[str, dict[str, Any]]]:
     """Every policy statement of the functions and the state machine."""
     found = []
@@ -48,12 +55,28 @@ def statements() -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize(("owner", "statement"), statements(), ids=lambda value: str(value)[:60])
 def test_policies_name_actions_and_resources(owner: str, statement: dict[str, Any]) -> None:
-    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-
     assert statement["Sid"]
-    assert not any("*" in action for action in actions)
+    assert not any("*" in action for action in listed(statement["Action"]))
     # Log delivery and X-Ray have no resource-level permissions (Service Authorization Reference).
     assert statement["Resource"] != "*" or statement["Sid"] in ("DeliverLogs", "Trace")
+
+
+def test_no_role_has_the_same_right_twice() -> None:
+    rights = [
+        (owner, action, json.dumps(resource, sort_keys=True))
+        for owner, statement in statements()
+        for action in listed(statement["Action"])
+        for resource in listed(statement["Resource"])
+    ]
+
+    assert [right for right, times in Counter(rights).items() if times > 1] == []
+
+
+def test_a_redriven_batch_may_redrive_its_map_run() -> None:
+    (statement,) = [one for owner, one in statements() if "states:RedriveExecution" in listed(one["Action"])]
+
+    # The children of a map run are executions of {state machine}/{label}.
+    assert statement["Resource"]["Fn::Sub"].endswith(":execution:${AWS::StackName}-image-job/*:*")
 
 
 @pytest.mark.parametrize("bucket", ["JobsBucket", "InputBucket", "OutputBucket"])

@@ -108,15 +108,15 @@ def _first_claim(claim: IdempotencyClaim, submission: Submission, jobs: JobStore
 def _is_started(job_id: str, jobs: JobStore, executions: Executions) -> bool:
     """Tell whether an earlier post started the job; raises ConflictError when its record is gone since.
 
-    A claim and its record expire within a day of each other, while Step Functions keeps a name for 90 days.
+    A claim and its record expire within a day of each other, while Step Functions keeps a name for 90 days. A stack may
+    keep its records for longer: then only the erasure tells that there was a job.
     """
-    if executions.find_status(ExecutionName(job_id)) is None:
-        return False
-    if jobs.find_request(job_id) is None:
+    started = executions.find_status(ExecutionName(job_id)) is not None
+    if jobs.find_erasure(job_id) is not None or (started and jobs.find_request(job_id) is None):
         raise ConflictError(
             "this Idempotency-Key belongs to an earlier job whose record has been deleted: use a new key"
         )
-    return True
+    return started
 
 
 def _request(submission: Submission, job_id: str) -> JobRequest:

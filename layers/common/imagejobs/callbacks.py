@@ -1,4 +1,4 @@
-"""The payloads posted to a caller's `callbackUrl`, to the field (docs: README, "Callbacks").
+"""The payloads posted to a caller's `callbackUrl`, to the field (docs/api.md, "Callbacks").
 
 watsonx Orchestrate rejects a callback with an undeclared, mistyped or missing field, so these models refuse extra
 fields, and an optional field without a value is absent from the JSON, never null: see `to_json`.

@@ -1,7 +1,7 @@
 """Structured logs and EMF metrics, alike in every function.
 
-Never logged: secrets, prompts, image bytes, payloads, the messages of errors, and of a callback URL anything but scheme
-and host. File names and object keys are logged at DEBUG alone.
+Never logged: secrets, prompts, image bytes, payloads, file names, object keys, the messages of errors, and of a
+callback URL anything but scheme, host and port.
 """
 
 import re

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
-from imagejobs.secrets import CosSecrets, Secrets, read_secrets
+from imagejobs.secrets import COS_MEMBERS, CosSecrets, Secrets, read_secrets
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 
@@ -124,8 +124,12 @@ class Resources[S: StorageSettings]:
         self.clients = clients or Clients()
 
     def owner_secrets[M: Secrets](self, model: type[M]) -> M:
-        """What the owner filled in, at most `secrets.MAX_AGE_SECONDS` old; raises the errors of `read_secrets`."""
-        return read_secrets(self.clients.secrets, self.settings.secret_arn, model)
+        """What the owner filled in, at most `secrets.MAX_AGE_SECONDS` old; raises the errors of `read_secrets`.
+
+        The keys of COS are read only where images lie there: a broken one stops no other stack.
+        """
+        unused = () if self.settings.cos_endpoint else COS_MEMBERS
+        return read_secrets(self.clients.secrets, self.settings.secret_arn, model, unused)
 
     @cached_property
     def jobs(self) -> JobStore:

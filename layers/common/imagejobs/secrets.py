@@ -3,9 +3,10 @@
 Each function reads by a model of the members that it needs, so that a broken member stops only what needs it.
 """
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, ValidationInfo, model_validator
 
 from imagejobs.errors import ConfigurationError, SecretsUnavailableError
 
@@ -24,6 +25,13 @@ class Secrets(BaseModel):
 
     model_config = ConfigDict(alias_generator=str.upper, extra="ignore", frozen=True, hide_input_in_errors=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unused_members(cls, members: object, info: ValidationInfo) -> object:
+        if not isinstance(members, dict) or info.context is None:
+            return members
+        return {name: value for name, value in members.items() if name not in info.context["unused"]}
+
 
 class CosSecrets(Secrets):
     """What every function needs of the owner's secret where images lie in IBM COS."""
@@ -32,14 +40,19 @@ class CosSecrets(Secrets):
     cos_secret_access_key: SecretStr = SecretStr("")
 
 
+COS_MEMBERS = frozenset(map(str.upper, CosSecrets.model_fields))
+
+
 class EditSecrets(CosSecrets):
     """What an edit needs of the owner's secret."""
 
     openai_api_key: SecretStr = SecretStr("")
 
 
-def read_secrets[M: Secrets](provider: "SecretsProvider", secret_arn: str, model: type[M]) -> M:
-    """Read a secret, at most once every MAX_AGE_SECONDS with one provider.
+def read_secrets[M: Secrets](
+    provider: "SecretsProvider", secret_arn: str, model: type[M], unused: Collection[str] = ()
+) -> M:
+    """Read a secret, at most once every MAX_AGE_SECONDS with one provider; members in `unused` count as absent.
 
     Raises:
         SecretsUnavailableError: Secrets Manager could not be reached or refused.
@@ -53,7 +66,7 @@ def read_secrets[M: Secrets](provider: "SecretsProvider", secret_arn: str, model
     except GetParameterError as error:
         raise SecretsUnavailableError(f"the secret could not be read: {type(error).__name__}") from error
     try:
-        return model.model_validate_json(str(text))
+        return model.model_validate_json(str(text), context={"unused": unused})
     except ValidationError as error:
         problems = {_problem(list(map(str, one["loc"]))) for one in error.errors(include_input=False)}
     # Outside of the except block: what pydantic found stays out of every traceback.

@@ -89,6 +89,8 @@ def test_missing_buckets_an_empty_secret_and_another_state_machine_are_told_all_
     ] == [True] * 3
     assert "OPENAI_API_KEY" in errors["secret"]
     assert "StateMachineDoesNotExist" in errors["state_machine"]
+    # AWS's own message names account and resource.
+    assert "arn:" not in str(errors)
 
 
 def test_a_check_without_an_answer_ends_in_time_and_keeps_no_other_from_being_told(stack: dict[str, str]) -> None:

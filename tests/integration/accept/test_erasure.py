@@ -249,6 +249,24 @@ def test_an_idempotency_key_does_not_bring_an_erased_job_back(
     assert not any(word in str(everything(store)) for word in PERSONAL)
 
 
+def test_an_erased_jobs_idempotency_key_stays_used_when_step_functions_has_forgotten_the_job(
+    api: Api, stack: dict[str, str], body: dict[str, str], store: JobStore, executions: Executions
+) -> None:
+    job_id = api.post("/process-image-async-b64", body, Idempotency_Key="order-7").body["job_id"]
+    end(job_id, store, executions, failed(job_id))
+    erased(api, job_id)
+    client = boto3.client("stepfunctions")
+    known = client.describe_state_machine(stateMachineArn=stack["STATE_MACHINE_ARN"])
+    empty = client.create_state_machine(
+        name="without-executions", definition=known["definition"], roleArn=known["roleArn"]
+    )["stateMachineArn"]
+    later = Api(stack | {"STATE_MACHINE_ARN": empty})
+
+    assert later.post("/process-image-async-b64", body, Idempotency_Key="order-7").status == 409
+    assert client.list_executions(stateMachineArn=empty)["executions"] == []
+    assert not any(word in str(everything(store)) for word in PERSONAL)
+
+
 def test_another_owners_job_is_not_erased_and_an_erased_one_not_shown(
     api: Api, body: dict[str, str], store: JobStore, executions: Executions
 ) -> None:

@@ -229,3 +229,47 @@ def test_plain_http_on_a_tls_port_is_a_failure_in_words(serve: Serve) -> None:
 
     with pytest.raises(ExchangeFailedError, match=r"TLS failed|closed"):
         post("https://plain.test/", b"{}", {}, STRICT, PATIENCE, names.network())
+
+
+class Closed:
+    """A name with many addresses, none of which takes a connection."""
+
+    def __init__(self, addresses: int) -> None:
+        self.answers = [f"93.184.{number // 256 % 256}.{number % 256}" for number in range(addresses)]
+        self.tried: list[str] = []
+
+    def connect(self, address: tuple[str, int], timeout: float) -> socket.socket:
+        self.tried.append(address[0])
+        raise ConnectionRefusedError
+
+    def network(self) -> Network:
+        return Network(lambda host, port: self.answers, self.connect)
+
+
+def test_eight_addresses_of_a_name_are_tried_at_most() -> None:
+    closed = Closed(100)
+
+    with pytest.raises(ExchangeFailedError, match="the connection was refused"):
+        post("https://many.test/", b"{}", {}, STRICT, PATIENCE, closed.network())
+
+    assert closed.tried == closed.answers[:8]
+
+
+def test_every_address_of_a_name_is_checked_also_those_that_are_not_tried() -> None:
+    closed = Closed(100)
+    closed.answers[-1] = "10.0.0.1"
+
+    with pytest.raises(UrlRefusedError, match="an address that is not public"):
+        post("https://many.test/", b"{}", {}, STRICT, PATIENCE, closed.network())
+
+    assert closed.tried == []
+
+
+@pytest.mark.parametrize("addresses", [101, 100_000])
+def test_a_name_with_more_than_100_addresses_is_refused_and_none_is_tried(addresses: int) -> None:
+    closed = Closed(addresses)
+
+    with pytest.raises(UrlRefusedError, match="more than 100 addresses"):
+        post("https://many.test/", b"{}", {}, STRICT, PATIENCE, closed.network())
+
+    assert closed.tried == []

@@ -19,6 +19,9 @@ from imagejobs.outbound.network import ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, Target, UrlRefusedError, check_address
 
 _CONNECT_SECONDS = 10.0
+# A stranger decides how many addresses a name has, and each one is a connection to somebody.
+_MAX_ANSWERS = 100
+_MAX_CONNECTS = 8
 HANDED_ON = ("location", "content-encoding")
 _MAX_HEADERS = 100
 _MAX_HEAD_BYTES = 64 * 1024
@@ -65,8 +68,8 @@ class _GuardedBackend(httpcore2.NetworkBackend):
         self._policy, self._deadline, self._network = policy, deadline, network
 
     def connect_tcp(self, host: str, port: int, *_: object, **__: object) -> httpcore2.NetworkStream:
-        """Connect to the first address that takes it, all of them checked before."""
-        addresses = self._checked_addresses(host, port)
+        """Connect to the first address that takes it, of _MAX_CONNECTS at most; all answers are checked before."""
+        addresses = self._checked_addresses(host, port)[:_MAX_CONNECTS]
         for address in addresses:
             try:
                 seconds = min(_CONNECT_SECONDS, _remaining(self._deadline))
@@ -85,6 +88,8 @@ class _GuardedBackend(httpcore2.NetworkBackend):
             answers = [host]
         else:
             answers = _within(_remaining(self._deadline), lambda: self._network.resolve(host, port))
+        if len(answers) > _MAX_ANSWERS:
+            raise UrlRefusedError(f"names a host with more than {_MAX_ANSWERS} addresses")
         for answer in answers:
             address = parse_address(answer)
             try:
