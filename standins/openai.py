@@ -98,7 +98,7 @@ class OpenAIStandIn(Server):
     def reset(self) -> None:
         """Forget the calls, the rules, the answers and the rate limit."""
         with self._lock:
-            self.images_per_minute = 0
+            self.images_per_minute = self._next_slot = 0
             for kept in (self.calls, self.requests, self.moderations, self._answers, self._faults):
                 kept.clear()
             self._moderation = None

@@ -8,7 +8,13 @@ from time import monotonic, sleep, time
 
 from functions.process_image import fallback
 from functions.process_image.engines import openai
-from functions.process_image.engines.openai import BillingLimitError, Edit, OnUsage, RateLimitedError
+from functions.process_image.engines.openai import (
+    BillingLimitError,
+    Edit,
+    ModerationRateLimitedError,
+    OnUsage,
+    RateLimitedError,
+)
 from functions.process_image.pacing import Turn
 from functions.process_image.pictures import Picture, prepare
 from functions.process_image.places import Places
@@ -102,7 +108,9 @@ def edit_image(
     try:
         edit = _asked_in_turn(edit_request, picture, job.prompt, engine, turn)
     except RateLimitedError as error:
-        turn = places.pacer.refused(turn.ticket, error.seconds, edit_request.waited.rate_limited)
+        # The queue is that of edits: a refusal by the moderation says nothing of their pace.
+        wait = places.pacer.apart if isinstance(error, ModerationRateLimitedError) else places.pacer.refused
+        turn = wait(turn.ticket, error.seconds, edit_request.waited.rate_limited)
         return _waiting(edit_request, turn, places, error), False
     edited = _described(edit, picture, edit_request, len(source), started)
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.

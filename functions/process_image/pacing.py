@@ -144,8 +144,10 @@ class Pacer:
                 return queue.put_back(self.clock(), ticket, retry_after, refusals, random.random())
             return queue.joined(self.clock(), retry_after), queue.issued + 1
 
-        if turn := self._change(change):
-            return turn
+        return self._change(change) or self.apart(ticket, retry_after, refusals)
+
+    def apart(self, ticket: int, retry_after: float, refusals: int) -> Turn:
+        """Tell when an image may call again that waits as if it were alone: the queue stays as it is."""
         asked = max(1.0, retry_after)
         return Turn(self.clock() + asked + random.uniform(0, min(_MAX_PAUSE, asked * 2 ** min(refusals, 20))), ticket)
 

@@ -28,7 +28,8 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
-        if isinstance(error, OpenAIInvalidAnswerError):
+        # `edit` reports the second one as refused, after a wait.
+        if isinstance(error, OpenAIInvalidAnswerError) or isinstance(error.__cause__, OpenAIInvalidAnswerError):
             _count("InvalidAnswers")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")

@@ -29,9 +29,9 @@ def test_single_jobs_and_a_batch_that_are_held_back_are_all_done_with_few_calls(
     assert (summary["processed"], summary["failed"]) == (8, 0)
     calls = Counter(call.prompt for call in openai.calls)
     batch_calls = calls.pop("the batch")
-    # As many calls as a hundred images would need at one a second, in the mean.
-    assert max(calls.values()) <= 8
+    # Six calls an image in the mean of all; one job may need more, since the machine may be busy when its turn comes.
     assert sum(calls.values()) + batch_calls <= 6 * 20
+    assert max(calls.values()) <= 8
     ends = sorted(call.ended_at or 0 for call in openai.calls if call.status == 200)
     assert ends[-1] - ends[0] >= 19 * 0.5
 

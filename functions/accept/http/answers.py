@@ -130,6 +130,10 @@ class Job(_Answer):
     progress: Optionally[Progress] = None
     waiting: Optionally[Wait] = None
     result: Optionally[Base64Result | UrlCallback | BatchResult] = None
+    note: Annotated[
+        Optionally[str],
+        Field(description="What was done to a single image before its edit, when that changes the result."),
+    ] = None
     delivery: DeliveryState
     error: Optionally[str] = None
     erased_at: Optionally[AwareDatetime] = None

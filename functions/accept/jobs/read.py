@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,9 +14,10 @@ from functions.accept.http.answers import Base64Result, BatchResult, DeliverySta
 from functions.accept.jobs.lookup import find_job
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
+from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
-from imagejobs.storage import Bucket
+from imagejobs.storage import Bucket, StoredObject
 from imagejobs.workflow import REPORT_NAME
 
 # A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
@@ -71,27 +73,32 @@ class JobReader:
         return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
 
     def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
-        payload = self._payload(request, info)
+        payload, edit = self._decided(request, info)
         status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
         fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
+        if edit and status == "completed":
+            fields["note"] = edit.metadata.get("note")
         return fields | {"result": self._linked(request, payload)}
 
-    def _payload(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
-        """The decided payload, without an image of up to 40 MB that nobody will see here."""
-        result_key = self.jobs.key(request.job_id, "result")
-        if info.size > _SMALL_PAYLOAD_BYTES and (result := self.jobs.bucket.find(result_key)):
+    def _decided(self, request: JobRequest, info: PayloadInfo) -> tuple[dict[str, Any], StoredObject | None]:
+        """The decided payload, without an image of up to 40 MB that nobody will see here; and a single image's edit."""
+        edit = self.jobs.bucket.find(self.jobs.key(request.job_id, "result")) if request.operation == "base64" else None
+        if edit and info.size > _SMALL_PAYLOAD_BYTES:
             named = {"filename": request.filename} if request.filename is not None else {}
             return {
                 "status": "completed",
                 "job_id": request.job_id,
                 **named,
-                "result_mime_type": result.content_type,
-            }
+                "result_mime_type": edit.content_type,
+            }, edit
         found = self.jobs.find_payload(request.job_id)
         payload: dict[str, Any] = json.loads(found.body) if found else {}
-        return payload
+        if "object_key" in payload:
+            with suppress(JobError):  # the output storage is not needed for anything but the note
+                edit = self.outputs().find(payload["object_key"])
+        return payload, edit
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
         """The payload with fresh presigned URLs for its image and links, so that an expired one can be replaced."""

@@ -23,6 +23,8 @@ _CONNECT_SECONDS = 10.0
 _MODERATION_MODEL = "omni-moderation-latest"
 # "Image files are limited to 20 MB" (Moderation, in OpenAI's API guides): in decimal megabytes, with some room.
 _MODERATION_MAX_BYTES = 19_900_000
+# The largest edit (`size` of images.edit in the API reference: up to 3840x2160).
+_LARGEST_EDIT_PIXELS = 3840 * 2160
 
 
 class BillingLimitError(Exception):
@@ -35,6 +37,10 @@ class RateLimitedError(Exception):
     def __init__(self, message: str, seconds: float) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class ModerationRateLimitedError(RateLimitedError):
+    """So did OpenAI's moderation, whose limit is another one than that of edits."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,14 @@ def flagged_categories(
 ) -> list[str]:
     """Ask OpenAI's moderation model about a picture and a prompt; returns the categories that it flags.
 
-    Raises what `edit` raises.
+    Raises what `edit` raises, of the RateLimitedErrors ModerationRateLimitedError.
     """
     if len(picture.body) > _MODERATION_MAX_BYTES:
         picture = prepare(picture.body, settings.max_image_pixels, _MODERATION_MAX_BYTES)
-    return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
+    try:
+        return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
+    except RateLimitedError as error:
+        raise ModerationRateLimitedError(str(error), error.seconds) from error
 
 
 def _run[T](
@@ -192,7 +201,8 @@ def _checked(
         # Asking again would pay again for the same.
         raise OpenAIRejectedError(f"APIResponseValidationError: asked for {expected}, the answer is {actual}")
     try:
-        check(body, settings.max_image_pixels)
+        # The owner's limit is for inputs: an edit that is larger has been paid for.
+        check(body, max(settings.max_image_pixels, _LARGEST_EDIT_PIXELS))
     except JobError as error:
         raise _invalid(response, f"no sound image in the answer ({error})") from error
     return Edit(body, expected, "openai")

@@ -62,6 +62,18 @@ def test_openai_is_asked_as_configured(accept: Accept, configure: Configure, ope
         assert f"\r\n\r\n{value}\r\n".encode() in request
 
 
+def test_the_limit_of_pixels_is_for_inputs_and_never_for_what_openai_was_paid_for(
+    accept: Accept, configure: Configure, openai: OpenAIStandIn
+) -> None:
+    configure(MAX_IMAGE_PIXELS="1000")
+    accept("base64", picture(40, 25))
+    edit = picture(3840, 2160)
+    openai.will_answer(edited(edit))
+
+    assert invoke("base64")["bytes_out"] == len(edit)
+    assert len(openai.calls) == 1
+
+
 def test_a_url_job_keeps_its_result_in_the_output_bucket(accept: Accept) -> None:
     accept("url", picture(), filename="holiday photo.jpeg")
 
@@ -159,48 +171,6 @@ def test_a_decided_job_costs_nothing_more(accept: Accept, store: JobStore, opena
 def test_an_unknown_job_is_refused(configure: Configure) -> None:
     with pytest.raises(StorageRejectedError, match="no record of job"):
         invoke("base64")
-
-
-@pytest.mark.parametrize("operation", ["base64", "url", "batch"])
-def test_a_second_attempt_finds_the_output_of_the_first(
-    accept: Accept, store: JobStore, openai: OpenAIStandIn, operation: str
-) -> None:
-    boto3.client("s3").put_object(Bucket="input", Key="a.gif", Body=animation())
-    accept(operation, animation())
-    put_manifest(store, JOB_ID, ["a.gif"])
-    image = {"at": 0} if operation == "batch" else {}
-
-    first = invoke(operation, **image)
-    second = invoke(operation, **image, retries=1)
-
-    assert len(openai.calls) == 1
-    assert second == first | {"attempts": 2}
-    assert first["note"] == "only the first of 2 frames was edited"
-
-
-def animation() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (20, 20), "red").save(
-        buffer, "GIF", save_all=True, append_images=[Image.new("RGB", (20, 20), "blue")]
-    )
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("output_format", ["png", "jpeg"])
-def test_a_second_attempt_finds_the_fallback_of_the_first(
-    accept: Accept, configure: Configure, openai: OpenAIStandIn, output_format: str
-) -> None:
-    configure(OPENAI_IMAGE_OUTPUT_FORMAT=output_format)
-    openai.will_answer(BILLING_LIMIT)
-    accept("url", picture(), filename="a.jpg")
-
-    first = invoke("url")
-    second = invoke("url", retries=2)
-
-    assert len(openai.calls) == 1
-    assert second == first | {"attempts": 3}
-    assert (first["engine"], first["content_type"]) == ("local_fallback", "image/png")
-    assert keys_in("output") == {f"results/{JOB_ID}/a_modified.png"}
 
 
 def test_the_fallback_keeps_size_and_type(accept: Accept, openai: OpenAIStandIn) -> None:

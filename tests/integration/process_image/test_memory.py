@@ -29,12 +29,14 @@ import json, sys
 from pathlib import Path
 from functions.process_image.fallback import invert
 from functions.process_image.pictures import prepare
+from functions.process_image.settings import ProcessImageSettings
 def peak():
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 body = Path(sys.argv[1]).read_bytes()
+limit = ProcessImageSettings().max_image_pixels
 before = peak()
-made = prepare(body, 64_000_000).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", 64_000_000)
+made = prepare(body, limit).body if sys.argv[2] == "prepare" else invert(body, "Local fallback", limit)
 print(json.dumps([peak() - before, len(made)]))
 """
 

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from functions.process_image.engines import openai as engine
 from imagejobs.errors import ContentFlaggedError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, refused
 from tests.integration.process_image.conftest import Accept, Configure, invoke
@@ -117,11 +118,18 @@ def test_a_moderation_that_fails_goes_by_the_table_of_failures_and_nothing_is_ed
 
 
 @pytest.mark.usefixtures("screening")
-def test_a_rate_limit_of_the_moderation_model_is_waited_out(accept: Accept, openai: OpenAIStandIn) -> None:
+def test_a_rate_limit_of_the_moderation_model_is_waited_out_without_slowing_the_queue_of_edits(
+    accept: Accept, store: JobStore, openai: OpenAIStandIn
+) -> None:
     openai.will_moderate(refused(429, "rate_limit_exceeded", "requests", Retry_After="7"))
     accept("base64", picture())
 
-    assert invoke("base64")["wait_seconds"] == 7
+    waits = invoke("base64")
+
+    # As long as it is told, and at random up to as long again.
+    assert 6 <= waits["wait_seconds"] <= 14
+    assert (waits["ticket"], waits["rate_limited"]) == (0, 1)
+    assert store.bucket.find("pacing/openai.json") is None
     assert openai.calls == []
 
 

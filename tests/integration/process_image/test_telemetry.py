@@ -109,6 +109,10 @@ def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenA
     assert counts.pop("OpenAILatency") >= 0
     assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, **paid}
 
+    with pytest.raises(OpenAIRejectedError, match="no sound image"):
+        invoke("base64", waited={"attempts": 3, "rate_limited": 2})
+    assert counted(lines()[1]).items() >= {"ImagesFailed": 1, "InvalidAnswers": 1, **paid}.items()
+
     openai.will_answer(edited(picture(file_format="JPEG")))
     with pytest.raises(OpenAIRejectedError, match="asked for image/png"):
         invoke("base64", retries=1)

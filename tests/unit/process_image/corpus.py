@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import ImageTooLargeError, JobError, UnsupportedImageError
 from tests.unit.process_image import odd_files, tiffs
 from tests.unit.process_image.files import (
@@ -36,7 +37,7 @@ from tests.unit.process_image.files import (
     with_profile,
 )
 
-LIMIT_PIXELS = 64_000_000
+LIMIT_PIXELS = ProcessImageSettings().max_image_pixels
 
 # What the pixels in the corners are: top left and right, bottom left and right.
 type Corners = tuple[Any, Any, Any, Any]

@@ -10,8 +10,7 @@ from functions.process_image.settings import ProcessImageSettings
 from tests.unit.process_image.files import exchanged_profile, noise, saved, scene, see_through
 from tests.unit.process_image.odd_files import colour_key
 
-TEXT = ProcessImageSettings().fallback_watermark_text
-MAX_PIXELS = 64_000_000
+TEXT, MAX_PIXELS = ProcessImageSettings().fallback_watermark_text, ProcessImageSettings().max_image_pixels
 MAX_SHARE = 0.16  # of the picture's height that the watermark may cover
 
 

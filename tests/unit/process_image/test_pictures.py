@@ -12,17 +12,13 @@ from PIL import Image
 from functions.process_image.pictures import Picture, prepare
 from imagejobs.errors import ImageTooLargeError, UnsupportedImageError
 from tests.unit.process_image.corpus import BAD, GOOD, LIMIT_PIXELS, Bad, Good
-from tests.unit.process_image.files import exchanged_profile, noise, saved
+from tests.unit.process_image.files import RED, exchanged_profile, noise, saved
 
 # Pillow warns of broken metadata, which is no matter here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # How many damaged copies of each file are tried.
 DAMAGES = 50
-
-
-def test_the_corpus_is_large_enough() -> None:
-    assert len(GOOD) + len(BAD) >= 40
 
 
 @pytest.mark.parametrize("good", [pytest.param(case, id=name) for name, case in GOOD.items()])
@@ -34,6 +30,13 @@ def test_a_good_file_comes_out_right(good: Good) -> None:
     assert (picture.body == body) is good.as_it_is
     assert (picture.media_type, picture.note) == (good.media_type, good.note)
     assert_shows(picture, good)
+
+
+@pytest.mark.parametrize("size", [(8160, 6144), (8192, 6144)])
+def test_a_photo_of_a_50_megapixel_phone_is_taken_by_default(size: tuple[int, int]) -> None:
+    body = saved(Image.new("RGB", size, RED), "JPEG")
+
+    assert prepare(body, LIMIT_PIXELS) == Picture(body, "image/jpeg")
 
 
 def assert_shows(picture: Picture, good: Good) -> None:
