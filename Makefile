@@ -13,6 +13,8 @@ LOCK = $(COMPILE) --universal --custom-compile-command "make lock" $(if $(UPGRAD
 PIN = cp requirements.lock $(1)/requirements.txt && $(COMPILE) --python-platform linux --only-binary :all: \
 	--emit-build-options $(addprefix --group ,$(2)) -o $(1)/requirements.txt \
 	--custom-compile-command "make requirements$(if $(HEIC), HEIC=$(HEIC))"
+# For the commands of operators: which deployed stack.
+ON_STACK = --stack-name $(or $(STACK),wxo-image-jobs)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 export PYTHONPATH := $(CURDIR):$(CURDIR)/layers/common
 # `sam build` looks for python3.13 on the PATH, wherever PYTHON is.
@@ -26,9 +28,13 @@ help: ## List the commands
 setup: $(VENV)/.installed ## Create .venv with the locked packages
 
 $(VENV)/.installed: requirements.lock
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.13 is needed: no '$(PYTHON)' on the PATH. Install it, or name it: make PYTHON=/path/to/python3.13 …" >&2; exit 1; }
-	@echo "setting up $(VENV) (once, about half a minute)"
-	@$(PYTHON) -m venv $(VENV)
+	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then \
+		echo "setting up $(VENV) (once, about half a minute)" && $(PYTHON) -m venv $(VENV); \
+	elif command -v uv >/dev/null && uv venv --quiet --clear --seed --python 3.13 $(VENV) 2>/dev/null; then \
+		echo "setting up $(VENV) with the Python 3.13 of uv (once, about half a minute)"; \
+	else \
+		echo "Python 3.13 is needed, which '$(PYTHON)' is not. Install it (or uv, which fetches it), or name it: make PYTHON=/path/to/python3.13 …" >&2; exit 1; \
+	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	@touch $@
@@ -101,17 +107,32 @@ bench: setup ## Measure imports, the fallback, a first burst and the service; on
 	@$(BIN)/python -m bench
 
 .PHONY: deploy
-deploy: setup ## Deploy to AWS, with the credentials and region of the environment
-	@eval "$$($(BIN)/python -m tools.wheels arm64)" && $(BIN)/sam build
-	@$(BIN)/sam deploy $(DEPLOY_ARGUMENTS)
+deploy: setup ## Deploy to AWS, with the credentials and region of this shell (STACK=name PARAMETERS="Name=value …")
+	@$(BIN)/python -m tools.deploy $(if $(STACK),--stack-name $(STACK)) $(ARGUMENTS)
+
+.PHONY: openai-key
+openai-key: setup ## Ask for OpenAI's key and keep it in a stack's secret (STACK=name)
+	@$(BIN)/python -m tools.openai_key $(ON_STACK)
+
+.PHONY: api-key
+api-key: setup ## Write the key that callers of a stack's API send as x-api-key (STACK=name)
+	@$(BIN)/python -m tools.api_key $(ON_STACK)
+
+.PHONY: try
+try: setup ## Post a first job to a stack's API and fetch its result (STACK=name or STACK_FILE=…, IMAGE=file PROMPT=text)
+	@$(BIN)/python -m tools.first_job $(if $(STACK_FILE),--stack-file $(STACK_FILE),$(ON_STACK)) $(ARGUMENTS)
+
+.PHONY: remove
+remove: setup ## Delete a stack and its jobs, once its name is typed (STACK=name; ARGUMENTS=--with-images: its images too)
+	@$(BIN)/python -m tools.remove $(ON_STACK) $(ARGUMENTS)
 
 .PHONY: redeliver
 redeliver: setup ## Send the callbacks on a stack's dead-letter queue again (STACK=name or STACK_FILE=.local/stack.json)
-	@$(BIN)/python -m tools.redeliver $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
+	@$(BIN)/python -m tools.redeliver $(if $(STACK_FILE),--stack-file $(STACK_FILE),$(ON_STACK)) $(ARGUMENTS)
 
 .PHONY: redrive
 redrive: setup ## Take executions up where they failed, unless their caller was answered (STACK=name ARGUMENTS=--dry-run)
-	@$(BIN)/python -m tools.redrive $(if $(STACK_FILE),--stack-file $(STACK_FILE),--stack-name $(or $(STACK),wxo-image-jobs)) $(ARGUMENTS)
+	@$(BIN)/python -m tools.redrive $(if $(STACK_FILE),--stack-file $(STACK_FILE),$(ON_STACK)) $(ARGUMENTS)
 
 .PHONY: up
 up: setup ## Start the embedded AWS in the background and deploy the stack into it

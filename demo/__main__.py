@@ -1,7 +1,5 @@
 """`make demo`."""
 
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +7,7 @@ import typer
 from rich.console import Console
 
 from demo.run import DemoError, run
-from local.processes import StartError
+from local.processes import StartError, unwind_on_signals
 
 console = Console(emoji=False, highlight=False)
 
@@ -18,9 +16,7 @@ def main(
     images: Annotated[Path | None, typer.Option(envvar="IMAGES", help="A folder of pictures for the batch.")] = None,
 ) -> None:
     """Run the main job for real, and stop everything again."""
-    # As Ctrl-C does, the end of the terminal or a kill unwinds the stack, which stops what was started.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    unwind_on_signals()
     try:
         run(console, images)
     except (StartError, DemoError) as error:

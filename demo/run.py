@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from demo import contact_sheet
 from demo.outcomes import TITLES, Job, Picture, is_image, outcomes_of, table_of
 from local.deployment import ROOT
-from local.stack import EmbeddedStack, Options, Ports, StackInfo
+from local.stack import EmbeddedStack, Options, Ports, StackInfo, openai_server
 from standins.receiver import Receiver
 
 FOLDER = ROOT / ".local" / "demo"
@@ -26,7 +26,6 @@ PICTURES = Path(__file__).parent / "pictures"
 # billing limit is reached.
 TROUBLE = Path(__file__).parent / "trouble"
 AT_THE_BILLING_LIMIT = "balloons.png"
-OPENAI_URL = "https://api.openai.com/v1"
 ROUTES = {"base64": "/process-image-async-b64", "url": "/process-image-async", "batch": "/batch-process-images"}
 PROMPT = "Repaint this as a golden autumn watercolour"
 _SINGLE_MAX_BYTES = 4_000_000  # what a base64 job may hold, below Lambda's 6 MB
@@ -43,12 +42,11 @@ class DemoError(Exception):
 def run(console: Console, images: Path | None) -> None:
     """Run the demo; leaves nothing running, and its results in `.local/demo/`."""
     key = os.environ.get("OPENAI_API_KEY", "")
-    base_url = os.environ.get("OPENAI_BASE_URL", "") or (OPENAI_URL if key else "")
     options = Options(
         parameters={"MaxConcurrentJobs": str(_AT_ONCE)},
         ports=Ports.free(),
         state_dir=FOLDER / "state",
-        openai_base_url=base_url,
+        openai_base_url=openai_server(os.environ.get("OPENAI_BASE_URL", ""), key),
         openai_api_key=key,
         with_receiver=False,
     )
@@ -80,8 +78,11 @@ def _notice(options: Options) -> Panel:
             "Set OPENAI_API_KEY to have OpenAI itself make them (that costs money)."
         )
         return Panel(text, style="black on yellow", expand=True)
-    editor = "OpenAI itself makes" if options.openai_base_url == OPENAI_URL else "The server of OPENAI_BASE_URL makes"
-    return Panel(f"[bold]{editor} these edits[/], at {options.openai_base_url}", style="black on green")
+    if options.uses_openai:
+        text = "[bold]OpenAI itself makes these edits[/], and each is paid by the owner of OPENAI_API_KEY."
+    else:
+        text = f"[bold]The server of OPENAI_BASE_URL makes these edits[/], at {options.openai_base_url}"
+    return Panel(text, style="black on green")
 
 
 def _jobs(images: Path | None, *, with_billing_limit: bool) -> list[Job]:

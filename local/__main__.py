@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from local import deployment
+from local import deployment, processes
 from local.processes import StartError
-from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, StackInfo
+from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, StackInfo, openai_server
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(emoji=False, highlight=False)
@@ -24,7 +24,9 @@ def up(
     openai_base_url: Annotated[
         str, typer.Option(envvar="OPENAI_BASE_URL", help="Use this server, not the stand-in.")
     ] = "",
-    openai_api_key: Annotated[str, typer.Option(envvar="OPENAI_API_KEY", help="The key for OPENAI_BASE_URL.")] = "",
+    openai_api_key: Annotated[
+        str, typer.Option(envvar="OPENAI_API_KEY", help="OpenAI's key, or that of OPENAI_BASE_URL.")
+    ] = "",
     parameters: Annotated[str, typer.Option(envvar="PARAMETERS", help="Template parameters: Name=value …")] = "",
     cos: Annotated[bool, typer.Option(envvar="COS", help="Keep the images in a stand-in for IBM COS.")] = False,
     latency: Annotated[float, typer.Option(envvar="OPENAI_LATENCY", help="Seconds that an edit takes.")] = 0.5,
@@ -35,21 +37,27 @@ def up(
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Start the embedded AWS in the background and deploy the stack into it; one that is up is started anew."""
+    processes.unwind_on_signals()
     try:
         options = Options(
             ports=Ports(aws_port, openai_port, receiver_port, cos_port),
             state_dir=state_dir,
-            openai_base_url=openai_base_url,
+            openai_base_url=openai_server(openai_base_url, openai_api_key),
             openai_api_key=openai_api_key,
             openai_latency=latency,
             with_cos=cos,
             parameters=deployment.parse_parameters(parameters),
         )
+        if options.uses_openai:
+            console.print("[bold]OpenAI itself makes the edits, and each is paid[/] by the owner of OPENAI_API_KEY")
         with console.status("starting") as status:
             info = EmbeddedStack(options, report=status.update).up()
     except StartError as error:
         console.print(f"[bold red]not started:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("stopped; nothing runs on")
+        raise typer.Exit(130) from None
     for name, value in info.model_dump().items():
         if value and name not in ("access_key", "secret_key", "region"):
             console.print(f"[dim]{name:<22}[/] {value}", soft_wrap=True)

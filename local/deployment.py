@@ -1,5 +1,6 @@
 """Builds the stack with SAM and deploys it into the emulated AWS: the very template that goes to AWS."""
 
+import difflib
 import fcntl
 import hashlib
 import itertools
@@ -18,6 +19,7 @@ from typing import Any
 import boto3
 
 from local.processes import StartError
+from tools.render import template
 
 ROOT = Path(__file__).parents[1]
 REGION = "us-east-1"
@@ -42,7 +44,11 @@ def client(
 
 
 def local_parameters(overrides: dict[str, str], project: Path = ROOT) -> dict[str, str]:
-    """The template's parameters: the profile `local` of samconfig.toml, this machine's architecture, the overrides."""
+    """The template's parameters: the profile `local` of samconfig.toml, this machine's architecture, the overrides.
+
+    Raises StartError for an override that the template does not have or take.
+    """
+    _check_parameters(overrides)
     config = tomllib.loads((project / "samconfig.toml").read_text())
     profile = config["local"]["deploy"]["parameters"].get("parameter_overrides", [])
     architecture = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
@@ -59,14 +65,26 @@ def parse_parameters(text: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def _check_parameters(given: dict[str, str]) -> None:
+    known = template()["Parameters"]
+    for name, value in given.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"do you mean {near[0]}?" if near else "docs/configuration.md lists them all"
+            raise StartError(f"PARAMETERS: the template has no parameter {name}; {hint}")
+        allowed = [str(one) for one in known[name].get("AllowedValues", [])]
+        if allowed and value not in allowed:
+            raise StartError(f"PARAMETERS: {name} is one of {', '.join(allowed)}, but not {value!r}")
+
+
 def build(architecture: str, project: Path = ROOT) -> Path:
     """Build the functions and layers, unless nothing has changed since the last time; returns the built template."""
     folder = project / ".aws-sam" / "embedded"
     digest_file = folder.parent / "embedded.sha256"
     digest = _digest(project, architecture)
-    template = folder / "template.yaml"
-    if template.exists() and digest_file.exists() and digest_file.read_text() == digest:
-        return template
+    built = folder / "template.yaml"
+    if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
+        return built
     _sam(
         project,
         ["build", "--no-use-container", "--cached", "--parallel"],
@@ -75,19 +93,19 @@ def build(architecture: str, project: Path = ROOT) -> Path:
         ["--parameter-overrides", f"ParameterKey=Architecture,ParameterValue={architecture}"],
     )
     digest_file.write_text(digest)
-    return template
+    return built
 
 
 def deploy(endpoint: str, parameters: dict[str, str], project: Path = ROOT) -> dict[str, str]:
     """Build the stack and deploy it; returns its outputs."""
     with _locked(project):
-        template = build(parameters["Architecture"], project)
+        built = build(parameters["Architecture"], project)
         client("s3", endpoint).create_bucket(Bucket=_ARTIFACTS_BUCKET)
         _sam(
             project,
             ["deploy", "--config-env", "embedded", "--no-progressbar"],
             ["--no-confirm-changeset", "--no-fail-on-empty-changeset"],
-            ["--template", str(template), "--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS_BUCKET],
+            ["--template", str(built), "--stack-name", STACK_NAME, "--s3-bucket", _ARTIFACTS_BUCKET],
             ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             ["--parameter-overrides", *[f"{name}={json.dumps(value)}" for name, value in parameters.items()]],
             AWS_ENDPOINT_URL=endpoint,

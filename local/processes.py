@@ -7,7 +7,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -53,10 +55,19 @@ class Process:
                 time.sleep(0.05)
 
 
-def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> Process:
+def unwind_on_signals() -> None:
+    """Have the end of the terminal or a kill unwind this process as Ctrl-C does, so that it stops what it started."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+
+
+def start(
+    name: str, module: str, port: int, folder: Path, *arguments: str, note: Callable[[Process], None] = lambda _: None
+) -> Process:
     """Start `python -m <module>` in a session of its own and wait until it listens on its port.
 
-    Raises StartError with the end of its log, `<folder>/<name>.log`, when it ends or does not listen in time.
+    `note` gets the process before the wait: whatever happens then, it can be found and stopped. Raises StartError with
+    the end of its log, `<folder>/<name>.log`, when it ends or does not listen in time.
     """
     log = folder / f"{name}.log"
     temporary = folder / "tmp"
@@ -75,14 +86,30 @@ def start(name: str, module: str, port: int, folder: Path, *arguments: str) -> P
             start_new_session=True,
         )
     process = Process(name, popen.pid, psutil.Process(popen.pid).create_time())
-    deadline = time.monotonic() + _START_TIMEOUT
-    while not listening(port):
-        if popen.poll() is not None or time.monotonic() > deadline:
-            process.stop()
-            end = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
-            raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{end}")
-        time.sleep(0.05)
+    try:
+        note(process)
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not listening(port):
+            if popen.poll() is not None or time.monotonic() > deadline:
+                end = "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
+                raise StartError(f"{name} did not start on {HOST}:{port}. The end of {log}:\n{end}")
+            time.sleep(0.05)
+    except BaseException:  # Ctrl-C too
+        process.stop()
+        raise
     return process
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of logs and records; raises StartError when it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StartError(
+            f"{folder} cannot be written to ({error.strerror}). Name another folder: make up STATE_DIR=/tmp/image-jobs"
+        ) from error
 
 
 def listening(port: int) -> bool:

@@ -80,6 +80,7 @@ class SamLocal:
     def invoke(self, event_file: Path) -> Invoked:
         """Record the event's job anew, its callback going to the stack's receiver, and invoke the function."""
         event_jobs.record(
+            event_file.stem,
             json.loads(event_file.read_text()),
             JobStore(Bucket(self.info.client("s3"), self.info.jobs_bucket)),
             Bucket(self.info.images_client(), self.info.input_bucket),

@@ -17,6 +17,7 @@ from standins import cos
 from standins.server import HOST
 
 STATE_DIR = ROOT / ".local"
+OPENAI_URL = "https://api.openai.com/v1"
 _STAND_IN_KEY = "local-stand-in"
 
 
@@ -53,9 +54,19 @@ class Options:
     parameters: dict[str, str] = field(default_factory=dict)
 
     @property
+    def uses_openai(self) -> bool:
+        """Whether OpenAI itself makes the edits, which costs money."""
+        return self.openai_base_url.rstrip("/") == OPENAI_URL
+
+    @property
     def uses_stand_in(self) -> bool:
         """Whether the edits are made by the stand-in."""
         return not self.openai_base_url
+
+
+def openai_server(base_url: str, key: str) -> str:
+    """The server that makes the edits: the one that is named; with a key alone OpenAI; else none, for the stand-in."""
+    return base_url or (OPENAI_URL if key else "")
 
 
 class StackInfo(BaseModel):
@@ -119,12 +130,15 @@ class EmbeddedStack:
 
     def up(self) -> StackInfo:
         """Start everything and deploy the stack; whatever was started is stopped again when a step fails."""
+        parameters = deployment.local_parameters(self.options.parameters)
+        self._check_ports()
+        processes.make_folder(self.options.state_dir)
         self.down()
-        self.options.state_dir.mkdir(parents=True, exist_ok=True)
         try:
             self._start_servers()
             self._report("building and deploying the stack")
-            self.info = self._describe(deployment.deploy(self.endpoint, self._parameters()))
+            parameters |= self._own_parameters() | self.options.parameters
+            self.info = self._describe(deployment.deploy(self.endpoint, parameters))
             self._fill_secret()
             self._report("warming the functions")
             for function in self.info.client("lambda").list_functions()["Functions"]:
@@ -156,6 +170,16 @@ class EmbeddedStack:
         answer = httpx2.post(f"{self.endpoint}/_local/crash", params={"function": function}, timeout=10)
         return int(answer.raise_for_status().json()["crashed"])
 
+    def _check_ports(self) -> None:
+        variables: dict[int, str] = {}
+        for part in self._servers():
+            port, variable = getattr(self.options.ports, part), f"{part.upper()}_PORT"
+            if not 1 <= port <= 65535:
+                raise StartError(f"{variable}={port} is not a port: choose one from 1024 to 65535")
+            if other := variables.get(port):
+                raise StartError(f"{other} and {variable} are both {port}: give each a port of its own")
+            variables[port] = variable
+
     def _start_servers(self) -> None:
         servers, started = self._servers(), list[Process]()
         for part in servers:
@@ -164,11 +188,15 @@ class EmbeddedStack:
                     f"port {port}, which the part {part} needs, is in use. Stop what listens there, or choose another "
                     f"port: make up {part.upper()}_PORT={port + 1000}"
                 )
+        folder = self.options.state_dir
+
+        def note(process: Process) -> None:
+            started.append(process)
+            processes.record(started, folder / "processes.json")
+
         for part, (module, *arguments) in servers.items():
             self._report(f"starting {part}")
-            port = getattr(self.options.ports, part)
-            started.append(processes.start(part, module, port, self.options.state_dir, *arguments))
-            processes.record(started, self.options.state_dir / "processes.json")
+            processes.start(part, module, getattr(self.options.ports, part), folder, *arguments, note=note)
 
     def _servers(self) -> dict[str, list[str]]:
         """What to start: the module and its arguments, by the name that the part has in `Ports`."""
@@ -181,7 +209,7 @@ class EmbeddedStack:
             servers["cos"] = ["moto.server"]
         return servers
 
-    def _parameters(self) -> dict[str, str]:
+    def _own_parameters(self) -> dict[str, str]:
         parameters = {"OpenAIBaseUrl": self.options.openai_base_url or self.options.ports.url("openai", "/v1")}
         if self.options.with_cos:
             endpoint = self.options.ports.url("cos")
@@ -194,7 +222,7 @@ class EmbeddedStack:
                 "CosInputBucket": cos.INPUT_BUCKET,
                 "CosOutputBucket": cos.OUTPUT_BUCKET,
             }
-        return deployment.local_parameters({**parameters, **self.options.parameters})
+        return parameters
 
     def _describe(self, outputs: dict[str, str]) -> StackInfo:
         options, manager = self.options, deployment.client("secretsmanager", self.endpoint)

@@ -19,7 +19,7 @@ from functions.accept.http.problems import ProblemError
 from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from tools.stack import DEFAULT_STACK, StackFile, StackName, connect
+from tools.stack import DEFAULT_STACK, StackFile, StackName, connect, run
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -177,4 +177,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

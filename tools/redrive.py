@@ -16,7 +16,7 @@ from rich.table import Table
 from functions.callback.sweeper import MAX_EXECUTIONS, is_without_last_word
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from tools.stack import DEFAULT_STACK, StackFile, StackName, connect
+from tools.stack import DEFAULT_STACK, StackFile, StackName, connect, run
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.type_defs import ExecutionListItemTypeDef
@@ -84,4 +84,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run(main)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.openapi import wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
+from tools.stack import OperatorError, session
 
 ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "wxo" / "openapi.json"
@@ -40,8 +40,8 @@ def deployed_api(config: Path) -> tuple[str, AccessControl]:
     name = defaults["global"]["parameters"]["stack_name"]
     region = defaults.get("deploy", {}).get("parameters", {}).get("region")
     try:
-        stacks = boto3.client("cloudformation", region_name=region).describe_stacks(StackName=name)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
+        stacks = session(region).client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except (OperatorError, BotoCoreError, ClientError) as error:
         raise LookupError(f"stack {name!r} could not be read: {error}. Deploy it, or give API_URL=https://…") from error
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
     if "ApiUrl" not in outputs:

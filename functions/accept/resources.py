@@ -4,11 +4,15 @@ from functools import cached_property
 
 from functions.accept.jobs.read import JobReader
 from functions.accept.settings import AcceptSecrets, AcceptSettings
-from imagejobs.resources import Resources
+from imagejobs.resources import Clients, Patience, Resources
 
 
 class AcceptResources(Resources[AcceptSettings]):
     """The wiring of accept."""
+
+    def __init__(self, settings: AcceptSettings, clients: Clients | None = None) -> None:
+        # API Gateway waits 29 s: a service that hangs is told as a 503 of accept's own well before.
+        super().__init__(settings, clients or Clients(Patience(connect=2, read=6, attempts=2)))
 
     @property
     def secrets(self) -> AcceptSecrets:

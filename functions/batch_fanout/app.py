@@ -28,7 +28,7 @@ def resources() -> Resources[BatchFanoutSettings]:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001
-    """Run one of the two tasks; answers `workflow.Manifest` or `workflow.BatchSummary`."""
+    """Run one of the two tasks; answers `workflow.Manifest` or `workflow.BatchCounts`."""
     task = _task.validate_python(event)
     request = resources().jobs.get_request(task.job_id)
     with logger.append_context_keys(job_id=request.job_id, correlation_id=request.correlation_id):

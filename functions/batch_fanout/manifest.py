@@ -1,12 +1,13 @@
 """The manifest of a batch: which images of the input bucket its map run will edit."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from functions.batch_fanout.leftovers import is_leftover
+from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.summary import ImageReport
-from imagejobs.errors import StorageRejectedError
+from imagejobs.errors import BatchTooLargeError, StorageRejectedError
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
@@ -14,11 +15,12 @@ from imagejobs.workflow import REPORT_NAME, Manifest, ManifestLine
 
 
 def list_images(
-    request: JobRequest, source: Bucket, target: Bucket, store: JobStore, settings: StorageSettings
+    request: JobRequest, source: Bucket, target: Bucket, store: JobStore, settings: BatchFanoutSettings
 ) -> Manifest:
     """Write the batch's manifest to the jobs bucket: JSONL, a `ManifestLine` each, in key order.
 
     Raises:
+        BatchTooLargeError: there are more images than one batch may have.
         StorageRejectedError: the input or the output bucket is missing (no edit is paid for that could not be kept), or
             the batch of which this one is the retry left no report.
     """
@@ -26,18 +28,31 @@ def list_images(
     images = _listed(request, source, settings)
     if request.retry_of:
         images = _failed(store.get_request(request.retry_of), target, settings)
-    listed = islice(images, request.max_files)
-    lines = [f"{line.model_dump_json(ensure_ascii=True)}\n" for line in listed]
+    lines = _lines(islice(images, request.max_files), settings.max_batch_images)
     manifest_key = store.key(request.job_id, "manifest.jsonl")
-    store.bucket.put(manifest_key, "".join(lines).encode(), "application/jsonl")
+    total_files = store.bucket.put_lines(manifest_key, lines, "application/jsonl")
     return Manifest(
         manifest_key=manifest_key,
         results_prefix=store.key(request.job_id, "map-runs"),
-        total_files=len(lines),
+        total_files=total_files,
     )
 
 
-def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
+def _lines(images: Iterable[tuple[str, int]], most: int) -> Iterator[bytes]:
+    """The manifest's lines for images, given by key and size in bytes."""
+    at = 0
+    for count, (key, size) in enumerate(images):
+        if count == most:
+            raise BatchTooLargeError(
+                f"the batch has more than {most:,} images, which are the most of one batch: post it with max_files, or "
+                "with the prefix of a folder, or have the owner of the service raise MaxBatchImages. Nothing was edited"
+            )
+        line = ManifestLine(at=at, key=key, size=size).model_dump_json(ensure_ascii=True).encode() + b"\n"
+        yield line
+        at += len(line)
+
+
+def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[tuple[str, int]]:
     """Every object under the job's prefix but folders and leftovers; the worker tells by content what is an image."""
     folder = settings.input_prefix + (f"{request.prefix.strip('/')}/" if request.prefix else "")
     # A bucket that serves for input and output alike holds the results of earlier jobs too.
@@ -46,10 +61,10 @@ def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> I
     for key, size in source.keys(folder):
         if key.endswith("/") or (results and results.match(key)) or is_leftover(key.removeprefix(folder)):
             continue
-        yield ManifestLine(key=key, size=size)
+        yield key, size
 
 
-def _failed(earlier: JobRequest, target: Bucket, settings: StorageSettings) -> Iterator[ManifestLine]:
+def _failed(earlier: JobRequest, target: Bucket, settings: StorageSettings) -> Iterator[tuple[str, int]]:
     """The images that failed in an earlier batch, as its report has them."""
     report_key = settings.batch_output_prefix(earlier.job_id, earlier.output_prefix) + REPORT_NAME
     if target.find(report_key) is None:
@@ -59,4 +74,4 @@ def _failed(earlier: JobRequest, target: Bucket, settings: StorageSettings) -> I
     for line in target.lines(report_key):
         image = ImageReport.model_validate_json(line)
         if image.status == "failed":
-            yield ManifestLine(key=image.key, size=image.bytes_in or 0)
+            yield image.key, image.bytes_in or 0

@@ -1,7 +1,13 @@
 """What `batch_fanout` reads from its environment."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from imagejobs.settings import StorageSettings
 
 
 class BatchFanoutSettings(StorageSettings):
-    """Settings of batch_fanout: the storage's, and nothing of its own."""
+    """Settings of batch_fanout."""
+
+    max_batch_images: Annotated[int, Field(ge=1)] = 10_000

@@ -1,8 +1,15 @@
-"""What became of a batch: the counts of its callback, and the per-image report beside the results."""
+"""What became of a batch: the counts of its callback, and the per-image report beside the results.
+
+Neither the manifest nor the results are ever in memory as a whole: a batch may have a million images.
+"""
 
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,12 +17,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from imagejobs.callbacks import MAX_ERRORS
 from imagejobs.errors import failure_text
 from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.output_keys import output_key
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 from imagejobs.workflow import (
     REPORT_NAME,
+    BatchCounts,
     BatchSummary,
     EditedImage,
+    EditRequest,
     ImageFailure,
     ManifestLine,
     ResultWriterDetails,
@@ -24,19 +34,18 @@ from imagejobs.workflow import (
 
 # An error in a callback is cut after this many characters; the report holds it whole.
 MAX_ERROR_CHARACTERS = 500
+_NO_RESULT = "NotProcessed: the map run ended without a result for this image"
 
 
-class ImageReport(BaseModel):
-    """One line of the report. Sizes in bytes; a field without a value is absent.
+class _Result(BaseModel):
+    """What a map run's results tell of one image. Sizes in bytes; a field without a value is absent.
 
     `ms` is what the attempt that made the output took, and for a failed image all its attempts with the waits between.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    key: str
     status: Literal["completed", "failed"]
-    output_key: str | None = None
     engine: Literal["openai", "local_fallback"] | None = None
     error: str | None = None
     attempts: int | None = None
@@ -46,66 +55,135 @@ class ImageReport(BaseModel):
     note: str | None = None
 
 
+class _ChildResult(_Result):
+    content_type: str | None = None
+
+
+class ImageReport(_Result):
+    """One line of the report."""
+
+    key: str
+    output_key: str | None = None
+
+
 def summarize_batch(
     task: SummarizeBatch, request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings
-) -> BatchSummary:
+) -> BatchCounts:
     """Add up the map run's results, image by image of the manifest, and write the report to the output bucket."""
-    found = {report.key: report for report in _reports(task.results, store.bucket)} if task.results else {}
-    manifest = store.bucket.get(task.manifest_key).body.splitlines()
-    listed = (ManifestLine.model_validate_json(line) for line in manifest)
-    reports = [_sized(found.get(line.key) or _without_result(line.key), line.size) for line in listed]
-
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
-    lines = "".join(report.model_dump_json(exclude_none=True, ensure_ascii=True) + "\n" for report in reports)
-    target.put(report_key, lines.encode(), "application/jsonl")
-
-    failed = [report for report in reports if report.status == "failed"]
-    fallbacks = [report for report in reports if report.engine == "local_fallback"]
-    return BatchSummary(
-        total_files=len(reports),
-        processed=len(reports) - len(failed),
-        failed=len(failed),
-        fallback_local=len(fallbacks),
-        # Failures first: the many fallbacks of a spent budget must not take their room.
-        errors=[_error_line(report) for report in (failed + fallbacks)[:MAX_ERRORS]],
-        report_key=report_key,
-    )
+    tally = _Tally()
+    with TemporaryDirectory() as folder, closing(_Results(f"{folder}/results")) as results:
+        if task.results:
+            results.put(_child_results(task.results, store.bucket))
+        manifest = (ManifestLine.model_validate_json(line) for line in store.bucket.lines(task.manifest_key))
+        reports = (_report(line, results.find(line.at), request, settings) for line in manifest)
+        lines = (f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n" for report in tally.of(reports))
+        target.put_lines(report_key, (line.encode() for line in lines), "application/jsonl")
+    summary = tally.summary()
+    store.put_summary(request.job_id, summary)
+    return BatchCounts(**summary.model_dump(exclude={"errors"}))
 
 
-def _error_line(report: ImageReport) -> str:
-    error = report.error or "OpenAI billing limit -> fallback local applied"
-    return f"{report.key}: {error}"[:MAX_ERROR_CHARACTERS]
+class _Results:
+    """The children's results by the place of their image in the manifest, on disk: they come in any order."""
+
+    def __init__(self, path: str) -> None:
+        self._database = sqlite3.connect(path)
+        # The file is read by nobody after this process.
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("CREATE TABLE results (at INTEGER PRIMARY KEY, result TEXT NOT NULL)")
+
+    def put(self, results: Iterable[tuple[int, _ChildResult]]) -> None:
+        """Keep results; of two for one image, the later."""
+        rows = ((at, result.model_dump_json(exclude_none=True)) for at, result in results)
+        self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", rows)
+
+    def find(self, at: int) -> _ChildResult | None:
+        """Read the result of an image; None when the map run left none."""
+        row = self._database.execute("SELECT result FROM results WHERE at = ?", (at,)).fetchone()
+        return _ChildResult.model_validate_json(row[0]) if row else None
+
+    def close(self) -> None:
+        self._database.close()
 
 
-def _reports(details: ResultWriterDetails, bucket: Bucket) -> Iterator[ImageReport]:
+@dataclass
+class _Tally:
+    """Counts reports as they pass, and keeps the errors for the callback."""
+
+    total: int = 0
+    failed: int = 0
+    fallbacks: int = 0
+    _failures: list[str] = field(default_factory=list)
+    _notices: list[str] = field(default_factory=list)
+
+    def of(self, reports: Iterable[ImageReport]) -> Iterator[ImageReport]:
+        for report in reports:
+            self.total += 1
+            if report.status == "failed":
+                self.failed += 1
+                self._add(self._failures, f"{report.key}: {report.error}")
+            elif report.engine == "local_fallback":
+                self.fallbacks += 1
+                self._add(self._notices, f"{report.key}: OpenAI billing limit -> fallback local applied")
+            yield report
+
+    @staticmethod
+    def _add(errors: list[str], error: str) -> None:
+        if len(errors) < MAX_ERRORS:
+            errors.append(error[:MAX_ERROR_CHARACTERS])
+
+    def summary(self) -> BatchSummary:
+        return BatchSummary(
+            total_files=self.total,
+            processed=self.total - self.failed,
+            failed=self.failed,
+            fallback_local=self.fallbacks,
+            # Failures first: the many fallbacks of a spent budget must not take their room.
+            errors=(self._failures + self._notices)[:MAX_ERRORS],
+        )
+
+
+def _report(
+    line: ManifestLine, result: _ChildResult | None, request: JobRequest, settings: StorageSettings
+) -> ImageReport:
+    result = result or _ChildResult(status="failed", error=_NO_RESULT)
+    made = result.content_type and output_key(request, settings, result.content_type, line.key)
+    fields = result.model_dump(exclude={"content_type"}, exclude_none=True)
+    return ImageReport.model_validate({"bytes_in": line.size} | fields | {"key": line.key, "output_key": made})
+
+
+def _child_results(details: ResultWriterDetails, bucket: Bucket) -> Iterator[tuple[int, _ChildResult]]:
     """Read a map run's result files (Step Functions Developer Guide, "ResultWriter").
 
-    `manifest.json` lists files by the status of the children they hold; each file is a JSON array of executions.
+    `manifest.json` lists files by the status of the children they hold; each file has an execution a line.
     """
     result_files = json.loads(bucket.get(details.key).body)["ResultFiles"]
     for status in ("FAILED", "PENDING", "SUCCEEDED"):
         for file in result_files.get(status, []):
-            for child in json.loads(bucket.get(file["Key"]).body):
-                yield _report(child)
+            for line in bucket.lines(file["Key"]):
+                child = json.loads(line)
+                at = EditRequest.model_validate_json(child["Input"]).at
+                if at is not None:
+                    yield at, _child_result(child)
 
 
-def _report(child: dict[str, Any]) -> ImageReport:
-    key = json.loads(child["Input"])["key"]
+def _child_result(child: dict[str, Any]) -> _ChildResult:
     if child["Status"] != "SUCCEEDED":
-        return _failed(key, child)
+        return _failed(child)
     edited = EditedImage.model_validate_json(child["Output"])
-    return ImageReport(key=key, status="completed", **edited.model_dump(exclude={"key", "status", "content_type"}))
+    return _ChildResult(status="completed", **edited.model_dump(exclude={"status"}))
 
 
-def _failed(key: str, child: dict[str, Any]) -> ImageReport:
+def _failed(child: dict[str, Any]) -> _ChildResult:
     cause, attempts = child.get("Cause") or "", None
     try:
         failure = ImageFailure.model_validate_json(cause)
         cause, attempts = failure.cause, failure.attempt
     except ValidationError:
         pass  # Step Functions' own text: the child was ended from outside, or could not run
-    return ImageReport(
-        key=key,
+    return _ChildResult(
         status="failed",
         error=failure_text(child.get("Error") or child["Status"], cause),
         attempts=attempts,
@@ -119,13 +197,3 @@ def _milliseconds(child: dict[str, Any]) -> int | None:
         return None
     took = datetime.fromisoformat(child["StopDate"]) - datetime.fromisoformat(child["StartDate"])
     return round(took.total_seconds() * 1000)
-
-
-def _sized(report: ImageReport, size: int) -> ImageReport:
-    return report if report.bytes_in is not None else report.model_copy(update={"bytes_in": size})
-
-
-def _without_result(key: str) -> ImageReport:
-    return ImageReport(
-        key=key, status="failed", error="NotProcessed: the map run ended without a result for this image"
-    )

@@ -60,7 +60,7 @@ class DeliveryService:
             self.logger.info("no dead letter", extra={"delivery": delivery.status})
             return delivery
         if not self.store.has_payload(job_id):
-            self.store.decide(job_id, self._builder.failed(request, error))
+            self.store.decide(job_id, self._builder.ended(request, error))
         message = {
             "job_id": job_id,
             "callback_url": loggable_url(request.callback_url),
@@ -89,7 +89,7 @@ class DeliveryService:
             return False
         self._mark_log(request)
         if not self.store.has_payload(job_id):
-            self.store.decide(job_id, self._builder.failed(request, error))
+            self.store.decide(job_id, self._builder.ended(request, error))
         delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending" or delivery.round != name.round:
             return False  # delivered or given up already, or a later round has taken over

@@ -7,11 +7,13 @@ from aws_lambda_powertools import Logger
 
 from functions.callback.settings import CallbackSettings
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
-from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
+from imagejobs.errors import JobError, PermanentError, RetryableError, StorageRejectedError, failure_text
+from imagejobs.executions import ExecutionName
 from imagejobs.job_store import JobRequest
 from imagejobs.observability import loggable_error, loggable_stack
+from imagejobs.output_keys import EDIT_TYPES, output_key
 from imagejobs.resources import Resources
-from imagejobs.workflow import BatchSummary, EditedImage, Outcome
+from imagejobs.workflow import BatchSummary, EditedImage, MapRunCounts, Outcome
 
 
 @dataclass(frozen=True)
@@ -26,27 +28,60 @@ class PayloadBuilder:
 
         Raises:
             RetryableError: the storage could not be reached.
+            ClientError, BotoCoreError: Step Functions could not be asked what a batch came to.
         """
         if outcome.error:
-            return self.failed(request, failure_text(outcome.error.error, outcome.error.cause))
+            return self.ended(request, failure_text(outcome.error.error, outcome.error.cause))
         try:
             return self._completed(request, outcome)
         except RetryableError:
             raise
         except JobError as error:
-            return self.failed(request, f"{type(error).__name__}: {error}")
+            return self._failed(request, f"{type(error).__name__}: {error}")
         except ValueError as error:  # a model's refusal, for example, whose message may hold a presigned URL
             extra = {"error": loggable_error(error), "stack": loggable_stack(error)}
             self.logger.error("the payload could not be built", extra=extra)
-            return self.failed(request, f"{type(error).__name__}: the result could not be put into a callback")
+            return self._failed(request, f"{type(error).__name__}: the result could not be put into a callback")
 
-    def failed(self, request: JobRequest, error: str) -> bytes:
-        """Build the payload that says that the job failed."""
+    def ended(self, request: JobRequest, error: str) -> bytes:
+        """Build the payload of a job that `error` ended, with what was made before.
+
+        An edit that was kept and a batch whose map run succeeded are results, whatever came after them; of a batch that
+        was ended before, Step Functions knows the counts. Raises as `build` does.
+        """
+        if request.operation != "batch":
+            kept = self._find_edit(request)
+            return self.build(request, Outcome(image=kept)) if kept else self._failed(request, error)
+        if summary := self.resources.jobs.find_summary(request.job_id):
+            return self._batch(request, summary)
+        run = self.resources.executions.find_map_run(ExecutionName(request.job_id))
+        if run is None:
+            return self._failed(request, error)
+        made = MapRunCounts.model_validate(run["itemCounts"]).as_batch()
+        if run["status"] != "SUCCEEDED":
+            return failed_callback(request, error, self.resources.settings, made)
+        notice = f"the report could not be written, and fallbacks are not counted: {error}"
+        return self._batch(request, BatchSummary(**made.model_dump(), errors=[notice]))
+
+    def _failed(self, request: JobRequest, error: str) -> bytes:
         return failed_callback(request, error, self.resources.settings)
+
+    def _find_edit(self, request: JobRequest) -> EditedImage | None:
+        """Find the edit that a worker kept for a single image, whose answer was lost."""
+        bucket = self.resources.jobs.bucket if request.operation == "base64" else self.resources.outputs
+        for key in dict.fromkeys(output_key(request, self.resources.settings, one) for one in EDIT_TYPES):
+            try:
+                found = bucket.find(key)
+            except PermanentError:
+                return None  # where nothing can be looked up, nothing could be linked to
+            if found and (edited := EditedImage.of_object(found.size, found.content_type, found.metadata, attempts=1)):
+                return edited
+        return None
 
     def _completed(self, request: JobRequest, outcome: Outcome) -> bytes:
         if request.operation == "batch" and outcome.summary:
-            return self._batch(request, outcome.summary)
+            summary = self.resources.jobs.find_summary(request.job_id)
+            return self._batch(request, summary or BatchSummary(**outcome.summary.model_dump(), errors=[]))
         if request.operation == "base64" and outcome.image:
             return self._base64(request, outcome.image)
         if request.operation == "url" and outcome.image:
@@ -67,21 +102,25 @@ class PayloadBuilder:
             result_mime_type=edited.content_type,
         )
         before, after = callback.to_json().split(f'"result_image_base64":"{mark}"'.encode(), 1)
-        result = self.resources.jobs.bucket.get(edited.output_key).body
+        result = self.resources.jobs.bucket.get(self._output_key(request, edited)).body
         encoded = binascii.b2a_base64(result, newline=False)
         del result
         return b"".join([before, b'"result_image_base64":"', encoded, b'"', after])
 
     def _url(self, request: JobRequest, edited: EditedImage) -> bytes:
         expires_in = self.resources.settings.cos_presign_expires
+        key = self._output_key(request, edited)
         return UrlCallback(
             status="completed",
             job_id=request.job_id,
             filename=request.filename,
-            object_key=edited.output_key,
-            result_url=self.resources.outputs.presigned_url(edited.output_key, expires_in),
+            object_key=key,
+            result_url=self.resources.outputs.presigned_url(key, expires_in),
             expires_in=expires_in,
         ).to_json()
+
+    def _output_key(self, request: JobRequest, edited: EditedImage) -> str:
+        return output_key(request, self.resources.settings, edited.content_type)
 
     def _batch(self, request: JobRequest, summary: BatchSummary) -> bytes:
         return BatchCallback(

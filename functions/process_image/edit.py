@@ -11,7 +11,7 @@ from functions.process_image.engines import openai
 from functions.process_image.engines.openai import BillingLimitError, Edit, OnUsage, RateLimitedError
 from functions.process_image.pacing import Turn
 from functions.process_image.pictures import Picture, prepare
-from functions.process_image.places import Places, output_key
+from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import (
     ContentFlaggedError,
@@ -22,6 +22,7 @@ from imagejobs.errors import (
     OpenAIRejectedError,
 )
 from imagejobs.job_store import JobRequest, Waiting
+from imagejobs.output_keys import output_key
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 # A turn that comes sooner is waited for here: a Wait state knows whole seconds only.
@@ -85,45 +86,42 @@ def edit_image(
         JobError: whichever of its subclasses the storage, the picture or OpenAI leads to.
     """
     started, settings = monotonic(), engine.settings
-    if earlier := _before_asking(edit_request, job, places, settings):
+    if places.jobs.has_payload(edit_request.job_id):
+        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
+    input_key = places.input_key(edit_request)
+    if earlier := _earlier(edit_request, job, input_key, places):
         return earlier, False
+    if edit_request.collect_only:
+        raise EditNotFoundError("no attempt at this image kept an edit")
     turn = places.pacer.turn(edit_request.waited.ticket)
     if turn.at > time() + _MAX_SLEEP_SECONDS:
         return _waiting(edit_request, turn, places), False
 
-    source = places.read_input(edit_request, job)
+    source = places.read_input(job, input_key)
     picture = prepare(source, settings.max_image_pixels)
     try:
         edit = _asked_in_turn(edit_request, picture, job.prompt, engine, turn)
     except RateLimitedError as error:
         turn = places.pacer.refused(turn.ticket, error.seconds, edit_request.waited.rate_limited)
         return _waiting(edit_request, turn, places, error), False
-    edited = EditedImage(
-        key=edit_request.key,
-        output_key=output_key(edit_request, job, settings, edit.media_type),
+    edited = _described(edit, picture, edit_request, len(source), started)
+    # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
+    key = output_key(job, settings, edit.media_type, input_key)
+    places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
+    return edited, True
+
+
+def _described(edit: Edit, picture: Picture, edit_request: EditRequest, bytes_in: int, started: float) -> EditedImage:
+    """What is told of an edit; `started` is when its attempt began, on the clock of `time.monotonic`."""
+    return EditedImage(
         content_type=edit.media_type,
         engine=edit.engine,
         attempts=edit_request.attempt,
-        bytes_in=len(source),
+        bytes_in=bytes_in,
         bytes_out=len(edit.body),
         ms=round((monotonic() - started) * 1000),
         note=picture.note,
     )
-    # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
-    places.output_bucket(edit_request).put(edited.output_key, edit.body, edit.media_type, metadata=_metadata(edited))
-    return edited, True
-
-
-def _before_asking(
-    edit_request: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings
-) -> EditedImage | None:
-    """Give the edit that there is already, or None where one is to be asked for; refuse where none is to be."""
-    if places.jobs.has_payload(edit_request.job_id):
-        raise JobDecidedError(f"job {edit_request.job_id} has its result already: no more work is done for it")
-    earlier = _earlier(edit_request, job, places, settings)
-    if earlier is None and edit_request.collect_only:
-        raise EditNotFoundError("no attempt at this image kept an edit")
-    return earlier
 
 
 def _asked_in_turn(edit_request: EditRequest, picture: Picture, prompt: str, engine: Engine, turn: Turn) -> Edit:
@@ -139,33 +137,15 @@ def _asked_in_turn(edit_request: EditRequest, picture: Picture, prompt: str, eng
         raise
 
 
-def _metadata(edited: EditedImage) -> dict[str, str]:
-    """What `_earlier` cannot read off the object itself. Its values are ASCII, as S3 wants them."""
-    kept = {"engine": edited.engine, "bytes-in": str(edited.bytes_in), "ms": str(edited.ms)}
-    return kept | ({"note": edited.note} if edited.note else {})
-
-
-def _earlier(
-    edit_request: EditRequest, job: JobRequest, places: Places, settings: ProcessImageSettings
-) -> EditedImage | None:
+def _earlier(edit_request: EditRequest, job: JobRequest, input_key: str, places: Places) -> EditedImage | None:
     """Find the edit that an earlier attempt kept: OpenAI's under the configured type, the fallback's under its own."""
-    types = (f"image/{settings.openai_image_output_format}", fallback.MEDIA_TYPE)
-    for key in dict.fromkeys(output_key(edit_request, job, settings, media_type) for media_type in types):
+    types = (f"image/{places.settings.openai_image_output_format}", fallback.MEDIA_TYPE)
+    for key in dict.fromkeys(output_key(job, places.settings, media_type, input_key) for media_type in types):
         found = places.output_bucket(edit_request).find(key)
-        if found and "engine" in found.metadata:
-            return EditedImage.model_validate(
-                {
-                    "key": edit_request.key,
-                    "output_key": key,
-                    "content_type": found.content_type,
-                    "engine": found.metadata["engine"],
-                    "attempts": edit_request.attempt,
-                    "bytes_in": found.metadata["bytes-in"],
-                    "bytes_out": found.size,
-                    "ms": found.metadata["ms"],
-                    "note": found.metadata.get("note"),
-                }
-            )
+        if found:
+            earlier = EditedImage.of_object(found.size, found.content_type, found.metadata, edit_request.attempt)
+            if earlier:
+                return earlier
     return None
 
 

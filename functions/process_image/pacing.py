@@ -36,7 +36,7 @@ _MAX_WRITE_SECONDS = 15.0
 class Queue(BaseModel):
     """The queue as it is stored. Times are seconds since the epoch."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     # The number of the last ticket that was given out.
     issued: int = 0

@@ -1,13 +1,10 @@
 """Where an image comes from and where its edit goes."""
 
-import re
 from functools import cached_property, lru_cache
-from pathlib import PurePosixPath
 
 from functions.process_image.pacing import Pacer
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.errors import StorageRejectedError
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_store import JobRequest
 from imagejobs.resources import Clients, Resources
 from imagejobs.storage import Bucket
 from imagejobs.workflow import EditRequest
@@ -16,9 +13,6 @@ from imagejobs.workflow import EditRequest
 MAX_IMAGE_BYTES = 100_000_000
 # Seconds for the file behind an `image_url`, from resolving the name to the last byte.
 IMAGE_URL_SECONDS = 30.0
-_DEFAULT_STEM = "image"
-_MAX_STEM = 100
-_MAX_KEY_BYTES = 1024  # S3 user guide, "Naming Amazon S3 objects"
 
 
 class Places(Resources[ProcessImageSettings]):
@@ -31,10 +25,16 @@ class Places(Resources[ProcessImageSettings]):
         # Once for a bucket is enough.
         self._require = lru_cache(maxsize=1)(Bucket.require)
 
-    def read_input(self, edit_request: EditRequest, job: JobRequest) -> bytes:
+    def input_key(self, edit_request: EditRequest) -> str:
+        """The key of a batch's image in the input bucket, as the manifest has it; empty for a single image."""
+        if edit_request.at is None:
+            return ""
+        return self.jobs.manifest_line(edit_request.job_id, edit_request.at).key
+
+    def read_input(self, job: JobRequest, input_key: str) -> bytes:
         """Read the image that is to be edited, of at most MAX_IMAGE_BYTES."""
-        if edit_request.operation == "batch":
-            return self.inputs.get(edit_request.key or "", MAX_IMAGE_BYTES).body
+        if input_key:
+            return self.inputs.get(input_key, MAX_IMAGE_BYTES).body
         if job.image_url:
             # Here, since only jobs with an image_url need it.
             from imagejobs.outbound.connection import fetch
@@ -56,32 +56,3 @@ class Places(Resources[ProcessImageSettings]):
         outputs = self.outputs
         self._require(outputs)
         return outputs
-
-
-def output_key(edit_request: EditRequest, job: JobRequest, settings: ProcessImageSettings, media_type: str) -> str:
-    """The key of an image's edit: a function of job, image and media type, so that it is found again.
-
-    A batch keeps the folder below the input prefix and the whole name of the input: `sub/a.jpg` becomes
-    `sub/a.jpg_modified.png`, so that `a.png`, `a.jpg` and `sub/a.png` never overwrite one another.
-
-    Raises:
-        StorageRejectedError: the key is longer than object storages take.
-    """
-    extension = media_type.removeprefix("image/").replace("jpeg", "jpg")
-    if edit_request.operation == "base64":
-        return JobStore.key(job.job_id, "result")
-    if edit_request.operation == "url":
-        return f"{settings.url_output_prefix(job.job_id)}{_stem(job.filename)}_modified.{extension}"
-    relative = (edit_request.key or "").removeprefix(settings.input_prefix)
-    key = f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
-    if (size := len(key.encode())) > _MAX_KEY_BYTES:
-        raise StorageRejectedError(
-            f"the result's key would have {size:,} bytes, and {_MAX_KEY_BYTES:,} are the most: shorten the image's key"
-        )
-    return key
-
-
-def _stem(filename: str | None) -> str:
-    """The name without folders and suffix, in letters, digits, dots and dashes."""
-    name = PurePosixPath((filename or "").replace("\\", "/")).stem
-    return re.sub(r"[^\w.-]+", "_", name).strip("._")[:_MAX_STEM] or _DEFAULT_STEM

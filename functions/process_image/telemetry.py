@@ -21,9 +21,7 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
     Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
     flags counts as ImagesFlagged besides.
     """
-    logger.append_keys(**edit_request.model_dump(exclude_none=True, exclude={"key"}))
-    if edit_request.key:
-        logger.debug("image", key=edit_request.key)
+    logger.append_keys(**edit_request.model_dump(exclude_none=True))
     _count("Retries", int(edit_request.attempt > 1))
     try:
         yield
@@ -49,8 +47,7 @@ def record(edit_request: EditRequest, result: EditedImage | RateLimited, *, is_n
         _count("RateLimits", result.rate_limited - edit_request.waited.rate_limited)
         logger.info("rate limited", wait_seconds=result.wait_seconds)
         return
-    logger.info("image edited", new=is_new, **result.model_dump(exclude_none=True, exclude={"key", "output_key"}))
-    logger.debug("result", output_key=result.output_key)
+    logger.info("image edited", new=is_new, **result.model_dump(exclude_none=True))
     if is_new:
         _count("ImagesProcessed")
         if result.engine == "local_fallback":

@@ -51,7 +51,8 @@ def run_distributed_map(
         raise
     if "ResultWriter" in state:
         writer = sfn._resolve_params_obj(state["ResultWriter"]["Parameters"], effective, ctx)
-        result = write_results(writer["Bucket"], writer.get("Prefix", ""), *_map_run_of(execution))
+        as_lines = state["ResultWriter"].get("WriterConfig", {}).get("OutputType") == "JSONL"
+        result = write_results(writer["Bucket"], writer.get("Prefix", ""), *_map_run_of(execution), as_lines=as_lines)
     output = sfn._apply_result_path(state, raw_input, sfn._apply_result_selector(state, result))
     return sfn._apply_output_path(state, output, ctx), sfn._next_or_end(state)
 
@@ -99,24 +100,28 @@ def _abort(run: dict[str, Any], children: list[dict[str, Any]]) -> None:
         counts["aborted"] += len(running)
 
 
-def write_results(bucket: str, prefix: str, run: dict[str, Any], children: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put the children's results into S3; returns the state's result."""
+def write_results(
+    bucket: str, prefix: str, run: dict[str, Any], children: list[dict[str, Any]], *, as_lines: bool
+) -> dict[str, Any]:
+    """Put the children's results into S3, as a JSON array or as JSON lines; returns the state's result."""
     folder = f"{prefix.strip('/')}/{run['mapRunArn'].rpartition(':')[2]}".lstrip("/")
     files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
     for status in ("FAILED", "SUCCEEDED"):
         if results := [_result(child) for child in children if child["status"] == status]:
-            key = f"{folder}/{status}_0.json"
-            files[status].append({"Key": key, "Size": _put(bucket, key, results)})
+            key, content = f"{folder}/{status}_0.json", json.dumps(results)
+            if as_lines:
+                key, content = f"{key}l", "".join(f"{json.dumps(result)}\n" for result in results)
+            files[status].append({"Key": key, "Size": _put(bucket, key, content)})
     manifest = {"DestinationBucket": bucket, "MapRunArn": run["mapRunArn"], "ResultFiles": files}
-    _put(bucket, f"{folder}/manifest.json", manifest)
+    _put(bucket, f"{folder}/manifest.json", json.dumps(manifest))
     for counts in (run["itemCounts"], run["executionCounts"]):
         counts["resultsWritten"] = len(children)
     details = {"Bucket": bucket, "Key": f"{folder}/manifest.json"}
     return {"MapRunArn": run["mapRunArn"], "ResultWriterDetails": details}
 
 
-def _put(bucket: str, key: str, content: Any) -> int:
-    body = json.dumps(content).encode()
+def _put(bucket: str, key: str, content: str) -> int:
+    body = content.encode()
     status, _, answer = s3._put_object(bucket, key, body, {"content-type": "application/json"})
     if status != 200:
         raise sfn._ExecutionError("States.ResultWriterFailed", bytes(answer).decode())

@@ -127,6 +127,27 @@ def test_no_bytes_prompt_or_url_in_any_states_input_or_output(service: Service, 
         assert travelled not in history
 
 
+def test_no_file_name_in_any_history(
+    service: Service, stack: StackInfo, input_folder: Callable[..., str], openai: OpenAIStandIn
+) -> None:
+    folder = input_folder(maria_png=picture(), maria_txt=b"no image")
+    batch, single = service.submit_batch(prefix=folder), service.submit_url(filename="maria.png")
+    errors = service.callback(batch)["errors"]
+    assert "maria_modified" in service.callback(single)["object_key"]
+
+    client = stack.client("stepfunctions")
+    executions = Executions(client, stack.state_machine_arn)
+    (run,) = client.list_map_runs(executionArn=executions.arn(ExecutionName(batch)))["mapRuns"]
+    children = client.list_executions(mapRunArn=run["mapRunArn"])["executions"]
+    arns = [executions.arn(ExecutionName(job)) for job in (batch, single)] + [one["executionArn"] for one in children]
+    history = json.dumps([client.get_execution_history(executionArn=arn)["events"] for arn in arns], default=str)
+    assert len(arns) == 4
+    assert "UnsupportedImageError" in history
+    assert any("maria" in error for error in errors)
+    for name in ("maria", folder):
+        assert name not in history
+
+
 def test_no_prompt_token_or_query_string_in_the_logs(service: Service, stack: StackInfo) -> None:
     job_id = service.submit_base64(prompt="a very particular wish", path="/callback?token=s3cret")
     service.callback(job_id)

@@ -70,7 +70,7 @@ def test_event_is_taken(
 ) -> None:
     event = json.loads((EVENTS / f"{name}.json").read_text())
     inputs, outputs = (Bucket(boto3.client("s3"), name) for name in ("input", "output"))
-    event_jobs.record(event, store, inputs, outputs, receiver.url())
+    event_jobs.record(name, event, store, inputs, outputs, receiver.url())
 
     result = invoke(name.partition("/")[0], event)
 

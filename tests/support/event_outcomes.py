@@ -12,8 +12,10 @@ from PIL import Image
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
+from imagejobs.output_keys import output_key
+from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
-from imagejobs.workflow import BatchSummary, EditedImage, Manifest
+from imagejobs.workflow import BatchCounts, EditedImage, Manifest
 from local.event_jobs import JOB_ID, KEYS, photo
 
 EVENTS = Path(__file__).parents[2] / "events"
@@ -72,7 +74,8 @@ def _edited(operation: str, attempts: int = 1) -> Callable[[Outcome], None]:
         image = EditedImage.model_validate(outcome.result)
         assert (image.engine, image.attempts, image.bytes_in) == ("openai", attempts, len(photo()))
         bucket = outcome.jobs.bucket if operation == "base64" else outcome.outputs
-        body = bucket.get(image.output_key).body
+        key = output_key(outcome.jobs.get_request(JOB_ID), StorageSettings(), image.content_type, KEYS[0])
+        body = bucket.get(key).body
         assert body != photo()
         assert Image.open(io.BytesIO(body)).format == "PNG"
 
@@ -91,9 +94,12 @@ def _listed(outcome: Outcome) -> None:
 
 
 def _summed_up(outcome: Outcome) -> None:
-    summary = BatchSummary.model_validate(outcome.result)
+    summary = BatchCounts.model_validate(outcome.result)
     assert (summary.total_files, summary.processed, summary.failed) == (2, 1, 1)
-    assert len(outcome.outputs.get(summary.report_key).body.splitlines()) == 2
+    assert len(list(outcome.outputs.lines(f"results/batch/{JOB_ID}/report.jsonl"))) == 2
+    kept = outcome.jobs.find_summary(JOB_ID)
+    assert kept
+    assert kept.errors[0].startswith(KEYS[1])
 
 
 def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status: str) -> Callable[[Outcome], None]:

@@ -17,7 +17,7 @@ from functions.authorizer.tokens import CLOCK_SKEW_SECONDS
 from imagejobs.job_store import EVERYONE
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-OPEN_PATHS = {"/health", "/docs", "/openapi.json"}
+OPEN_PATHS = {"/", "/health", "/docs", "/openapi.json"}
 
 
 class NoManagedPolicies:
@@ -73,7 +73,7 @@ def test_every_route_but_the_open_ones_asks_for_what_access_control_says(
 
     assert found.pop(("/{proxy+}", "x-amazon-apigateway-any-method")) == asked
     assert set(map(str, found.values())) == {"[]"}
-    assert {path for path, _ in found} == {*OPEN_PATHS, "/", "/{proxy+}"}
+    assert {path for path, _ in found} == {*OPEN_PATHS, "/{proxy+}"}
 
 
 def test_only_the_local_profile_is_open() -> None:

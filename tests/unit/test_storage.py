@@ -1,11 +1,13 @@
 """Where links to S3 lead, and what a bucket's answers mean; neither takes a network."""
 
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from imagejobs.errors import StorageRejectedError, StorageUnavailableError
+from imagejobs.errors import JobError, StorageRejectedError, StorageUnavailableError
 from imagejobs.resources import Clients
 from imagejobs.storage import Bucket
 
@@ -46,6 +48,33 @@ def test_a_bucket_that_is_not_there(status: int, error: type[Exception]) -> None
         s3.add_client_error("head_bucket", str(status), http_status_code=status)
         with pytest.raises(error, match="'bucket'"):
             Bucket(client, "bucket").require()
+
+
+def test_errors_do_not_name_the_object() -> None:
+    """They go into execution histories, and keys hold names of files."""
+    key, client = "private/my photo.jpg", Clients().s3
+    denied = f'not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::any/{key}"'
+    with Stubber(client) as s3:
+        s3.add_client_error("get_object", "AccessDenied", denied, 403)
+        s3.add_client_error("get_object", "SlowDown", f"Please reduce your request rate: {quote(key)}", 503)
+        texts = [text_of(StorageRejectedError, client, key), text_of(StorageUnavailableError, client, key)]
+    texts.append(text_of(StorageUnavailableError, Unreachable(), key))
+
+    assert [text for text in texts if "private" in text or "photo" in text] == []
+    assert all("'bucket'" in text for text in texts)
+
+
+class Unreachable:
+    """A client whose calls end as the SDK's do where nobody answers."""
+
+    def get_object(self, **parameters: str) -> None:
+        raise EndpointConnectionError(endpoint_url=f"https://bucket.s3.amazonaws.com/{quote(parameters['Key'])}")
+
+
+def text_of(error: type[JobError], client: Any, key: str) -> str:
+    with pytest.raises(error) as raised:
+        Bucket(client, "bucket").get(key)
+    return str(raised.value)
 
 
 def test_keys_that_may_write_but_not_look_are_enough() -> None:

@@ -180,6 +180,11 @@ def cos_config(call: Call[Request]) -> Answer:
     )
 
 
+def root(call: Call[OpenRequest]) -> Answer:
+    """GET /."""
+    return Response(HTTPStatus.FOUND, body="", headers={"Location": call.url_of("/docs")})
+
+
 def docs(call: Call[OpenRequest]) -> Answer:  # noqa: ARG001 (every handler takes its call)
     """GET /docs."""
     page, headers = docs_page()

@@ -158,8 +158,6 @@ def _content(model: type[BaseModel]) -> Json:
 
 def _schemas(routes: Routes) -> Json:
     requests = [route.body for route in routes if route.body]
-    answers: list[type[BaseModel]] = [
-        model for route in routes for model in route.answers.values() if model and not isinstance(model, str)
-    ]
+    answers = [model for route in routes for model in route.answers.values() if isinstance(model, type)]
     answers += [route.callback for route in routes if route.callback]
     return component_schemas(requests, [*answers, Problem, ValidationProblem])

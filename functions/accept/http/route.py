@@ -58,7 +58,7 @@ class Route[R: OpenRequest]:
 
         Powertools' own parameters take no characters but some: a wrong job id would be an unknown route.
         """
-        found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path), path.rstrip("/"))
+        found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", self.path), path.rstrip("/") or "/")
         return found.groupdict() if found else None
 
     @property

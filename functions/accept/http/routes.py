@@ -182,6 +182,18 @@ ROUTES: tuple[Route[Any], ...] = (
         tag="Service",
     ),
     Route(
+        "POST",
+        "/health",
+        handlers.health,
+        HealthRequest,
+        {200: Health},
+        operation_id="postHealth",
+        summary="Take a callback as a receiver would",
+        description="Answers as GET does, and keeps nothing of what is posted. Its address serves as callbackUrl where "
+        "there is no receiver: the result is then read by GET /jobs/{job_id}.",
+        tag="Service",
+    ),
+    Route(
         "GET",
         "/health/deep",
         handlers.deep_health,
@@ -205,6 +217,17 @@ ROUTES: tuple[Route[Any], ...] = (
         description="Tells the buckets and prefixes that batches read from and results are stored in, and how long a "
         "link holds. It never tells a credential.",
         problems=(401,),
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/",
+        handlers.root,
+        OpenRequest,
+        {302: None},
+        operation_id="getRoot",
+        summary="Lead to the page of the API",
+        description="Leads whoever opens the API's bare address to GET /docs.",
         tag="Service",
     ),
     Route(

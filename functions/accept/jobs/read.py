@@ -147,13 +147,12 @@ class JobReader:
             return self._progress.keep(job_id, progress)
 
     def _describe_map_run(self, job_id: str) -> Progress | None:
-        client = self.executions.client
         if job_id not in self._map_runs:
-            runs = client.list_map_runs(executionArn=self.executions.arn(ExecutionName(job_id)))["mapRuns"]
-            if not runs:
+            arn = self.executions.find_map_run_arn(ExecutionName(job_id))
+            if not arn:
                 return None
-            self._map_runs[job_id] = runs[0]["mapRunArn"]
-        counts = client.describe_map_run(mapRunArn=self._map_runs[job_id])["itemCounts"]
+            self._map_runs[job_id] = arn
+        counts = self.executions.client.describe_map_run(mapRunArn=self._map_runs[job_id])["itemCounts"]
         return Progress(
             total=counts["total"],
             succeeded=counts["succeeded"],

@@ -4,12 +4,15 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions.accept.http.problems import ConflictError, TooManyRequestsError
 from functions.accept.settings import RedeliveryLimits
-from imagejobs.callbacks import CANCELLED, failed_callback
+from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.settings import StorageSettings
+from imagejobs.workflow import BatchCounts, MapRunCounts
 
 
 class DeliveryUnderWayError(ConflictError):
@@ -25,10 +28,20 @@ def cancel(request: JobRequest, jobs: JobStore, executions: Executions, settings
     Raises:
         ConflictError: the job has its result already.
     """
-    payload = jobs.decide(request.job_id, failed_callback(request, CANCELLED, settings))
+    made = _made(request.job_id, executions) if request.operation == "batch" else NOTHING_MADE
+    payload = jobs.decide(request.job_id, failed_callback(request, CANCELLED, settings, made))
     if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
     executions.stop(ExecutionName(request.job_id), error=CANCELLED, cause="cancelled by its caller")
+
+
+def _made(job_id: str, executions: Executions) -> BatchCounts:
+    """What a batch came to until now; nothing while Step Functions throttles: a cancellation must not wait."""
+    try:
+        run = executions.find_map_run(ExecutionName(job_id))
+    except (ClientError, BotoCoreError):
+        return NOTHING_MADE
+    return MapRunCounts.model_validate(run["itemCounts"]).as_batch() if run else NOTHING_MADE
 
 
 def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: RedeliveryLimits | None = None) -> None:

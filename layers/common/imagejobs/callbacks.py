@@ -12,8 +12,10 @@ from pydantic_core import CoreSchema
 
 from imagejobs.job_store import JobRequest
 from imagejobs.settings import StorageSettings
+from imagejobs.workflow import BatchCounts
 
 MAX_ERRORS = 20
+NOTHING_MADE = BatchCounts(total_files=0, processed=0, failed=0, fallback_local=0)
 # The error of a job that its caller cancelled.
 CANCELLED = "cancelled"
 
@@ -134,8 +136,12 @@ class BatchCallback(_Callback):
 type Callback = Base64Callback | UrlCallback | BatchCallback
 
 
-def failed_callback(request: JobRequest, error: str, settings: StorageSettings) -> bytes:
-    """Make the payload of a job that came to nothing, for any operation; `error` is a message for the caller.
+def failed_callback(
+    request: JobRequest, error: str, settings: StorageSettings, made: BatchCounts = NOTHING_MADE
+) -> bytes:
+    """Make the payload of a job that failed, for any operation; `error` is a message for the caller.
+
+    `made` is what a batch came to before it was ended.
 
     Decided by `callback` when an error ended the job, by `accept` when its caller cancelled it.
     """
@@ -144,11 +150,8 @@ def failed_callback(request: JobRequest, error: str, settings: StorageSettings) 
         callback = BatchCallback(
             status="failed",
             job_id=request.job_id,
-            total_files=0,
-            processed=0,
-            failed=0,
-            fallback_local=0,
-            total_files_processed=0,
+            **made.model_dump(include=set(BatchCounts.model_fields)),
+            total_files_processed=made.processed,
             duration_seconds=seconds_since(request.created_at),
             output_bucket=settings.output_bucket,
             output_prefix=settings.batch_output_prefix(request.job_id, request.output_prefix),

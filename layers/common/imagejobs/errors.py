@@ -63,6 +63,10 @@ class ImageTooLargeError(PermanentError):
     """The image has more pixels or bytes than the configured limit."""
 
 
+class BatchTooLargeError(PermanentError):
+    """A batch has more images than the owner allows; nothing was edited."""
+
+
 class SourceUnavailableError(RetryableError):
     """The server behind an `image_url` could not be reached or answered 5xx or 429."""
 

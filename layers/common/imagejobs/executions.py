@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
-    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef, ExecutionListItemTypeDef
+    from mypy_boto3_stepfunctions.type_defs import (
+        DescribeExecutionOutputTypeDef,
+        DescribeMapRunOutputTypeDef,
+        ExecutionListItemTypeDef,
+    )
 
 JOB_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-(?P<round>[0-9]+))?")
@@ -80,6 +84,19 @@ class Executions:
             self.client.stop_execution(executionArn=self.arn(name), error=error, cause=cause)
         except (self.client.exceptions.ExecutionDoesNotExist, self.client.exceptions.ValidationException):
             return
+
+    def find_map_run_arn(self, name: ExecutionName) -> str | None:
+        """The ARN of an execution's latest map run; None where none began, or where nothing is known any more."""
+        try:
+            runs = self.client.list_map_runs(executionArn=self.arn(name))["mapRuns"]
+        except self.client.exceptions.ExecutionDoesNotExist:
+            return None
+        return max(runs, key=lambda run: run["startDate"])["mapRunArn"] if runs else None
+
+    def find_map_run(self, name: ExecutionName) -> "DescribeMapRunOutputTypeDef | None":
+        """Read an execution's latest map run, its counts with it; None as for `find_map_run_arn`."""
+        arn = self.find_map_run_arn(name)
+        return self.client.describe_map_run(mapRunArn=arn) if arn else None
 
     def ended(self, since: datetime, most: int) -> Iterator[tuple[ExecutionName, "ExecutionListItemTypeDef"]]:
         """List this service's executions that failed, timed out or were aborted `since`, without a map run's children.

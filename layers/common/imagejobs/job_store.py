@@ -10,6 +10,7 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 | waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
 | map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
+| summary.json     | by a batch: its counts and errors                  | batch_fanout  |
 | callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
 | erased.json      | in the place of all the others, when the caller had them erased | accept |
@@ -25,9 +26,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.errors import StorageRejectedError, StorageUnavailableError
 from imagejobs.storage import Bucket
-from imagejobs.workflow import Operation
+from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 
 _JSON = "application/json"
+# In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
+MAX_MANIFEST_LINE = 8 * 1024
 # The owner of the jobs of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
 EVERYONE = "everyone"
 
@@ -90,7 +93,7 @@ class Delivery(BaseModel):
 class Waiting(BaseModel):
     """A single image that waits for OpenAI's rate limit: since when, and until it will be tried again."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     since: AwareDatetime
     until: AwareDatetime
@@ -197,6 +200,20 @@ class JobStore:
     def copy_input(self, job_id: str, image_key: str) -> None:
         """Keep a copy of an uploaded image: uploads are deleted after a day."""
         self.bucket.copy(image_key, self.key(job_id, "input"))
+
+    def manifest_line(self, job_id: str, at: int) -> ManifestLine:
+        """Read the line of a batch's manifest that begins `at` this byte."""
+        found = self.bucket.get_range(self.key(job_id, "manifest.jsonl"), at, MAX_MANIFEST_LINE)
+        return ManifestLine.model_validate_json(found.partition(b"\n")[0])
+
+    def put_summary(self, job_id: str, summary: BatchSummary) -> None:
+        """Keep what a batch came to."""
+        self.bucket.put(self.key(job_id, "summary.json"), summary.model_dump_json().encode(), _JSON)
+
+    def find_summary(self, job_id: str) -> BatchSummary | None:
+        """Read what a batch came to; None while it is not summed up."""
+        found = self.bucket.find_with_body(self.key(job_id, "summary.json"))
+        return BatchSummary.model_validate_json(found.body) if found else None
 
     def put_waiting(self, job_id: str, waiting: Waiting) -> None:
         """Write that the job's image waits."""

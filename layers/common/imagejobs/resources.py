@@ -5,6 +5,7 @@ The SDK takes half a second to import: that is spent when a client is made, not 
 """
 
 from base64 import b64encode
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import md5
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,10 +24,31 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a call of the SDK may take: seconds to connect and between two bytes, attempts in all."""
+
+    connect: float = 5
+    read: float = 30
+    attempts: int = 3
+
+    def config(self, **further: Any) -> "Config":
+        """As the SDK takes it."""
+        from botocore.config import Config
+
+        return Config(
+            connect_timeout=self.connect,
+            read_timeout=self.read,
+            retries={"total_max_attempts": self.attempts, "mode": "standard"},
+            **further,
+        )
+
+
 class Clients:
     """The SDK's clients for the account and for COS; `options` (endpoint, region, keys) go to those of the account."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, patience: Patience = Patience(), **options: Any) -> None:
+        self._patience = patience
         self._options = options
         self._cos: tuple[tuple[str, ...], S3Client] | None = None
 
@@ -38,21 +60,21 @@ class Clients:
         # By default a presigned URL names S3's global host, which answers for a bucket of another region with a
         # redirect that breaks the signature, or not at all (S3 user guide, "Virtual hosting of general purpose
         # buckets").
-        return boto3.client("s3", config=_storage_config("virtual"), **self._options)
+        return boto3.client("s3", config=self._storage_config("virtual"), **self._options)
 
     @cached_property
     def sqs(self) -> "SQSClient":
         """For the dead-letter queue."""
         import boto3
 
-        return boto3.client("sqs", **self._options)
+        return boto3.client("sqs", config=self._patience.config(), **self._options)
 
     @cached_property
     def step_functions(self) -> "SFNClient":
         """For the state machine."""
         import boto3
 
-        return boto3.client("stepfunctions", **self._options)
+        return boto3.client("stepfunctions", config=self._patience.config(), **self._options)
 
     @cached_property
     def secrets(self) -> "SecretsProvider":
@@ -60,7 +82,8 @@ class Clients:
         import boto3
         from aws_lambda_powertools.utilities.parameters import SecretsProvider
 
-        return SecretsProvider(boto3_client=boto3.client("secretsmanager", **self._options))
+        client = boto3.client("secretsmanager", config=self._patience.config(), **self._options)
+        return SecretsProvider(boto3_client=client)
 
     def cos(self, endpoint: str, region: str, access_key_id: str, secret_access_key: str) -> "S3Client":
         """For IBM COS, with its HMAC keys; kept until it is asked for with other ones."""
@@ -74,11 +97,23 @@ class Clients:
                 region_name=region,
                 aws_access_key_id=access_key_id,
                 aws_secret_access_key=secret_access_key,
-                config=_storage_config("path"),
+                config=self._storage_config("path"),
             )
             client.meta.events.register("before-call.s3.DeleteObjects", _add_md5)
             self._cos = access, client
         return self._cos[1]
+
+    def _storage_config(self, addressing_style: Literal["path", "virtual"]) -> "Config":
+        # The SDK tries storage calls again by itself, unlike OpenAI's: an upload that fails after a paid edit would
+        # cost a second edit if only the state machine tried again.
+        return self._patience.config(
+            signature_version="s3v4",
+            # The SDK adds a checksum of its own to every transfer unless told otherwise. COS does not know it, and
+            # beside TLS it is work that a batch feels.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": addressing_style},
+        )
 
 
 class Resources[S: StorageSettings]:
@@ -129,21 +164,3 @@ class Resources[S: StorageSettings]:
 def _add_md5(params: dict[str, Any], **_: Any) -> None:
     """Add the header that COS asks for with DeleteObjects, in whose place the SDK sends S3's newer checksums."""
     params["headers"]["Content-MD5"] = b64encode(md5(params["body"], usedforsecurity=False).digest()).decode()
-
-
-def _storage_config(addressing_style: Literal["path", "virtual"]) -> "Config":
-    from botocore.config import Config
-
-    # The SDK tries storage calls again by itself, unlike OpenAI's: an upload that fails after a paid edit would cost a
-    # second edit if only the state machine tried again.
-    return Config(
-        signature_version="s3v4",
-        connect_timeout=5,
-        read_timeout=30,
-        retries={"total_max_attempts": 3, "mode": "standard"},
-        # The SDK adds a checksum of its own to every transfer unless told otherwise. COS does not know it, and beside
-        # TLS it is work that a batch feels.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": addressing_style},
-    )

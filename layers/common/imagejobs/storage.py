@@ -1,8 +1,10 @@
 """Object storage: S3 buckets of the account, or IBM Cloud Object Storage by its S3 interface."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
+# What is held in memory, in bytes, of an object that is read or written line by line.
+_LINES_AT_ONCE = 256 * 1024
+_PART = 8 * 1024 * 1024  # S3 takes parts from 5 MiB, and 10,000 of them
 _TRANSIENT_CODES = {
     "SlowDown",
     "Throttling",
@@ -53,7 +58,15 @@ class Bucket:
                 raise StorageRejectedError(f"the object has {size:,} bytes; the limit is {max_bytes:,}")
             return _stored(key, answer, answer["Body"].read())
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Read the bytes of an object from `start`: `length` of them, or as many as there are."""
+        try:
+            answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{start + length - 1}")
+            return answer["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
 
     def find_with_body(self, key: str) -> StoredObject | None:
         """Read an object; None when it does not exist.
@@ -67,9 +80,9 @@ class Bucket:
         except ClientError as error:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 return None
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         except BotoCoreError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def find(self, key: str) -> StoredObject | None:
         """Look an object up without its body; None when it does not exist."""
@@ -79,9 +92,9 @@ class Bucket:
             # HEAD has no body, so S3 tells a missing key by the status alone.
             if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
                 return None
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         except BotoCoreError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
     def put(
         self,
@@ -105,9 +118,9 @@ class Bucket:
         except ClientError as error:
             if condition and _status(error) == 412:
                 return False
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         except BotoCoreError as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
         return True
 
     def require(self) -> None:
@@ -153,9 +166,29 @@ class Bucket:
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line, without holding the whole of it."""
         try:
-            yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines()
+            yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines(_LINES_AT_ONCE)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
+
+    def put_lines(self, key: str, lines: Iterable[bytes], content_type: str) -> int:
+        """Write an object line by line, without holding the whole of it; returns how many lines there were.
+
+        An error that ends `lines` leaves no object.
+        """
+        from boto3.s3.transfer import TransferConfig
+
+        stream = _LineStream(lines)
+        try:
+            self.client.upload_fileobj(
+                io.BufferedReader(stream, _LINES_AT_ONCE),
+                self.name,
+                key,
+                ExtraArgs={"ContentType": content_type},
+                Config=TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._translated(error, key) from error
+        return stream.count
 
     def presigned_url(self, key: str, expires_in: int) -> str:
         """Make a GET URL that holds for `expires_in` seconds."""
@@ -163,18 +196,47 @@ class Bucket:
         try:
             return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
         except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, key) from error
 
-    def _translated(self, error: ClientError | BotoCoreError) -> JobError:
-        """The error without the object's key, which may be a person's file name: Lambda logs what a function raises."""
+    def _translated(self, error: ClientError | BotoCoreError, key: str = "") -> JobError:
+        """The SDK's error as ours, without the object's key, which may be a person's file name.
+
+        Lambda logs what a function raises, and execution histories keep it.
+        """
         where = f"bucket {self.name!r}"
-        if not isinstance(error, ClientError):
+        if not isinstance(error, ClientError):  # its text may hold the object's URL
             return StorageUnavailableError(f"the object storage could not be reached ({where}): {type(error).__name__}")
         code, status = error.response["Error"].get("Code", ""), _status(error)
-        text = f"{code}: {error.response['Error'].get('Message', '')} ({where})"
+        message = error.response["Error"].get("Message", "")
+        for name in (key, quote(key)) if key else ():
+            message = message.replace(name, "…")
+        text = f"{code}: {message} ({where})"
         if status >= 500 or status == 429 or code in _TRANSIENT_CODES:
             return StorageUnavailableError(text)
         return StorageRejectedError(text)
+
+
+class _LineStream(io.RawIOBase):
+    """Lines as a file that can be read once; `count` is how many were."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._rest = memoryview(b"")
+        self.count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            line = next(self._lines, None)
+            if line is None:
+                return 0
+            self.count += 1
+            self._rest = memoryview(line)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
 
 
 def _status(error: ClientError) -> int:

@@ -47,23 +47,24 @@ class _Attempt(_Message):
 
 
 class EditRequest(_Attempt):
-    """Input of `process_image`: one image of one job. `key` names an object of the input bucket (batch only).
+    """Input of `process_image`: one image of one job. `at` says where a batch's manifest names it (`ManifestLine`).
 
     With `collect_only` nobody is asked for an edit: the one that an earlier attempt kept is found, or there is none.
     """
 
     job_id: str
     operation: Operation
-    key: str | None = None
+    at: Annotated[int, Field(ge=0)] | None = None
     collect_only: bool = False
 
 
 class EditedImage(_Message):
-    """Output of `process_image`: where the edited image lies and what it took. Sizes in bytes, time in ms."""
+    """Output of `process_image`: what the edit is and what it took. Sizes in bytes, time in ms.
+
+    `output_keys.output_key` tells where it lies.
+    """
 
     status: Literal["edited"] = "edited"
-    key: str | None = None
-    output_key: str
     content_type: str
     engine: Literal["openai", "local_fallback"]
     attempts: Annotated[int, Field(ge=1)]
@@ -72,6 +73,28 @@ class EditedImage(_Message):
     ms: int
     # What was done to the input before it was sent, when that changes what the caller gets ("scaled down to …").
     note: str | None = None
+
+    def metadata(self) -> dict[str, str]:
+        """What `of_object` cannot read off the edit's object itself. Its values are ASCII, as S3 wants them."""
+        kept = {"engine": self.engine, "bytes-in": str(self.bytes_in), "ms": str(self.ms)}
+        return kept | ({"note": self.note} if self.note else {})
+
+    @classmethod
+    def of_object(cls, size: int, content_type: str, metadata: dict[str, str], attempts: int) -> "EditedImage | None":
+        """The edit that an object of the storage is; None for any other object."""
+        if "engine" not in metadata:
+            return None
+        return cls.model_validate(
+            {
+                "content_type": content_type,
+                "engine": metadata["engine"],
+                "attempts": attempts,
+                "bytes_in": metadata["bytes-in"],
+                "bytes_out": size,
+                "ms": metadata["ms"],
+                "note": metadata.get("note"),
+            }
+        )
 
 
 class RateLimited(Waited):
@@ -91,8 +114,13 @@ class ImageFailure(_Attempt):
 
 
 class ManifestLine(_Message):
-    """One line of a batch's manifest: an object of the input bucket, and its size in bytes."""
+    """One line of a batch's manifest: an object of the input bucket, and its size in bytes.
 
+    `at` is where in the manifest the line begins, in bytes. It stands for the image where its key must not be: in the
+    state machine, whose histories show every input and output.
+    """
+
+    at: int
     key: str
     size: int
 
@@ -128,22 +156,38 @@ class SummarizeBatch(_Message):
     results: ResultWriterDetails | None = None
 
 
-class BatchSummary(_Message):
-    """Output of SummarizeBatch: the counts of the callback. `report_key` is the JSONL report in the output bucket."""
+class BatchCounts(_Message):
+    """Output of SummarizeBatch: the counts of the callback."""
 
     total_files: int
     processed: int
     failed: int
     fallback_local: int
+
+
+class MapRunCounts(_Message):
+    """What Step Functions counts of a batch's images (its own `itemCounts`): all of them, and those with an output."""
+
+    total: int
+    succeeded: int
+
+    def as_batch(self) -> BatchCounts:
+        """The counts as a callback has them. Which of the outputs the fallback made, Step Functions cannot tell."""
+        failed = self.total - self.succeeded
+        return BatchCounts(total_files=self.total, processed=self.succeeded, failed=failed, fallback_local=0)
+
+
+class BatchSummary(BatchCounts):
+    """What SummarizeBatch leaves in the job's record: the errors name files, which the state machine does not see."""
+
     errors: list[str]
-    report_key: str
 
 
 class Outcome(_Message):
     """What a job's states came to: one of the three, or nothing where the payload is decided already."""
 
     image: EditedImage | None = None
-    summary: BatchSummary | None = None
+    summary: BatchCounts | None = None
     error: CaughtError | None = None
 
 

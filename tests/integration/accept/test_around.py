@@ -108,8 +108,8 @@ class TestAround:
         }
 
         answering = {path for (path, _), status in answered.items() if status != 401}
-        assert answering == {"/health", "/docs", "/openapi.json"}
-        assert {status for (path, _), status in answered.items() if path in answering} == {200}
+        assert answering == {"/", "/health", "/docs", "/openapi.json"}
+        assert {status for (path, _), status in answered.items() if path in answering} == {200, 302}
 
     def test_head_and_options(self, api: Api) -> None:
         head = api("HEAD", "/health")
@@ -119,7 +119,7 @@ class TestAround:
 
     def test_a_slash_at_the_end_makes_no_other_route(self, api: Api) -> None:
         assert api("GET", "/health/").status == 200
-        assert api("OPTIONS", "/health/").headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert api("OPTIONS", "/docs/").headers["Allow"] == "GET, HEAD, OPTIONS"
         assert api("PUT", "/health/").status == 405
 
     def test_no_answer_is_to_be_sniffed(self, api: Api, job_id: str) -> None:
@@ -167,6 +167,17 @@ class TestAround:
         assert "accepted" in logged
         assert "secret wish" not in logged
         assert "s3cret" not in logged
+
+
+def test_the_bare_address_leads_to_the_page_below_the_stage(api: Api) -> None:
+    answer = api("GET", "/")
+
+    assert (answer.status, answer.headers["Location"]) == (302, "https://api.example/v1/docs")
+    assert api("DELETE", "/").headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_a_callback_without_a_receiver_may_go_to_the_health_route(api: Api) -> None:
+    assert api("POST", "/health", {"status": "completed", "job_id": str(uuid4())}).status == 200
 
 
 class TestABrokenSecret:

@@ -10,6 +10,7 @@ from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore, Waiting
 from tests.integration.accept.conftest import Api
+from tests.support.map_runs import map_run
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -163,6 +164,27 @@ class TestRead:
 
 
 class TestCancel:
+    def test_a_batch_says_what_was_made(self, api: Api, store: JobStore) -> None:
+        job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
+        with map_run(api.resources.executions.client, "RUNNING", total=9, succeeded=4, running=2, pending=3) as asked:
+            asked.add_response("stop_execution", {"stopDate": datetime.now(UTC)})
+            assert api("DELETE", f"/jobs/{job_id}").status == 202
+
+        decided = store.find_payload(job_id)
+        assert decided
+        payload = BatchCallback.model_validate_json(decided.body)
+        assert (payload.status, payload.total_files, payload.processed, payload.failed) == ("failed", 9, 4, 5)
+        assert payload.error == "cancelled"
+
+    def test_a_batch_is_cancelled_though_step_functions_throttles(self, api: Api, store: JobStore) -> None:
+        job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
+        with Stubber(api.resources.executions.client) as step_functions:
+            step_functions.add_client_error("list_map_runs", "ThrottlingException", http_status_code=400)
+            step_functions.add_response("stop_execution", {"stopDate": datetime.now(UTC)})
+            assert api("DELETE", f"/jobs/{job_id}").status == 202
+
+        assert store.has_payload(job_id)
+
     def test_job_under_way_is_aborted(self, api: Api, job_id: str, store: JobStore, executions: Executions) -> None:
         assert api("DELETE", f"/jobs/{job_id}").status == 202
         assert api("DELETE", f"/jobs/{job_id}").status == 202  # idempotent

@@ -13,6 +13,8 @@ from functions.batch_fanout import app
 from functions.batch_fanout.settings import BatchFanoutSettings
 from imagejobs.job_store import JobStore
 from imagejobs.resources import Resources
+from imagejobs.workflow import BatchSummary
+from tests.support.batches import put_manifest
 from tests.support.context import Context
 from tests.support.jobs import JOB_ID, job_request
 
@@ -57,11 +59,11 @@ def listed(store: JobStore) -> list[str]:
     return [line["key"] for line in manifest_lines(store)]
 
 
-def child(key: str, **fields: Any) -> dict[str, Any]:
+def child(at: int, **fields: Any) -> dict[str, Any]:
     """A child execution as ResultWriter writes it."""
     return {
         "ExecutionArn": "arn:aws:states:eu-central-1:123456789012:execution:image-job/EditEachImage:x",
-        "Input": json.dumps({"job_id": JOB_ID, "key": key}),
+        "Input": json.dumps({"job_id": JOB_ID, "operation": "batch", "at": at}),
         "InputDetails": {"Included": True},
         "Name": "x",
         "OutputDetails": {"Included": True},
@@ -75,11 +77,9 @@ def child(key: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def edited(key: str, engine: str = "openai") -> dict[str, Any]:
+def edited(at: int, engine: str = "openai") -> dict[str, Any]:
     output = {
         "status": "edited",
-        "key": key,
-        "output_key": f"results/batch/{JOB_ID}/{key}_modified.png",
         "content_type": "image/png",
         "engine": engine,
         "attempts": 1,
@@ -87,14 +87,14 @@ def edited(key: str, engine: str = "openai") -> dict[str, Any]:
         "bytes_out": 20,
         "ms": 30,
     }
-    return child(key, Output=json.dumps(output))
+    return child(at, Output=json.dumps(output))
 
 
-def failed(key: str) -> dict[str, Any]:
+def failed(at: int) -> dict[str, Any]:
     """As the state ImageFailed ends a child."""
     caught = {"errorMessage": "cannot identify image", "errorType": "UnsupportedImageError", "stackTrace": []}
     cause = {"cause": json.dumps(caught), "retries": 1, "waited": {"attempts": 2}}
-    return child(key, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
+    return child(at, Status="FAILED", Error="UnsupportedImageError", Cause=json.dumps(cause))
 
 
 def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: list[dict[str, Any]]) -> dict[str, str]:
@@ -102,21 +102,26 @@ def write_results(store: JobStore, succeeded: list[dict[str, Any]], failures: li
     files: dict[str, list[dict[str, Any]]] = {"FAILED": [], "PENDING": [], "SUCCEEDED": []}
     for status, children in (("SUCCEEDED", succeeded), ("FAILED", failures)):
         if children:
-            body = json.dumps(children).encode()
-            store.bucket.put(f"{prefix}/{status}_0.json", body, "application/json")
-            files[status].append({"Key": f"{prefix}/{status}_0.json", "Size": len(body)})
+            body = "".join(json.dumps(child) + "\n" for child in children).encode()
+            store.bucket.put(f"{prefix}/{status}_0.jsonl", body, "application/json")
+            files[status].append({"Key": f"{prefix}/{status}_0.jsonl", "Size": len(body)})
     manifest = {"DestinationBucket": "jobs", "MapRunArn": "arn", "ResultFiles": files}
     store.bucket.put(f"{prefix}/manifest.json", json.dumps(manifest).encode(), "application/json")
     return {"Bucket": "jobs", "Key": f"{prefix}/manifest.json"}
 
 
-def write_manifest(store: JobStore, keys: list[str]) -> None:
-    lines = "".join(json.dumps({"key": key, "size": 7}) + "\n" for key in keys)
-    store.bucket.put(MANIFEST_KEY, lines.encode(), "application/jsonl")
+def write_manifest(store: JobStore, keys: list[str]) -> dict[str, int]:
+    return put_manifest(store, JOB_ID, keys)
 
 
 def summarize(results: dict[str, str] | None) -> dict[str, Any]:
     return invoke(action="summarize_batch", manifest_key=MANIFEST_KEY, results=results)
+
+
+def summary_of(store: JobStore) -> BatchSummary:
+    found = store.find_summary(JOB_ID)
+    assert found
+    return found
 
 
 def report() -> list[dict[str, Any]]:

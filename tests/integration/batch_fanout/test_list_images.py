@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from imagejobs.errors import StorageRejectedError
+from imagejobs.errors import BatchTooLargeError, StorageRejectedError
 from imagejobs.job_store import JobStore
 from tests.integration.batch_fanout.conftest import (
     MANIFEST_KEY,
@@ -32,7 +32,10 @@ class TestListImages:
             "total_files": 5,
         }
         assert listed(store) == ["a.jpg", "a.png", "notes.txt", 'odd "name"\n\u2028.png', "sub/a.png"]
-        assert manifest_lines(store)[0] == {"key": "a.jpg", "size": 1}
+        assert manifest_lines(store)[0] == {"at": 0, "key": "a.jpg", "size": 1}
+        assert [store.manifest_line(JOB_ID, line["at"]).model_dump() for line in manifest_lines(store)] == (
+            manifest_lines(store)
+        )
 
     def test_empty_bucket(self, store: JobStore) -> None:
         record(store)
@@ -44,6 +47,27 @@ class TestListImages:
         fill(*(f"{number:04}.png" for number in range(1050)))
 
         assert invoke(action="list_images")["total_files"] == 1050
+
+    def test_more_images_than_the_owner_allows_are_refused_before_one_is_edited(
+        self, store: JobStore, configure: Configure
+    ) -> None:
+        configure(MAX_BATCH_IMAGES="3")
+        record(store)
+        fill("1.png", "2.png", "3.png")
+        assert invoke(action="list_images")["total_files"] == 3
+        store.bucket.delete_all([MANIFEST_KEY])
+        fill("4.png")
+
+        with pytest.raises(BatchTooLargeError, match=r"more than 3 images.*max_files.*prefix.*MaxBatchImages"):
+            invoke(action="list_images")
+        assert store.bucket.find(MANIFEST_KEY) is None
+
+    def test_max_files_bounds_before_the_owners_limit_does(self, store: JobStore, configure: Configure) -> None:
+        configure(MAX_BATCH_IMAGES="3")
+        record(store, max_files=3)
+        fill("1.png", "2.png", "3.png", "4.png")
+
+        assert invoke(action="list_images")["total_files"] == 3
 
     def test_choices_narrow_the_configured_prefix(self, store: JobStore, configure: Configure) -> None:
         configure(COS_INPUT_PREFIX="/photos")
@@ -91,7 +115,7 @@ class TestRetry:
         record(store, retry_of=self.EARLIER)
 
         assert invoke(action="list_images")["total_files"] == 2
-        assert manifest_lines(store) == [{"key": "b.png", "size": 7}, {"key": odd, "size": 0}]
+        assert [(line["key"], line["size"]) for line in manifest_lines(store)] == [("b.png", 7), (odd, 0)]
 
     def test_a_batch_without_a_report_cannot_be_repeated_in_part(self, store: JobStore) -> None:
         record(store, job_id=self.EARLIER)

@@ -1,5 +1,7 @@
 """The task after a batch's map run: what became of the images."""
 
+import boto3
+
 from imagejobs.job_store import JobStore
 from tests.integration.batch_fanout.conftest import (
     child,
@@ -8,30 +10,32 @@ from tests.integration.batch_fanout.conftest import (
     record,
     report,
     summarize,
+    summary_of,
     write_manifest,
     write_results,
 )
 from tests.support.jobs import JOB_ID
 
 
+def keys_under(prefix: str) -> list[str]:
+    return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket="output", Prefix=prefix)["Contents"]]
+
+
 class TestSummarizeBatch:
     def test_counts_errors_and_report(self, store: JobStore) -> None:
         record(store)
-        write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
-        results = write_results(store, [edited("a.png"), edited("b.png", "local_fallback")], [failed("c.txt")])
-        summary = summarize(results)
+        at = write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
+        succeeded = [edited(at["b.png"], "local_fallback"), edited(at["a.png"])]  # they come in any order
+        counts = summarize(write_results(store, succeeded, [failed(at["c.txt"])]))
 
-        assert summary == {
-            "total_files": 4,
-            "processed": 2,
-            "failed": 2,
-            "fallback_local": 1,
+        # The errors name files, which the state machine does not see.
+        assert counts == {"total_files": 4, "processed": 2, "failed": 2, "fallback_local": 1}
+        assert summary_of(store).model_dump() == counts | {
             "errors": [
                 "c.txt: UnsupportedImageError: cannot identify image",
                 "d.png: NotProcessed: the map run ended without a result for this image",
                 "b.png: OpenAI billing limit -> fallback local applied",
-            ],
-            "report_key": f"results/batch/{JOB_ID}/report.jsonl",
+            ]
         }
         assert [(row["key"], row["status"]) for row in report()] == [
             ("a.png", "completed"),
@@ -52,9 +56,9 @@ class TestSummarizeBatch:
 
     def test_a_failed_images_line(self, store: JobStore) -> None:
         record(store)
-        write_manifest(store, ["a.png", "b.png", "c.png"])
-        broken = child("b.png", Status="FAILED", Error="States.Runtime", Cause='The JSONPath "$.x" finds nothing')
-        summarize(write_results(store, [], [failed("a.png"), broken]))
+        at = write_manifest(store, ["a.png", "b.png", "c.png"])
+        broken = child(at["b.png"], Status="FAILED", Error="States.Runtime", Cause='The JSONPath "$.x" finds nothing')
+        summarize(write_results(store, [], [failed(at["a.png"]), broken]))
 
         assert report() == [
             {
@@ -83,18 +87,19 @@ class TestSummarizeBatch:
     def test_a_child_that_had_not_ended(self, store: JobStore) -> None:
         record(store)
         write_manifest(store, ["a.png"])
-        summarize(write_results(store, [], [child("a.png", Status="PENDING", StopDate=None)]))
+        summarize(write_results(store, [], [child(0, Status="PENDING", StopDate=None)]))
 
         assert report() == [{"key": "a.png", "status": "failed", "error": "PENDING", "bytes_in": 7}]
 
     def test_errors_are_bounded_failures_first(self, store: JobStore) -> None:
         record(store)
         keys = [f"{number:02}.png" for number in range(40)]
-        write_manifest(store, keys)
+        at = write_manifest(store, keys)
         results = write_results(
-            store, [edited(key, "local_fallback") for key in keys[:25]], [failed(key) for key in keys[25:]]
+            store, [edited(at[key], "local_fallback") for key in keys[:25]], [failed(at[key]) for key in keys[25:]]
         )
-        errors = summarize(results)["errors"]
+        summarize(results)
+        errors = summary_of(store).errors
 
         assert len(errors) == 20
         assert all("UnsupportedImageError" in error for error in errors[:15])
@@ -112,4 +117,6 @@ class TestSummarizeBatch:
         record(store, output_prefix="run-1")
         write_manifest(store, [])
 
-        assert summarize(None)["report_key"] == f"results/batch/run-1/{JOB_ID}/report.jsonl"
+        summarize(None)
+
+        assert keys_under("results/") == [f"results/batch/run-1/{JOB_ID}/report.jsonl"]

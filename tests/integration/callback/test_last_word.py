@@ -1,17 +1,23 @@
 """Deliveries that are given up, and jobs whose executions ended without one."""
 
 import json
+from datetime import UTC, datetime
 
+import boto3
 import pytest
 
 from functions.callback import app
+from imagejobs.callbacks import BatchCallback, UrlCallback
 from imagejobs.errors import (
     CallbackFailedError,
 )
 from imagejobs.job_store import Delivery
+from imagejobs.storage import Bucket
+from imagejobs.workflow import EditedImage
 from standins.receiver import Receiver
 from tests.integration.callback.world import JOB, World, event, invoke
 from tests.support.context import Context
+from tests.support.map_runs import map_run
 
 # As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -27,7 +33,7 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
     assert invoke("dead-letter")["status"] == "dead_lettered"  # tried again after a lost answer
 
     (letter,) = world.dead_letters()
-    assert letter.pop("callback_url").endswith("/callback")
+    assert letter.pop("callback_url") == receiver.url().rpartition("/")[0]  # its path may be a secret
     assert letter == {
         "job_id": JOB,
         "error": "CallbackFailedError: the receiver answered 503",
@@ -69,6 +75,44 @@ def test_the_last_word_decides_a_failed_payload_and_has_it_delivered(
     payload = receiver.received()[0].json()
     assert payload["status"] == "failed"
     assert payload["error"]
+
+
+def test_the_last_word_on_a_batch_says_what_was_made(world: World) -> None:
+    world.job("https://example.com/", "batch")
+
+    with map_run(
+        world.clients.step_functions, "TIMED_OUT", total=9, succeeded=4, failed=1, aborted=2, pending=2
+    ) as asked:
+        asked.add_response("start_execution", {"executionArn": "arn", "startDate": datetime.now(UTC)})
+        invoke("last-word-timed-out")
+
+    payload = BatchCallback.model_validate_json(world.decided())
+    assert (payload.status, payload.total_files, payload.processed, payload.failed) == ("failed", 9, 4, 5)
+    assert (payload.error or "").startswith("States.Timeout")
+
+
+@pytest.mark.parametrize("event_name", ["last-word-failed", "dead-letter"])
+def test_an_edit_that_was_kept_is_the_result_though_its_worker_or_its_callbacks_died(
+    world: World, event_name: str
+) -> None:
+    world.job("https://example.com/", "url", filename="a.png")
+    edited = EditedImage(content_type="image/webp", engine="openai", attempts=1, bytes_in=9, bytes_out=4, ms=5)
+    key = f"results/{JOB}/a_modified.webp"
+    Bucket(boto3.client("s3"), "output").put(key, b"edit", "image/webp", metadata=edited.metadata())
+
+    invoke(event_name)
+
+    payload = UrlCallback.model_validate_json(world.decided())
+    assert (payload.status, payload.object_key) == ("completed", key)
+
+
+def test_another_object_in_an_edits_place_is_no_result(world: World) -> None:
+    world.job("https://example.com/", "url", filename="a.png")
+    Bucket(boto3.client("s3"), "output").put(f"results/{JOB}/a_modified.png", b"edit", "image/png")
+
+    invoke("last-word-failed")
+
+    assert UrlCallback.model_validate_json(world.decided()).status == "failed"
 
 
 def test_the_last_word_of_a_decided_job_is_what_was_decided(world: World) -> None:

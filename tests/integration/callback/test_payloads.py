@@ -7,7 +7,8 @@ from standardwebhooks import Webhook
 
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 from standins.receiver import Receiver
-from tests.integration.callback.world import JOB, KEYS, World, event, invoke
+from tests.integration.callback.world import JOB, KEYS, World, invoke
+from tests.support.map_runs import map_run
 
 # As in `imagejobs.observability`, outside of tests: a call may have nothing to count.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics to publish")
@@ -35,7 +36,7 @@ def test_a_base64_result_arrives_signed_with_its_headers(world: World, receiver:
 
 
 def test_a_url_result_is_a_presigned_link_that_expires(world: World, receiver: Receiver) -> None:
-    world.job(receiver.url(), "url")
+    world.job(receiver.url(), "url", filename="photo.jpg")
 
     invoke("deliver-url")
 
@@ -48,6 +49,7 @@ def test_a_url_result_is_a_presigned_link_that_expires(world: World, receiver: R
 
 def test_a_batchs_counts_arrive_with_the_time_since_acceptance(world: World, receiver: Receiver) -> None:
     world.job(receiver.url(), "batch")
+    world.summary(["a.png: E: e", "b.png: OpenAI billing limit -> fallback local applied"])
 
     invoke("deliver-batch")
 
@@ -61,10 +63,9 @@ def test_a_batchs_counts_arrive_with_the_time_since_acceptance(world: World, rec
 
 def test_a_batch_lists_twenty_errors_at_the_most(world: World, receiver: Receiver) -> None:
     world.job(receiver.url(), "batch")
-    outcome = event("deliver-batch")["outcome"]
-    outcome["summary"]["errors"] = [f"{number}.png: E: e" for number in range(40)]
+    world.summary([f"{number}.png: E: e" for number in range(40)])
 
-    invoke("deliver-batch", outcome=outcome)
+    invoke("deliver-batch")
 
     assert len(receiver.received()[0].json()["errors"]) == 20
 
@@ -91,14 +92,51 @@ def test_a_result_that_is_gone_becomes_a_failed_callback(world: World, receiver:
     assert payload["error"].startswith("StorageRejectedError: NoSuchKey")
 
 
+def test_a_finished_batch_without_a_summary_has_its_map_runs_counts(world: World, receiver: Receiver) -> None:
+    world.job(receiver.url(), "batch")
+
+    with map_run(world.clients.step_functions, "SUCCEEDED", total=5, succeeded=3, failed=2):
+        invoke("deliver-failed")
+
+    payload = BatchCallback.model_validate_json(receiver.received()[0].body)
+    assert (payload.status, payload.total_files, payload.processed, payload.failed) == (
+        "completed_with_errors",
+        5,
+        3,
+        2,
+    )
+    (error,) = payload.errors
+    assert error.startswith("the report could not be written, and fallbacks are not counted: BadRequestError")
+
+
+def test_a_finished_batch_without_a_failed_image_is_completed_though_its_report_is_missing(
+    world: World, receiver: Receiver
+) -> None:
+    world.job(receiver.url(), "batch")
+
+    with map_run(world.clients.step_functions, "SUCCEEDED", total=5, succeeded=5):
+        invoke("deliver-failed")
+
+    assert BatchCallback.model_validate_json(receiver.received()[0].body).status == "completed"
+
+
+def test_a_batch_that_was_summed_up_keeps_its_result_whatever_comes_after(world: World, receiver: Receiver) -> None:
+    world.job(receiver.url(), "batch")
+    world.summary(["a.png: E: e"])
+
+    invoke("deliver-failed")
+
+    payload = BatchCallback.model_validate_json(receiver.received()[0].body)
+    assert (payload.status, payload.processed, payload.errors) == ("completed_with_errors", 2, ["a.png: E: e"])
+
+
 def test_counts_that_do_not_add_up_become_a_failed_callback_and_no_endless_retry(
     world: World, receiver: Receiver
 ) -> None:
     world.job(receiver.url(), "batch")
-    outcome = event("deliver-batch")["outcome"]
-    outcome["summary"]["processed"] = 7
+    world.summary([], processed=7)
 
-    invoke("deliver-batch", outcome=outcome)
+    invoke("deliver-batch")
 
     payload = BatchCallback.model_validate_json(receiver.received()[0].body)
     assert payload.status == "failed"

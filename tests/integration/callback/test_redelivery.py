@@ -2,7 +2,7 @@
 
 import pytest
 
-from functions.accept.http.problems import ConflictError, NotFoundError
+from functions.accept.http.problems import ConflictError
 from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
 from imagejobs.errors import (
     CallbackFailedError,
@@ -89,5 +89,5 @@ def test_a_job_that_ended_without_its_last_word_gets_it_by_redelivery(world: Wor
 
 
 def test_an_unknown_job_is_not_redelivered(world: World) -> None:
-    with pytest.raises(NotFoundError):
+    with pytest.raises(ConflictError):
         redeliver(JOB, world.store, world.executions)

@@ -14,7 +14,7 @@ from functions.callback.settings import CallbackSettings
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
 from imagejobs.resources import Clients, Resources
-from imagejobs.workflow import Operation
+from imagejobs.workflow import BatchSummary, Operation
 from local.event_jobs import JOB_ID
 from tests.support.context import Context
 from tests.support.event_outcomes import EVENTS
@@ -61,6 +61,11 @@ class World:
         accepted = {"job_id": job_id, "callback_url": url, "created_at": datetime.now(UTC) - timedelta(seconds=5)}
         self.store.create(job_request(operation, **accepted, **fields))
         return job_id
+
+    def summary(self, errors: list[str], **counts: int) -> None:
+        """Leave what SummarizeBatch leaves, with the counts of the event deliver-batch."""
+        summary = event("deliver-batch")["outcome"]["summary"] | counts
+        self.store.put_summary(JOB, BatchSummary(**summary, errors=errors))
 
     def decided(self) -> bytes:
         """The body of the job's callback, which must have been decided."""

@@ -22,6 +22,7 @@ from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke, keys_in, stored
+from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
 
@@ -36,7 +37,6 @@ def test_a_base64_job_keeps_its_result_in_the_jobs_bucket(accept: Accept, openai
     key = f"jobs/{JOB_ID}/result"
     assert result | {"ms": 0} == {
         "status": "edited",
-        "output_key": key,
         "content_type": "image/png",
         "engine": "openai",
         "attempts": 1,
@@ -65,22 +65,38 @@ def test_openai_is_asked_as_configured(accept: Accept, configure: Configure, ope
 def test_a_url_job_keeps_its_result_in_the_output_bucket(accept: Accept) -> None:
     accept("url", picture(), filename="holiday photo.jpeg")
 
-    result = invoke("url")
+    invoke("url")
 
-    assert result["output_key"] == f"results/{JOB_ID}/holiday_photo_modified.png"
-    assert stored("output", result["output_key"]) == EDITED
+    assert stored("output", f"results/{JOB_ID}/holiday_photo_modified.png") == EDITED
 
 
-def test_a_batch_reads_the_input_bucket(accept: Accept, configure: Configure) -> None:
+def test_a_batch_reads_the_input_bucket(accept: Accept, store: JobStore, configure: Configure) -> None:
     configure(COS_INPUT_PREFIX="photos")
     boto3.client("s3").put_object(Bucket="input", Key="photos/sub/a.jpg", Body=picture(file_format="BMP"))
     accept("batch")
 
-    result = invoke("batch", key="photos/sub/a.jpg")
+    invoke("batch", at=put_manifest(store, JOB_ID, ["other.png", "photos/sub/a.jpg"])["photos/sub/a.jpg"])
 
-    assert result["key"] == "photos/sub/a.jpg"
-    assert result["output_key"] == f"results/batch/{JOB_ID}/sub/a.jpg_modified.png"
-    assert stored("output", result["output_key"]) == EDITED
+    assert stored("output", f"results/batch/{JOB_ID}/sub/a.jpg_modified.png") == EDITED
+
+
+def test_a_name_of_the_longest_in_the_costliest_letters_is_read_whole(accept: Accept, store: JobStore) -> None:
+    costly = f"{chr(1) * 900}.png"  # six characters of JSON for each of its bytes
+    boto3.client("s3").put_object(Bucket="input", Key=costly, Body=picture())
+    accept("batch")
+
+    invoke("batch", at=put_manifest(store, JOB_ID, ["é" * 512, costly])[costly])
+
+    assert keys_in("output") == {f"results/batch/{JOB_ID}/{costly}_modified.png"}
+
+
+def test_an_error_does_not_name_the_file(accept: Accept, store: JobStore) -> None:
+    accept("batch")
+
+    with pytest.raises(StorageRejectedError) as raised:
+        invoke("batch", at=put_manifest(store, JOB_ID, ["private.png"])["private.png"])
+    assert str(raised.value).startswith("NoSuchKey")
+    assert "private" not in str(raised.value)
 
 
 def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, configure: Configure) -> None:
@@ -108,25 +124,26 @@ def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, c
 
 @pytest.mark.parametrize("operation", ["url", "batch"])
 def test_an_edit_that_could_not_be_kept_costs_nothing(
-    accept: Accept, configure: Configure, openai: OpenAIStandIn, operation: str
+    accept: Accept, store: JobStore, configure: Configure, openai: OpenAIStandIn, operation: str
 ) -> None:
     configure(COS_OUTPUT_BUCKET="nowhere")
     boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
     accept(operation, picture())
-    image = {"key": "a.png"} if operation == "batch" else {}
+    put_manifest(store, JOB_ID, ["a.png"])
+    image = {"at": 0} if operation == "batch" else {}
 
     with pytest.raises(StorageRejectedError, match="NoSuchBucket: the bucket 'nowhere' does not exist"):
         invoke(operation, **image)
     assert len(openai.calls) == 0
 
 
-def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, openai: OpenAIStandIn) -> None:
+def test_a_key_too_long_for_its_result_costs_nothing(accept: Accept, store: JobStore, openai: OpenAIStandIn) -> None:
     key = f"{'x' * 1000}.png"
     boto3.client("s3").put_object(Bucket="input", Key=key, Body=picture())
     accept("batch")
 
     with pytest.raises(StorageRejectedError, match="shorten the image's key"):
-        invoke("batch", key=key)
+        invoke("batch", at=put_manifest(store, JOB_ID, [key])[key])
     assert len(openai.calls) == 0
 
 
@@ -145,10 +162,13 @@ def test_an_unknown_job_is_refused(configure: Configure) -> None:
 
 
 @pytest.mark.parametrize("operation", ["base64", "url", "batch"])
-def test_a_second_attempt_finds_the_output_of_the_first(accept: Accept, openai: OpenAIStandIn, operation: str) -> None:
+def test_a_second_attempt_finds_the_output_of_the_first(
+    accept: Accept, store: JobStore, openai: OpenAIStandIn, operation: str
+) -> None:
     boto3.client("s3").put_object(Bucket="input", Key="a.gif", Body=animation())
     accept(operation, animation())
-    image = {"key": "a.gif"} if operation == "batch" else {}
+    put_manifest(store, JOB_ID, ["a.gif"])
+    image = {"at": 0} if operation == "batch" else {}
 
     first = invoke(operation, **image)
     second = invoke(operation, **image, retries=1)
@@ -180,16 +200,16 @@ def test_a_second_attempt_finds_the_fallback_of_the_first(
     assert len(openai.calls) == 1
     assert second == first | {"attempts": 3}
     assert (first["engine"], first["content_type"]) == ("local_fallback", "image/png")
-    assert first["output_key"] == f"results/{JOB_ID}/a_modified.png"
+    assert keys_in("output") == {f"results/{JOB_ID}/a_modified.png"}
 
 
 def test_the_fallback_keeps_size_and_type(accept: Accept, openai: OpenAIStandIn) -> None:
     openai.will_answer(BILLING_LIMIT)
     accept("base64", picture(300, 200, "black"))
 
-    result = invoke("base64")
+    invoke("base64")
 
-    with Image.open(io.BytesIO(stored("jobs", result["output_key"]))) as image:
+    with Image.open(io.BytesIO(stored("jobs", f"jobs/{JOB_ID}/result"))) as image:
         assert (image.format, image.size, image.getpixel((290, 5))) == ("PNG", (300, 200), (255, 255, 255))
 
 
@@ -205,13 +225,15 @@ def test_the_fallback_can_be_switched_off_for_single_images(
         invoke(operation)
 
 
-def test_the_fallback_stays_on_for_batches(accept: Accept, configure: Configure, openai: OpenAIStandIn) -> None:
+def test_the_fallback_stays_on_for_batches(
+    accept: Accept, store: JobStore, configure: Configure, openai: OpenAIStandIn
+) -> None:
     configure(ENABLE_FALLBACK_SINGLE="false")
     openai.will_answer(BILLING_LIMIT)
     boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
     accept("batch")
 
-    assert invoke("batch", key="a.png")["engine"] == "local_fallback"
+    assert invoke("batch", at=put_manifest(store, JOB_ID, ["a.png"])["a.png"])["engine"] == "local_fallback"
 
 
 def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIStandIn) -> None:
@@ -235,7 +257,7 @@ def test_what_is_not_configured_is_named(configure: Configure) -> None:
     names = "COS_ACCESS_KEY_ID, COS_INPUT_BUCKET, COS_OUTPUT_BUCKET, COS_SECRET_ACCESS_KEY, JOBS_BUCKET"
 
     with pytest.raises(ConfigurationError, match=names):
-        invoke("batch", key="a.png")
+        invoke("batch", at=0)
 
 
 def test_an_output_bucket_that_is_missing_is_reported(accept: Accept, configure: Configure) -> None:

@@ -17,6 +17,7 @@ from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, images, refused
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
+from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID
 from tests.support.pictures import picture
 
@@ -147,23 +148,25 @@ def test_waiting_for_others_ends_too(accept: Accept, configure: Configure, store
         invoke("base64")
 
 
-def test_a_single_image_says_that_it_waits_and_a_batchs_does_not(
-    accept: Accept, store: JobStore, openai: OpenAIStandIn
-) -> None:
+def test_a_single_image_says_that_it_waits(accept: Accept, store: JobStore, openai: OpenAIStandIn) -> None:
     openai.will_answer(too_fast(Retry_After="60"))
-    boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
-    accept("batch")
-    invoke("batch", key="a.png")
-    assert store.find_waiting(JOB_ID) is None
-
-    store.bucket.delete_all([store.key(JOB_ID, "request.json")])
     accept("url", picture(), filename="a.png")
+
     waiting = invoke("url")
 
     told = store.find_waiting(JOB_ID)
     assert told is not None
     assert told.since == datetime.fromisoformat(waiting["since"])
     assert told.until > datetime.now(UTC) + timedelta(seconds=40)
+
+
+def test_a_batchs_image_says_nothing_of_its_wait(accept: Accept, store: JobStore, openai: OpenAIStandIn) -> None:
+    openai.will_answer(too_fast(Retry_After="60"))
+    boto3.client("s3").put_object(Bucket="input", Key="a.png", Body=picture())
+    accept("batch")
+
+    assert invoke("batch", at=put_manifest(store, JOB_ID, ["a.png"])["a.png"])["status"] == "rate_limited"
+    assert store.find_waiting(JOB_ID) is None
 
 
 def test_an_invalid_answer_after_a_wait_is_not_asked_for_again_when_an_attempt_before_it_failed(

@@ -11,9 +11,11 @@ import pytest
 
 from functions.process_image.telemetry import logger
 from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import USAGE, edited, refused
 from tests.integration.process_image.conftest import Accept, invoke
+from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
 
@@ -135,8 +137,8 @@ def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> No
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-def test_no_object_key_is_logged_but_for_debugging(
-    accept: Accept, openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch, level: str
+def test_no_object_key_is_logged_at_any_level(
+    accept: Accept, store: JobStore, openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch, level: str
 ) -> None:
     logged = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", logged)
@@ -145,14 +147,15 @@ def test_no_object_key_is_logged_but_for_debugging(
     try:
         boto3.client("s3").put_object(Bucket="input", Key="anna.png", Body=picture())
         accept("batch")
-        invoke("batch", key="anna.png")
+        at = put_manifest(store, JOB_ID, ["anna.png", "anna/2.png"])
+        invoke("batch", at=at["anna.png"])
         openai.will_answer(refused(400, "moderation_blocked"))
         boto3.client("s3").put_object(Bucket="input", Key="anna/2.png", Body=picture())
         with pytest.raises(OpenAIRejectedError):
-            invoke("batch", key="anna/2.png")
+            invoke("batch", at=at["anna/2.png"])
     finally:
         logger.setLevel(before)
 
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
-    assert ("anna" in logged.getvalue()) == (level == "DEBUG")
+    assert "anna" not in logged.getvalue()
     assert lines[-1]["error"] == "OpenAIRejectedError, BadRequestError moderation_blocked"

@@ -2,10 +2,9 @@
 
 import pytest
 
-from functions.process_image.places import output_key
-from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest
-from imagejobs.workflow import EditRequest
+from imagejobs.output_keys import output_key
+from imagejobs.settings import StorageSettings
 
 JOB = {
     "job_id": "j1",
@@ -16,11 +15,10 @@ JOB = {
 }
 
 
-def key_of(operation: str, media_type: str = "image/png", key: str | None = None, **fields: str) -> str:
+def key_of(operation: str, media_type: str = "image/png", key: str = "", **fields: str) -> str:
     job = JobRequest.model_validate(JOB | {"operation": operation} | fields)
-    image = EditRequest.model_validate({"job_id": "j1", "operation": operation, "key": key})
-    settings = ProcessImageSettings(cos_input_prefix="/photos/", cos_output_prefix="results/batch")
-    return output_key(image, job, settings, media_type)
+    settings = StorageSettings(cos_input_prefix="/photos/", cos_output_prefix="results/batch")
+    return output_key(job, settings, media_type, key)
 
 
 @pytest.mark.parametrize(

@@ -77,12 +77,24 @@ def test_a_throttled_account_is_waited_out() -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("EditImage", "EditOneImage"), ("CollectEdit", "CollectOneEdit"), ("ListImages", "SummarizeBatch")],
-    ids=["edits", "collections", "fan-out"],
+    [("EditImage", "EditOneImage"), ("CollectEdit", "CollectOneEdit")],
+    ids=["edits", "collections"],
 )
-def test_tasks_of_one_function_are_tried_again_alike(one: str, other: str) -> None:
+def test_tasks_that_do_the_same_are_tried_again_alike(one: str, other: str) -> None:
     assert TASKS[one]["Retry"] == TASKS[other]["Retry"]
     assert TASKS[one]["TimeoutSeconds"] == TASKS[other]["TimeoutSeconds"]
+
+
+def test_a_batchs_summary_is_tried_for_hours() -> None:
+    """Its images are paid for, and to sum them up once more costs nothing."""
+    retrier = TASKS["SummarizeBatch"]["Retry"][-1]
+    delays = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt, retrier["MaxDelaySeconds"])
+        for attempt in range(retrier["MaxAttempts"])
+    ]
+
+    assert retrier["ErrorEquals"] == TASKS["ListImages"]["Retry"][-1]["ErrorEquals"]
+    assert sum(delays) / 2 > 2 * 3600
 
 
 @pytest.mark.parametrize(("edit", "collect"), [("EditImage", "CollectEdit"), ("EditOneImage", "CollectOneEdit")])
@@ -163,13 +175,13 @@ def test_retries_are_one_less_than_the_attempts_of_the_parameter() -> None:
         assert retrier["MaxAttempts"] == number - 1
 
 
-def test_only_ids_keys_and_counts_travel_through_the_states() -> None:
+def test_only_ids_and_counts_travel_through_the_states() -> None:
     carried = {
         key.removesuffix(".$")
         for state in ALL_STATES.values()
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
-    allowed = {"action", "error", "job_id", "key", "manifest_key", "operation", "outcome", "results"}
+    allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
     assert carried == allowed | {"collect_only", "retries", "waited"}
 
 
