@@ -58,14 +58,14 @@ def up(
     except KeyboardInterrupt:
         console.print("stopped; nothing runs on")
         raise typer.Exit(130) from None
-    _show(info)
-    console.print(f"\nThe stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down", soft_wrap=True)
+    _tell(info, state_dir)
 
 
-def _show(info: StackInfo) -> None:
+def _tell(info: StackInfo, state_dir: Path) -> None:
     for name, value in info.model_dump().items():
         if value and name not in ("access_key", "secret_key", "region"):
             console.print(f"[dim]{name:<22}[/] {value}", soft_wrap=True)
+    console.print(f"\nThe stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down", soft_wrap=True)
 
 
 @app.command()

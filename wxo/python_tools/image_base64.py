@@ -42,4 +42,4 @@ def base64_to_image(image_base64: str) -> bytes:
     try:
         return base64.b64decode(image_base64, validate=True)
     except binascii.Error as error:
-        raise ValueError(f"image_base64 is no base64 ({error}); pass result_image_base64 as it came") from error
+        raise ValueError(f"image_base64 is not base64 ({error}); pass result_image_base64 as it came") from error

@@ -45,7 +45,7 @@ def _mistake(text: str) -> str:
             return advice
     characters = len(text.rstrip("="))
     if characters % 4 == 1:
-        return f"{characters:,} characters are no whole number of bytes: the text was cut off on its way"
+        return f"{characters:,} characters are not a whole number of bytes: the text was cut off on its way"
     padding = "=" * (-characters % 4) or "no ="
     return f"the padding is missing or wrong: {characters:,} characters are followed by {padding}"
 

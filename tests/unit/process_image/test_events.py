@@ -15,4 +15,4 @@ def test_an_event_is_a_request(path: Path) -> None:
     event = json.loads(path.read_text())
 
     assert event == EditRequest.model_validate(event).model_dump(mode="json", exclude_unset=True)
-    assert (event["operation"] == "batch") == ("key" in event)
+    assert (event["operation"] == "batch") == ("at" in event)
