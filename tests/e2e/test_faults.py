@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -52,13 +53,14 @@ def test_openai_faults_are_retried_or_reported_in_the_sdks_words(service: Servic
 
 
 def test_retry_after_is_waited_out_by_the_state_machine(service: Service, openai: OpenAIStandIn) -> None:
-    openai.fail("rate_limit", times=2, retry_after=2)
+    # Retry-After is rounded up to whole seconds: of three, two are certain (process_image/pacing.py).
+    openai.fail("rate_limit", times=2, retry_after=3)
     job_id = service.submit_url()
 
     assert service.callback(job_id)["status"] == "completed"
     first, second, third = (call.started_at for call in openai.calls)
-    assert second - first >= 1
-    assert third - second >= 1
+    assert second - first >= 2
+    assert third - second >= 2
 
 
 def test_the_report_counts_a_failed_images_attempts(
@@ -66,17 +68,24 @@ def test_the_report_counts_a_failed_images_attempts(
 ) -> None:
     waits = picture(file_format="JPEG")
     folder = input_folder(fails_png=picture(text={"fault": "server_error"}), waits_jpg=waits, notes_txt=b"no image")
-    openai.fail("rate_limit", times=1, retry_after=2, filename="image.jpeg")
+    openai.fail("rate_limit", times=1, retry_after=3, filename="image.jpeg")
     openai.fail("moderation", filename="image.jpeg")
     job_id = service.submit_batch(prefix=folder)
     assert service.callback(job_id)["failed"] == 3
 
     lines = service.http.get(service.job(job_id)["result"]["report_url"]).text.splitlines()
     report = {row["key"].removeprefix(f"{folder}/"): row for row in map(json.loads, lines)}
-    # One retry (EditMaxRetries); one wait; none.
-    assert {name: row["attempts"] for name, row in report.items()} == {"fails.png": 2, "waits.jpg": 2, "notes.txt": 1}
+    calls = Counter(call.filename for call in openai.calls)
+    # One retry (EditMaxRetries), or more where the image had to queue behind the other; one wait; none.
+    assert calls["image.png"] >= 2
+    assert {name: row["attempts"] for name, row in report.items()} == {
+        "fails.png": calls["image.png"],
+        "waits.jpg": calls["image.jpeg"],
+        "notes.txt": 1,
+    }
+    assert calls["image.jpeg"] == 2
     assert report["waits.jpg"]["error"].startswith("BadRequestError: ")
-    assert report["waits.jpg"]["ms"] >= 1000
+    assert report["waits.jpg"]["ms"] >= 2000
     assert (report["waits.jpg"]["bytes_in"], report["notes.txt"]["bytes_in"]) == (len(waits), len(b"no image"))
 
 
