@@ -7,7 +7,7 @@ from aws_lambda_powertools import Logger
 
 from functions.callback.settings import CallbackSettings
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
-from imagejobs.errors import JobError, PermanentError, RetryableError, StorageRejectedError, failure_text
+from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.executions import ExecutionName
 from imagejobs.job_store import JobRequest
 from imagejobs.observability import loggable_error, loggable_stack
@@ -72,8 +72,10 @@ class PayloadBuilder:
         for key in dict.fromkeys(output_key(request, self.resources.settings, one) for one in EDIT_TYPES):
             try:
                 found = bucket.find(key)
-            except PermanentError:
-                return None  # where nothing can be looked up, nothing could be linked to
+            except JobError:
+                # The state machine looked for the edit before (CollectEdit). A caller is not left without a callback
+                # because the storage of results is gone.
+                return None
             if found and (edited := EditedImage.of_object(found.size, found.content_type, found.metadata, attempts=1)):
                 return edited
         return None
