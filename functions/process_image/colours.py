@@ -15,7 +15,7 @@ def is_upright(image: Image.Image) -> bool:
     """Whether a picture is shown as it is stored. A PNG, whose EXIF data may come last, must be decoded before."""
     try:
         return image.getexif().get(ORIENTATION, 1) not in range(2, 9)
-    except Exception:  # noqa: BLE001 - broken EXIF data is no reason to refuse a picture
+    except Exception:  # noqa: BLE001 - a picture is taken although its EXIF data is broken
         return True
 
 

@@ -95,7 +95,7 @@ def _require_wound_down(stopped_at: datetime) -> None:
 
 
 def _output_prefix(request: JobRequest, jobs: JobStore, settings: StorageSettings) -> str | None:
-    """Where in the output bucket the job's results lie: it always names the job, and so is no other's."""
+    """Where in the output bucket the job's results lie: it names the job, so that no other job's results lie there."""
     if request.operation == "base64":
         return None
     if request.operation == "url":

@@ -56,7 +56,7 @@ def read(body: bytes) -> Findings:
         first = first or directory
         for found in (directory, *_below(body, directory, layout)):
             _refuse_raw(found, first)
-        # Smaller copies and masks of a page are no pages.
+        # Smaller copies and masks of a page do not count as pages.
         pages += not _one(directory, _NEW_SUBFILE_TYPE, 0) & (_REDUCED | _MASK)
         if pages > MAX_FRAMES:
             break
