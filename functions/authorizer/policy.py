@@ -12,7 +12,7 @@ def answer(method_arn: str, caller: Caller, needed_scopes: frozenset[str]) -> di
     """
     api_and_stage = "/".join(method_arn.split("/")[:2])
     return {
-        "principalId": caller.owner,
+        "principalId": caller.id,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
@@ -23,5 +23,5 @@ def answer(method_arn: str, caller: Caller, needed_scopes: frozenset[str]) -> di
                 }
             ],
         },
-        "context": {"owner": caller.owner, "client_id": caller.client_id},
+        "context": {"caller": caller.id, "client_id": caller.client_id},
     }

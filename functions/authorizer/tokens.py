@@ -33,7 +33,7 @@ class Caller:
     scopes: frozenset[str]
 
     @property
-    def owner(self) -> str:
+    def id(self) -> str:
         """Tells callers apart without naming them: a subject may be an e-mail address."""
         return "jwt:" + sha256(json.dumps([self.issuer, self.subject]).encode()).hexdigest()
 

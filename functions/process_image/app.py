@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         job = places.get_request(edit_request.job_id)
         logger.append_keys(correlation_id=job.correlation_id)
         api_key = secrets.openai_api_key.get_secret_value()
-        engine = Engine(places.settings, api_key, deadline, record_usage, job.owner)
+        engine = Engine(places.settings, api_key, deadline, record_usage, job.caller)
         result, is_new = edit_image(edit_request, job, places, engine)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

@@ -49,7 +49,7 @@ class Engine:
     deadline: float
     on_usage: OnUsage
     # Whose job it is.
-    owner: str = ""
+    caller: str = ""
 
     def edit(self, picture: Picture, prompt: str, *, may_fall_back: bool) -> Edit:
         """Have a picture edited, locally where OpenAI's billing limit is reached and `may_fall_back`.
@@ -64,7 +64,7 @@ class Engine:
             if self.settings.prompt_screening == "openai":
                 self._screen(picture, prompt)
             timeout = self._timeout()
-            return openai.edit(picture, prompt, self.owner, self.api_key, self.settings, timeout, self.on_usage)
+            return openai.edit(picture, prompt, self.caller, self.api_key, self.settings, timeout, self.on_usage)
         except BillingLimitError as error:
             if not may_fall_back:
                 raise OpenAIRejectedError(str(error)) from error

@@ -12,7 +12,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from samcli.lib.translate.sam_template_validator import SamTemplateValidator
 from samcli.yamlhelper import yaml_parse
 
-from functions.accept.http.call import owner_of
+from functions.accept.http.call import caller_of
 from functions.authorizer.tokens import CLOCK_SKEW_SECONDS
 from imagejobs.job_store import EVERYONE
 
@@ -159,18 +159,18 @@ def test_a_policy_is_kept_no_longer_than_clocks_may_differ(resources: dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("context", "owner"),
+    ("context", "caller"),
     [
-        ({"identity": {}, "authorizer": {"owner": "jwt:3f…"}}, "jwt:3f…"),
+        ({"identity": {}, "authorizer": {"caller": "jwt:3f…"}}, "jwt:3f…"),
         ({"identity": {"apiKeyId": "k1"}}, "key:k1"),
         ({"identity": {"apiKeyId": None}, "authorizer": None}, EVERYONE),
         ({"identity": {}}, EVERYONE),
     ],
 )
-def test_the_owner_of_a_call_is_whom_api_gateway_has_checked(context: dict[str, Any], owner: str) -> None:
-    headers = {"x-api-key": "guessed", "Authorization": "Bearer x", "x-workshop-token": "shared", "owner": "jwt:other"}
+def test_the_caller_is_whom_api_gateway_has_checked(context: dict[str, Any], caller: str) -> None:
+    headers = {"x-api-key": "guessed", "Authorization": "Bearer x", "x-workshop-token": "shared", "caller": "jwt:other"}
 
-    assert owner_of(APIGatewayProxyEvent({"headers": headers, "requestContext": context})) == owner
+    assert caller_of(APIGatewayProxyEvent({"headers": headers, "requestContext": context})) == caller
 
 
 def test_the_stage_has_a_throttle_of_its_own(resources: dict[str, Any]) -> None:

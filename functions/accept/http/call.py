@@ -32,8 +32,8 @@ class Call[R: OpenRequest]:
     resources: AcceptResources
     # The caller's own, or the one that was made for it.
     correlation_id: str
-    # Who calls, as `JobRequest.owner` has it.
-    owner: str
+    # Who calls, as `JobRequest.caller` has it.
+    caller: str
     base_url: str
 
     def url_of(self, path: str) -> str:
@@ -103,15 +103,15 @@ def require_token(event: APIGatewayProxyEvent, secrets: AcceptSecrets) -> None:
         )
 
 
-def owner_of(event: APIGatewayProxyEvent) -> str:
+def caller_of(event: APIGatewayProxyEvent) -> str:
     """Who calls: whom the bearer token stands for, the API key, or everyone. The workshop token's callers share one.
 
     API Gateway tells both, and only where it has checked them ("API Gateway mapping template and access logging
     variable reference", developer guide): nothing that a caller sends says who it is.
     """
     context = event.request_context
-    if owner := context.authorizer.get("owner"):
-        return str(owner)
+    if caller := context.authorizer.get("caller"):
+        return str(caller)
     return f"key:{context.identity.api_key_id}" if context.identity.api_key_id else EVERYONE
 
 

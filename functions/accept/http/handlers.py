@@ -49,14 +49,14 @@ def submit_batch(call: Call[BatchSubmission]) -> Answer:
 
 def retry_job(call: Call[RetrySubmission]) -> Answer:
     """POST /jobs/{job_id}/retry."""
-    earlier = retry.find_retriable(call.sent.path.job_id, call.owner, call.resources.jobs)
+    earlier = retry.find_retriable(call.sent.path.job_id, call.caller, call.resources.jobs)
     submission = Submission(
         operation="batch",
         body=retry.body_of_retry(earlier),
         callback_url=call.sent.header.callback_url or earlier.callback_url,
         correlation_id=call.correlation_id,
         idempotency_key=call.sent.header.idempotency_key,
-        owner=call.owner,
+        caller=call.caller,
         retry_of=earlier.job_id,
     )
     return _accept(call, submission)
@@ -69,7 +69,7 @@ def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Oper
         callback_url=call.sent.header.callback_url,
         correlation_id=call.correlation_id,
         idempotency_key=call.sent.header.idempotency_key,
-        owner=call.owner,
+        caller=call.caller,
     )
     return _accept(call, submission)
 
@@ -83,7 +83,7 @@ def _accept(call: Call[Any], submission: Submission) -> Answer:
 
 def read_job(call: Call[JobAddress]) -> Answer:
     """GET /jobs/{job_id}."""
-    job = call.resources.job_reader.read(call.sent.path.job_id, call.owner)
+    job = call.resources.job_reader.read(call.sent.path.job_id, call.caller)
     headers = {"Cache-Control": "no-store"}
     if job.status in ("queued", "running"):
         headers["Retry-After"] = "2"
@@ -93,14 +93,14 @@ def read_job(call: Call[JobAddress]) -> Answer:
 def cancel_job(call: Call[JobAddress]) -> Answer:
     """DELETE /jobs/{job_id}."""
     own = call.resources
-    steer.cancel(known_job(call.sent.path.job_id, call.owner, own.jobs), own.jobs, own.executions, own.settings)
+    steer.cancel(known_job(call.sent.path.job_id, call.caller, own.jobs), own.jobs, own.executions, own.settings)
     return _under_way(call, "cancelled")
 
 
 def redeliver_job(call: Call[JobAddress]) -> Answer:
     """POST /jobs/{job_id}/redeliver."""
     own = call.resources
-    request = known_job(call.sent.path.job_id, call.owner, own.jobs)
+    request = known_job(call.sent.path.job_id, call.caller, own.jobs)
     steer.redeliver(request.job_id, own.jobs, own.executions, own.settings.redelivery_limits)
     return _under_way(call, "redelivery")
 
@@ -108,7 +108,7 @@ def redeliver_job(call: Call[JobAddress]) -> Answer:
 def erase_job(call: Call[JobAddress]) -> Answer:
     """DELETE /jobs/{job_id}/data."""
     own = call.resources
-    found = find_job(call.sent.path.job_id, call.owner, own.jobs)
+    found = find_job(call.sent.path.job_id, call.caller, own.jobs)
     erasure = found if isinstance(found, Erasure) else erase.begin(found, own.jobs, own.executions, own.settings)
     if erase.finish(erasure, own.jobs, own.outputs):
         logger.info("erased", extra={"job_id": erasure.job_id})
@@ -130,7 +130,7 @@ def _under_way(call: Call[JobAddress], what: str) -> Answer:
 def create_upload(call: Call[UploadSubmission]) -> Answer:
     """POST /uploads."""
     own = call.resources
-    form = uploads.create_upload(call.sent.body, call.owner, own.jobs.bucket, own.settings.upload_expires)
+    form = uploads.create_upload(call.sent.body, call.caller, own.jobs.bucket, own.settings.upload_expires)
     return answer(HTTPStatus.CREATED, form)
 
 

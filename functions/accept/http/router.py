@@ -15,8 +15,8 @@ from functions.accept.http.call import (
     Call,
     answer,
     base_url_of,
+    caller_of,
     correlation_id_of,
-    owner_of,
     read_request,
     require_token,
 )
@@ -76,7 +76,7 @@ def _answered_by(route: Route[Any], api: APIGatewayRestResolver, resources: Acce
             sent=read_request(route.request, event, route.path_parameters(event.path) or {}, resources.settings),
             resources=resources,
             correlation_id=api.context["correlation_id"],
-            owner=owner_of(event),
+            caller=caller_of(event),
             base_url=base_url_of(event),
         )
         return route.handler(call)
@@ -94,7 +94,7 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
         if replaced:
             told[REPLACED_CORRELATION_ID] = quote(replaced[:_MAX_REPEATED], safe=_VISIBLE, errors="replace")
         keys = {name.removeprefix("x-").replace("-", "_"): value for name, value in told.items()}
-        caller, route = owner_of(api.current_event), _route_of(api.current_event)
+        caller, route = caller_of(api.current_event), _route_of(api.current_event)
         with logger.append_context_keys(caller=caller, route=route, **keys):
             answered = _guarded(lambda: next_middleware(api))
             answered.headers |= {**told, "X-Content-Type-Options": "nosniff"}

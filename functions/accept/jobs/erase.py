@@ -27,7 +27,7 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
     delivery = _delivery_of_finished(request, jobs, executions)
     erasure = Erasure(
         job_id=request.job_id,
-        owner=request.owner,
+        caller=request.caller,
         operation=request.operation,
         created_at=request.created_at,
         erased_at=datetime.now(UTC),

@@ -56,9 +56,9 @@ class JobReader:
     _progress: _Cached[Progress | None] = field(default_factory=_Cached)
     _map_runs: dict[str, str] = field(default_factory=dict)
 
-    def read(self, job_id: str, owner: str) -> Job:
-        """Read an owner's job; raises NotFoundError for one that this stack does not know as theirs."""
-        request = find_job(job_id, owner, self.jobs)
+    def read(self, job_id: str, caller: str) -> Job:
+        """Read a caller's job; raises NotFoundError for one that this stack does not know as theirs."""
+        request = find_job(job_id, caller, self.jobs)
         if isinstance(request, Erasure):
             return _erased(request)
         info = self.jobs.find_payload_info(job_id)

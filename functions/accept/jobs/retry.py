@@ -8,14 +8,14 @@ from functions.accept.jobs.lookup import known_job
 from imagejobs.job_store import JobRequest, JobStore
 
 
-def find_retriable(job_id: str, owner: str, jobs: JobStore) -> JobRequest:
-    """Give the request of an owner's finished batch of which images failed.
+def find_retriable(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
+    """Give the request of a caller's finished batch of which images failed.
 
     Raises:
         NotFoundError: there is no such job.
         ConflictError: it is not a batch, it has not ended, or none of its images failed.
     """
-    request = known_job(job_id, owner, jobs)
+    request = known_job(job_id, caller, jobs)
     if request.operation != "batch":
         raise ConflictError("only a batch can be retried: post the image again")
     payload = jobs.find_payload(job_id)

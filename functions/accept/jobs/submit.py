@@ -26,7 +26,7 @@ class Submission:
     callback_url: str
     correlation_id: str
     idempotency_key: str | None
-    owner: str
+    caller: str
     retry_of: str | None = None
 
     @property
@@ -82,21 +82,21 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
     if body.image_key is not None and not _is_claimed(submission, jobs):
-        check_upload(body.image_key, submission.owner, jobs.bucket)
+        check_upload(body.image_key, submission.caller, jobs.bucket)
     return None
 
 
 def _is_claimed(submission: Submission, jobs: JobStore) -> bool:
     """Tell whether an earlier post had this Idempotency-Key: its upload may be deleted by now."""
     key = submission.idempotency_key
-    return key is not None and jobs.find_claim(submission.owner, key) is not None
+    return key is not None and jobs.find_claim(submission.caller, key) is not None
 
 
 def _first_claim(claim: IdempotencyClaim, submission: Submission, jobs: JobStore) -> IdempotencyClaim:
     """This claim, or the earlier one of the same Idempotency-Key; raises ConflictError for another request's."""
     if submission.idempotency_key is None:
         return claim
-    first = jobs.claim(submission.owner, submission.idempotency_key, claim)
+    first = jobs.claim(submission.caller, submission.idempotency_key, claim)
     if first.fingerprint != claim.fingerprint:
         raise ConflictError(
             "this Idempotency-Key was used with another request (route, body or callbackUrl): "
@@ -124,7 +124,7 @@ def _request(submission: Submission, job_id: str) -> JobRequest:
     choices = submission.body.model_dump(exclude={"image_base64"}, exclude_none=True)
     return JobRequest(
         job_id=job_id,
-        owner=submission.owner,
+        caller=submission.caller,
         operation=submission.operation,
         callback_url=submission.callback_url,
         correlation_id=submission.correlation_id,

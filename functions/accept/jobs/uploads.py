@@ -10,12 +10,12 @@ from functions.accept.http.problems import InvalidRequestError
 from imagejobs.storage import Bucket
 
 
-def create_upload(upload: UploadRequest, owner: str, bucket: Bucket, expires_in: int) -> Upload:
+def create_upload(upload: UploadRequest, caller: str, bucket: Bucket, expires_in: int) -> Upload:
     """Make a form that takes exactly `upload.size` bytes of that type, once signed, for `expires_in` seconds.
 
     S3 itself enforces the conditions (Amazon S3 API reference, "POST Policy": content-length-range, eq).
     """
-    key = f"{_prefix(owner)}{uuid.uuid4()}"
+    key = f"{_prefix(caller)}{uuid.uuid4()}"
     form = bucket.client.generate_presigned_post(
         Bucket=bucket.name,
         Key=key,
@@ -26,9 +26,9 @@ def create_upload(upload: UploadRequest, owner: str, bucket: Bucket, expires_in:
     return Upload(image_key=key, url=form["url"], fields=form["fields"], expires_in=expires_in)
 
 
-def check_upload(image_key: str, owner: str, bucket: Bucket) -> None:
-    """Refuse a key that no upload of this owner's gave, or under which nothing was uploaded."""
-    if not re.fullmatch(rf"{_prefix(owner)}[0-9a-f-]{{36}}", image_key):
+def check_upload(image_key: str, caller: str, bucket: Bucket) -> None:
+    """Refuse a key that no upload of this caller's gave, or under which nothing was uploaded."""
+    if not re.fullmatch(rf"{_prefix(caller)}[0-9a-f-]{{36}}", image_key):
         raise InvalidRequestError.at("body", "image_key", msg="expected the image_key that POST /uploads answered")
     if bucket.find(image_key) is None:
         raise InvalidRequestError.at(
@@ -36,6 +36,6 @@ def check_upload(image_key: str, owner: str, bucket: Bucket) -> None:
         )
 
 
-def _prefix(owner: str) -> str:
-    """Where an owner's uploads lie: the key itself says whose it is, before anything is looked up."""
-    return f"uploads/{sha256(owner.encode()).hexdigest()}/"
+def _prefix(caller: str) -> str:
+    """Where a caller's uploads lie: the key itself says whose it is, before anything is looked up."""
+    return f"uploads/{sha256(caller.encode()).hexdigest()}/"

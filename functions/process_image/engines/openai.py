@@ -67,13 +67,13 @@ type OnUsage = Callable[[Usage], None]
 def edit(
     picture: Picture,
     prompt: str,
-    owner: str,
+    caller: str,
     api_key: str,
     settings: ProcessImageSettings,
     timeout: float,
     on_usage: OnUsage,
 ) -> Edit:
-    """Have OpenAI edit a picture within `timeout` seconds, all told. It learns of the job's owner a digest alone.
+    """Have OpenAI edit a picture within `timeout` seconds, all told. It learns of the job's caller a digest alone.
 
     `on_usage` hears of every answer 200, before it is known whether its image is any good.
 
@@ -85,7 +85,7 @@ def edit(
     """
 
     async def call(client: openai.AsyncOpenAI) -> Edit:
-        return await _edit(client, picture, prompt, owner, settings, on_usage)
+        return await _edit(client, picture, prompt, caller, settings, on_usage)
 
     return _run(call, prompt, api_key, settings, timeout)
 
@@ -145,7 +145,7 @@ async def _edit(
     client: openai.AsyncOpenAI,
     picture: Picture,
     prompt: str,
-    owner: str,
+    caller: str,
     settings: ProcessImageSettings,
     on_usage: OnUsage,
 ) -> Edit:
@@ -157,7 +157,7 @@ async def _edit(
         size=settings.openai_image_size,
         background=settings.openai_image_background,
         output_format=settings.openai_image_output_format,
-        safety_identifier=hashlib.sha256(owner.encode()).hexdigest(),
+        safety_identifier=hashlib.sha256(caller.encode()).hexdigest(),
     )
     return _checked(answer.http_response, answer.parse, settings, on_usage)
 

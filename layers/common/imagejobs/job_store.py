@@ -1,6 +1,6 @@
 """A job's record in the jobs bucket, under `jobs/{job_id}/`. Objects here are the service's only memory of a job,
 beside the Step Functions execution of the same name. Which job an Idempotency-Key belongs to stands beside them, under
-`idempotency/{digest of owner and key}`.
+`idempotency/{digest of caller and key}`.
 
 | object           | written                                            | by            |
 |------------------|----------------------------------------------------|---------------|
@@ -31,7 +31,7 @@ from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 _JSON = "application/json"
 # In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
 MAX_MANIFEST_LINE = 8 * 1024
-# The owner of the jobs of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
+# Whose jobs are those of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
 EVERYONE = "everyone"
 
 
@@ -43,7 +43,7 @@ class JobRequest(BaseModel):
 
     job_id: str
     # Who posted it: `key:` and the API key's id, `jwt:` and a digest of the token's issuer and subject, or EVERYONE.
-    owner: str = EVERYONE
+    caller: str = EVERYONE
     operation: Operation
     prompt: str
     callback_url: str
@@ -105,7 +105,7 @@ class Erasure(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     job_id: str
-    owner: str
+    caller: str
     operation: Operation
     created_at: AwareDatetime
     erased_at: AwareDatetime
@@ -161,22 +161,22 @@ class JobStore:
             )
         return request
 
-    def claim(self, owner: str, idempotency_key: str, claim: IdempotencyClaim) -> IdempotencyClaim:
+    def claim(self, caller: str, idempotency_key: str, claim: IdempotencyClaim) -> IdempotencyClaim:
         """Claim an Idempotency-Key for a job, unless it is claimed already; returns the claim that came first.
 
         The object's name is a digest, so that no order number or other key of a caller's can be read from it.
         """
-        key = _claim_key(owner, idempotency_key)
+        key = _claim_key(caller, idempotency_key)
         if self.bucket.put(key, claim.model_dump_json().encode(), _JSON, if_absent=True):
             return claim
-        earlier = self.find_claim(owner, idempotency_key)
+        earlier = self.find_claim(caller, idempotency_key)
         if earlier is None:
             raise StorageUnavailableError("the claim of an Idempotency-Key expired at this moment")
         return earlier
 
-    def find_claim(self, owner: str, idempotency_key: str) -> IdempotencyClaim | None:
+    def find_claim(self, caller: str, idempotency_key: str) -> IdempotencyClaim | None:
         """Read which job an Idempotency-Key belongs to; None for one that was not claimed."""
-        found = self.bucket.find_with_body(_claim_key(owner, idempotency_key))
+        found = self.bucket.find_with_body(_claim_key(caller, idempotency_key))
         return IdempotencyClaim.model_validate_json(found.body) if found else None
 
     def find_erasure(self, job_id: str) -> Erasure | None:
@@ -284,5 +284,5 @@ class JobStore:
         raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")
 
 
-def _claim_key(owner: str, idempotency_key: str) -> str:
-    return f"idempotency/{sha256(f'{owner}\n{idempotency_key}'.encode()).hexdigest()}"
+def _claim_key(caller: str, idempotency_key: str) -> str:
+    return f"idempotency/{sha256(f'{caller}\n{idempotency_key}'.encode()).hexdigest()}"

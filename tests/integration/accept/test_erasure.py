@@ -267,7 +267,7 @@ def test_an_erased_jobs_idempotency_key_stays_used_when_step_functions_has_forgo
     assert not any(word in str(everything(store)) for word in PERSONAL)
 
 
-def test_another_owners_job_is_not_erased_and_an_erased_one_not_shown(
+def test_another_callers_job_is_not_erased_and_an_erased_one_not_shown(
     api: Api, body: dict[str, str], store: JobStore, executions: Executions
 ) -> None:
     job_id = api.post("/process-image-async-b64", body, x_api_key="one").body["job_id"]

@@ -43,7 +43,7 @@ def test_a_token_of_the_client_credentials_grant_opens_every_route_of_the_stage(
         "Effect": "Allow",
         "Resource": "arn:aws:execute-api:eu-central-1:123456789012:abc123/v1/*",
     }
-    assert answer["context"] == {"owner": answer["principalId"], "client_id": "wxo"}
+    assert answer["context"] == {"caller": answer["principalId"], "client_id": "wxo"}
     assert answer["principalId"].startswith("jwt:")
 
 
@@ -53,14 +53,14 @@ def test_an_elliptic_curve_key_signs_as_well(authorize: Authorize, issuer: Issue
     assert effect(authorize(issuer.signed(claims))) == "Allow"
 
 
-def test_owners_differ_by_subject_and_issuer_and_stay_the_same_over_tokens(
+def test_callers_differ_by_subject_and_issuer_and_stay_the_same_over_tokens(
     authorize: Authorize, issuer: Issuer, claims: dict[str, Any]
 ) -> None:
-    owner = authorize(issuer.signed(claims))["principalId"]
+    caller = authorize(issuer.signed(claims))["principalId"]
 
-    assert authorize(issuer.signed(claims | {"iat": claims["iat"] - 1}))["principalId"] == owner
-    assert authorize(issuer.signed(claims | {"sub": "another"}))["principalId"] != owner
-    assert "agent" not in owner
+    assert authorize(issuer.signed(claims | {"iat": claims["iat"] - 1}))["principalId"] == caller
+    assert authorize(issuer.signed(claims | {"sub": "another"}))["principalId"] != caller
+    assert "agent" not in caller
 
 
 @pytest.mark.parametrize(

@@ -158,12 +158,12 @@ def test_a_picture_over_openais_20_mb_is_screened_smaller_and_edited_whole(
     assert openai.calls[0].bytes_in == len(buffer.getvalue())
 
 
-def test_openai_learns_a_digest_of_the_owner_with_every_edit(accept: Accept, openai: OpenAIStandIn) -> None:
-    owner = "key:a1b2c3"
-    accept("base64", picture(), owner=owner)
+def test_openai_learns_a_digest_of_the_caller_with_every_edit(accept: Accept, openai: OpenAIStandIn) -> None:
+    caller = "key:a1b2c3"
+    accept("base64", picture(), caller=caller)
 
     invoke("base64")
 
     (body,) = openai.requests
-    assert hashlib.sha256(owner.encode()).hexdigest().encode() in body
-    assert owner.encode() not in body
+    assert hashlib.sha256(caller.encode()).hexdigest().encode() in body
+    assert caller.encode() not in body

@@ -31,7 +31,7 @@ def told(answered: Answered, job_id: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("headers", [{"x_api_key": "another"}, {}], ids=["another key", "no key"])
 @pytest.mark.parametrize(("method", "path"), ABOUT_A_JOB)
-def test_another_owners_job_is_answered_like_one_that_is_not_there(
+def test_another_callers_job_is_answered_like_one_that_is_not_there(
     api: Api, job_of_one: str, store: JobStore, method: str, path: str, headers: dict[str, str]
 ) -> None:
     before = sorted(store.bucket.keys(""))
@@ -43,7 +43,7 @@ def test_another_owners_job_is_answered_like_one_that_is_not_there(
     assert sorted(store.bucket.keys("")) == before
 
 
-def test_another_owners_job_costs_the_same_calls_as_one_that_is_not_there(api: Api, job_of_one: str) -> None:
+def test_another_callers_job_costs_the_same_calls_as_one_that_is_not_there(api: Api, job_of_one: str) -> None:
     asked: list[str] = []
     client = api.resources.jobs.bucket.client
     client.meta.events.register("before-call.s3", lambda model, **_: asked.append(model.name))
@@ -54,7 +54,7 @@ def test_another_owners_job_costs_the_same_calls_as_one_that_is_not_there(api: A
     assert asked == ["GetObject"] * 4  # for each the request, and what stays known of an erased job
 
 
-def test_the_owner_reads_cancels_and_redelivers(
+def test_the_caller_reads_cancels_and_redelivers(
     api: Api, job_of_one: str, image_body: dict[str, str], executions: Executions
 ) -> None:
     assert api("GET", f"/jobs/{job_of_one}", x_api_key="one").status == 200
@@ -70,19 +70,19 @@ def test_a_job_of_everyone_is_everyones(
 ) -> None:
     job_id = api.post("/process-image-async", image_body, x_workshop_token="shared").body["job_id"]
 
-    assert store.get_request(job_id).owner == EVERYONE
+    assert store.get_request(job_id).caller == EVERYONE
     assert api("GET", f"/jobs/{job_id}", **headers).status == 200
 
 
 def test_a_job_that_an_earlier_version_recorded_is_everyones(api: Api, job_id: str, store: JobStore) -> None:
-    recorded = store.get_request(job_id).model_dump(mode="json", exclude_none=True, exclude={"owner"})
+    recorded = store.get_request(job_id).model_dump(mode="json", exclude_none=True, exclude={"caller"})
     key = store.key(UNKNOWN, "request.json")
     store.bucket.put(key, json.dumps(recorded | {"job_id": UNKNOWN, "fingerprint": "f"}).encode(), "application/json")
 
     assert api("GET", f"/jobs/{UNKNOWN}", x_api_key="one").status == 200
 
 
-def test_an_upload_serves_its_owner_alone(api: Api, store: JobStore) -> None:
+def test_an_upload_serves_its_caller_alone(api: Api, store: JobStore) -> None:
     image_key = api("POST", "/uploads", UPLOAD, x_api_key="one").body["image_key"]
     store.bucket.put(image_key, b"x" * 12, "image/png")
     body = {"prompt": "p", "image_key": image_key}
@@ -94,7 +94,7 @@ def test_an_upload_serves_its_owner_alone(api: Api, store: JobStore) -> None:
     assert api.post("/process-image-async", body, x_api_key="one").status == 202
 
 
-def test_another_owners_upload_is_refused_before_anything_is_looked_up(api: Api, store: JobStore) -> None:
+def test_another_callers_upload_is_refused_before_anything_is_looked_up(api: Api, store: JobStore) -> None:
     image_key = api("POST", "/uploads", UPLOAD, x_api_key="one").body["image_key"]
     api.post("/process-image-async", {"prompt": "p", "image_key": "x"}, x_api_key="another")
     asked: list[str] = []
@@ -105,7 +105,7 @@ def test_another_owners_upload_is_refused_before_anything_is_looked_up(api: Api,
     assert asked == []
 
 
-def test_an_uploads_key_tells_nothing_of_its_owner_but_which_are_the_same_ones(api: Api) -> None:
+def test_an_uploads_key_tells_nothing_of_its_caller_but_which_are_the_same_ones(api: Api) -> None:
     def folder(key: str) -> str:
         upload = api("POST", "/uploads", UPLOAD, x_api_key=key).body
         assert upload["fields"]["key"] == upload["image_key"]
