@@ -27,16 +27,28 @@ class SecretsUnavailableError(RetryableError):
     """A secret of the stack could not be read."""
 
 
-class OpenAIRetryableError(RetryableError):
-    """OpenAI failed in a way that passes: 5xx, a time-out, a lost connection. Message: `{SDK class}: {its message}`."""
+class EngineRetryableError(RetryableError):
+    """An engine failed in a way that passes: 5xx, time-out, lost connection. Message: `{error}: {its message}`."""
 
 
-class OpenAIRejectedError(PermanentError):
-    """OpenAI refused for good: moderation, a bad request, a bad key. Message: `{SDK class}: {its message}`."""
+class EngineRejectedError(PermanentError):
+    """An engine refused for good: moderation, a bad request, a bad key. Message: `{its error}: {its message}`."""
 
 
-class OpenAIInvalidAnswerError(RetryableError):
-    """OpenAI answered 200 without a sound image, which may cost all the same. Message: as OpenAIRetryableError's."""
+class EngineInvalidAnswerError(RetryableError):
+    """An engine answered without a sound image, which may cost all the same. Message: as EngineRetryableError's."""
+
+
+class OpenAIRetryableError(EngineRetryableError):
+    """OpenAI's, by the name that callers know."""
+
+
+class OpenAIRejectedError(EngineRejectedError):
+    """OpenAI's, by the name that callers know."""
+
+
+class OpenAIInvalidAnswerError(EngineInvalidAnswerError):
+    """OpenAI's, by the name that callers know."""
 
 
 class EditNotFoundError(PermanentError):
