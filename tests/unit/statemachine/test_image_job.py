@@ -101,7 +101,9 @@ def test_a_batchs_summary_is_tried_for_hours() -> None:
 def test_an_edit_is_looked_for_once_more_where_the_last_attempt_may_not_have_looked(edit: str, collect: str) -> None:
     retried = {error for retrier in TASKS[edit]["Retry"] for error in retrier["ErrorEquals"]}
     # These are raised after a look that found nothing.
-    looked = {"OpenAIRetryableError", "OpenAIInvalidAnswerError", "SourceUnavailableError"}
+    looked = {"SourceUnavailableError"} | {
+        f"{who}{what}" for who in ("Engine", "OpenAI") for what in ("RetryableError", "InvalidAnswerError")
+    }
     first = TASKS[edit]["Catch"][0]
 
     assert set(first["ErrorEquals"]) == retried - looked
