@@ -7,10 +7,11 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 | request.json     | once, when the job is accepted                     | accept        |
 | input            | once, with the request (posted or uploaded images) | accept        |
 | result           | once, by a base64 job                              | process_image |
+| spent/…          | for each paid answer that brought no image         | process_image |
 | waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
 | map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
-| summary.json     | by a batch: its counts and errors                  | batch_fanout  |
+| summary.json     | by a batch: its counts, errors and usage           | batch_fanout  |
 | callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
 | erased.json      | in the place of all the others, when the caller had them erased | accept |
@@ -57,6 +58,9 @@ class JobRequest(BaseModel):
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
+    # Whether a batch is only estimated, and what its estimate may come to.
+    dry_run: bool = False
+    max_cost_usd: float | None = None
     # The batch whose failed images this one edits again.
     retry_of: str | None = None
 

@@ -77,7 +77,7 @@ def child(at: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def edited(at: int, engine: str = "openai") -> dict[str, Any]:
+def edited(at: int, engine: str = "openai", **fields: Any) -> dict[str, Any]:
     output = {
         "status": "edited",
         "content_type": "image/png",
@@ -86,6 +86,7 @@ def edited(at: int, engine: str = "openai") -> dict[str, Any]:
         "bytes_in": 10,
         "bytes_out": 20,
         "ms": 30,
+        **fields,
     }
     return child(at, Output=json.dumps(output))
 
