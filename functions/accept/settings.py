@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from imagejobs.secrets import EditSecrets
-from imagejobs.settings import CallbackUrlSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
 
 
 class AccessControl(StrEnum):
@@ -26,13 +26,12 @@ class RedeliveryLimits:
     interval_seconds: int
 
 
-class AcceptSettings(StorageSettings, CallbackUrlSettings):
+class AcceptSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     """What the API checks, promises and tells of."""
 
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
-    # What the deep health check asks for; process_image uses them.
-    openai_image_model: str = "gpt-image-2.5-flare"
+    # What the deep health check asks for, with the model.
     openai_base_url: str = ""
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imagejobs.settings import CallbackUrlSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
 
 OutputFormat = Literal["png", "jpeg", "webp"]
 
 
-class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
+class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     """How OpenAI is asked, how long, and what is done when it refuses."""
 
     # What the SDK's `ImageModel` names as gpt-image-1's successor beside the slower, finer -sunburst.

@@ -10,11 +10,14 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     model_validator,
 )
 
 from functions.accept.http.validators import Fits, allowed
+from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.estimates import dollars
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 # OpenAI's own limit for the GPT image models.
@@ -65,6 +68,17 @@ class _Body(BaseModel):
 def _whole(number: object) -> object:
     """Make 5.0 the integer that it is in JSON, which has one kind of number (RFC 8259, section 6)."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _within_the_owners_bound(bound: float | None, info: ValidationInfo) -> float | None:
+    """Refuse a bound above the owner's, which would promise what does not hold."""
+    settings: AcceptSettings | None = info.context
+    most = settings.max_cost_usd_per_job if settings else 0
+    if bound and most and bound > most:
+        raise ValueError(
+            f"expected at most {dollars(most)}, which the owner of the service allows for one job; got {dollars(bound)}"
+        )
+    return bound
 
 
 type Prompt = Annotated[
@@ -133,6 +147,25 @@ class BatchRequest(_Body):
             r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$",
             "expected 1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot",
         ),
+    ] = None
+    dry_run: Annotated[
+        Optionally[bool],
+        Field(
+            strict=True,
+            description="With true nothing is edited or paid: the callback's errors say how many images would be "
+            "edited, and for about how much.",
+        ),
+    ] = None
+    max_cost_usd: Annotated[
+        Optionally[float],
+        Field(
+            strict=True,
+            gt=0,
+            allow_inf_nan=False,
+            description="What the batch may cost in US dollars: when the estimate is above, the job fails before "
+            "anything is paid.",
+        ),
+        AfterValidator(_within_the_owners_bound),
     ] = None
 
 

@@ -117,7 +117,7 @@ class JobReader:
                 url = self.outputs().presigned_url(payload["object_key"], expires_in)
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
-        if completed:
+        if completed and not request.dry_run:
             report_key = f"{payload['output_prefix']}{REPORT_NAME}"
             payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest
-from functions.accept.http.problems import ConflictError, NotConfiguredError
+from functions.accept.http.problems import ConflictError, InvalidRequestError, NotConfiguredError
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
+from imagejobs.errors import CostTooHighError
+from imagejobs.estimates import check_cost
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import IdempotencyClaim, JobRequest, JobStore
 from imagejobs.secrets import EditSecrets
@@ -48,11 +50,12 @@ def submit(
 
     Raises:
         NotConfiguredError: settings or secrets are missing without which the job would fail.
-        InvalidRequestError: the file is not an image, or its upload is not there.
+        InvalidRequestError: the file is not an image, or its upload is not there; or the edit would cost too much.
         PayloadTooLargeError: the base64 image is over the limit.
         ConflictError: the Idempotency-Key belongs to another request.
     """
     _require_configuration(submission.operation, settings, secrets)
+    _check_cost(submission, settings)
     image = _posted_image(submission, jobs, settings)
     claim = IdempotencyClaim(job_id=str(uuid.uuid4()), fingerprint=submission.fingerprint)
     first = _first_claim(claim, submission, jobs)
@@ -72,6 +75,16 @@ def _require_configuration(operation: Operation, settings: AcceptSettings, secre
             f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the owner's secret, "
             "the rest are parameters of the stack"
         )
+
+
+def _check_cost(submission: Submission, settings: AcceptSettings) -> None:
+    """Refuse a single image that would cost too much; of a batch nobody knows the images yet."""
+    if submission.operation == "batch":
+        return
+    try:
+        check_cost(_request(submission, ""), settings)
+    except CostTooHighError as error:
+        raise InvalidRequestError.at("body", msg=str(error)) from error
 
 
 def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettings) -> tuple[bytes, str] | None:

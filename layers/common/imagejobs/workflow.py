@@ -144,7 +144,10 @@ class ManifestLine(_Message):
 
 
 class Manifest(_Message):
-    """Output of ListImages: a JSONL object of the jobs bucket, a `ManifestLine` each, and where results will lie."""
+    """Output of ListImages: a JSONL object of the jobs bucket, a `ManifestLine` each, and where results will lie.
+
+    `total_files` is how many of them are to be edited: in a dry run none.
+    """
 
     manifest_key: str
     results_prefix: str
