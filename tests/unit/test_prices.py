@@ -1,12 +1,17 @@
 """What models cost, and what an edit will: held to the figures that the providers publish."""
 
+import re
+import tomllib
 from datetime import date
+from pathlib import Path
 
 import pytest
+from samcli.cli.types import CfnParameterOverridesType
 
 from imagejobs import prices
 from imagejobs.edit_options import EditOptions
 from imagejobs.prices import ModelPrice, PriceList
+from imagejobs.settings import PriceSettings
 
 ROWS = prices._rows()
 
@@ -102,3 +107,14 @@ def test_an_owners_prices_take_the_place_of_the_files() -> None:
 
     assert [own.find(name).edit for name in ("gpt-image-2.6-flare", "mine")] == [0.01, 0.02]  # type: ignore[union-attr]
     assert own.find("gpt-image-2.6-sunburst") == ROWS["gpt-image-2.6-sunburst"]
+
+
+def test_an_owners_prices_come_through_sam_as_deploying_says() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
+    (example,) = (one for one in re.findall(r"```toml\n(.*?)```", text, re.DOTALL) if "ModelPrices" in one)
+    given = CfnParameterOverridesType().convert(tuple(tomllib.loads(example)["parameter_overrides"]), None, None)
+
+    own = PriceSettings.from_environment({"MODEL_PRICES": given["ModelPrices"]}).prices
+
+    assert own.find("my-model") == ModelPrice(edit=0.02)
+    assert own.find("gpt-image-2.6-flare") == ModelPrice(text_input=5, image_input=8, output=30)

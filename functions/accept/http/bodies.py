@@ -160,7 +160,7 @@ class BatchRequest(_Body):
         Optionally[float],
         Field(
             strict=True,
-            gt=0,
+            ge=0.01,
             allow_inf_nan=False,
             description="What the batch may cost in US dollars: when the estimate is above, the job fails before "
             "anything is paid.",
