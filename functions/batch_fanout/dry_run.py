@@ -2,7 +2,8 @@
 
 from functions.batch_fanout.settings import BatchFanoutSettings
 from imagejobs.estimates import bound_of, dollars, estimate
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.workflow import BatchCounts, BatchSummary, Estimate, SummarizeBatch
 
 

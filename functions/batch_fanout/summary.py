@@ -15,15 +15,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imagejobs.callbacks import MAX_ERRORS
+from imagejobs.catalogue import LOCAL, PROVIDERS
 from imagejobs.errors import failure_text
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.output_keys import output_key
 from imagejobs.settings import StorageSettings
 from imagejobs.spent import list_spent
 from imagejobs.storage import Bucket
 from imagejobs.usage import ModelUsage, UsageSums
 from imagejobs.workflow import (
-    LOCAL_FALLBACK,
     REPORT_NAME,
     BatchCounts,
     BatchSummary,
@@ -52,6 +53,7 @@ class _Result(BaseModel):
     engine: str | None = None
     model: str | None = None
     ai_generated: bool | None = None
+    stands_in_for: str | None = None
     error: str | None = None
     attempts: int | None = None
     bytes_in: int | None = None
@@ -137,9 +139,10 @@ class _Tally:
             if report.status == "failed":
                 self.failed += 1
                 self._add(self._failures, f"{report.key}: {report.error}")
-            elif report.engine == LOCAL_FALLBACK:
-                self.fallbacks += 1
-                self._add(self._notices, f"{report.key}: OpenAI billing limit -> fallback local applied")
+            elif report.stands_in_for:
+                self.fallbacks += report.engine == LOCAL
+                limit, fallback = PROVIDERS[report.stands_in_for], "local" if report.engine == LOCAL else report.engine
+                self._add(self._notices, f"{report.key}: {limit} billing limit -> fallback {fallback} applied")
             yield report
 
     @staticmethod

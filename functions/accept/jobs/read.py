@@ -17,7 +17,8 @@ from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore, PayloadInfo
 from imagejobs.storage import Bucket, StoredObject
 from imagejobs.workflow import REPORT_NAME, EditedImage, Progress
 
@@ -78,7 +79,7 @@ class JobReader:
         fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
-        edited = edit and EditedImage.of_object(edit.size, edit.content_type, edit.metadata, attempts=1)
+        edited = EditedImage.of_object(edit.size, edit.content_type, edit.metadata, attempts=1) if edit else None
         if edited and status == "completed":
             fields |= edited.model_dump(include={"note", "engine", "model"}) | {"ai_generated": edited.ai_generated}
         summary = self.jobs.find_summary(request.job_id) if request.operation == "batch" else None

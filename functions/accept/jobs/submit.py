@@ -14,7 +14,8 @@ from functions.accept.settings import AcceptSettings
 from imagejobs.errors import CostTooHighError
 from imagejobs.estimates import check_cost
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import IdempotencyClaim, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import IdempotencyClaim, JobStore
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
 

@@ -1,7 +1,8 @@
 """What a finished job took of the models that edited it, as its caller is told."""
 
 from functions.accept.http.answers import BatchEstimate, JobUsage, ModelUsed
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.spent import list_spent
 from imagejobs.usage import UsageSums, added_costs
 from imagejobs.workflow import BatchSummary, EditedImage

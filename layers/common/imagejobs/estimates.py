@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from imagejobs.catalogue import find_model
 from imagejobs.edit_options import EditOptions
 from imagejobs.errors import CostTooHighError
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.settings import PriceSettings
 
 
@@ -24,10 +25,15 @@ def estimate(job: JobRequest, settings: PriceSettings, images: int = 1) -> float
 
     What fails and is asked for again comes on top, as does what another model takes that stands in.
     """
-    model = settings.openai_image_model
+    asked = job.options or EditOptions()
+    model = asked.model or settings.openai_image_model
     price = settings.prices.find(model)
-    options = EditOptions(quality=settings.openai_image_quality, size=settings.openai_image_size)
-    one = price and price.estimate(job.prompt, options, 1)
+    if price is None:
+        return None
+    if find_model(model).engine == "openai":
+        defaults = {"quality": settings.openai_image_quality, "size": settings.openai_image_size}
+        asked = EditOptions.model_validate(defaults | asked.chosen)
+    one = price.estimate(job.prompt, asked, 1 + job.reference_count)
     return None if one is None else round(one * images, 6)
 
 

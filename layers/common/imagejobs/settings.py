@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
+from imagejobs.catalogue import DEFAULT_MODEL
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
 from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.secrets import EditSecrets
@@ -86,7 +87,7 @@ class StorageSettings(Settings):
 class PriceSettings(Settings):
     """What edits cost and may cost, and what the stack asks OpenAI's models for, on which that depends."""
 
-    openai_image_model: str = "gpt-image-2.5-flare"
+    openai_image_model: str = DEFAULT_MODEL
     openai_image_quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] = "medium"
     openai_image_size: str = "auto"
     # The owner's own prices by model, in the form of prices.json, whose rows of the same name they replace.

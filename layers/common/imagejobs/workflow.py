@@ -8,13 +8,11 @@ from urllib.parse import quote, unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from imagejobs.catalogue import LOCAL
 from imagejobs.usage import ModelUsage, Tokens
 
 # The per-image report of a batch, under the prefix of its results.
 REPORT_NAME = "report.jsonl"
-
-# The engine that is none: it inverts colours when a billing limit is reached. Every other one is an AI.
-LOCAL_FALLBACK = "local_fallback"
 
 type Operation = Literal["base64", "url", "batch"]
 
@@ -31,11 +29,13 @@ class CaughtError(_Message):
 
 
 class Waited(_Message):
-    """What an image went through until its last wait for OpenAI's rate limit; the state machine only carries it."""
+    """What an image went through until its last wait for an engine's rate limit; the state machine only carries it."""
 
-    # How many attempts there were, and how many of them OpenAI's rate limit refused.
+    # How many attempts there were, and how many of them a rate limit refused.
     attempts: Annotated[int, Field(ge=0)] = 0
     rate_limited: Annotated[int, Field(ge=0)] = 0
+    # Whose rate limit it waits for. (An execution that began under an earlier version does not say.)
+    engine: str = "openai"
     # Its place among the images that wait (`process_image.pacing`); 0 for none.
     ticket: Annotated[int, Field(ge=0)] = 0
     since: AwareDatetime | None = None
@@ -75,6 +75,8 @@ class EditedImage(_Message):
     engine: str
     # None for an edit that an earlier version kept, as are its tokens and its cost.
     model: str | None = None
+    # The engine whose billing limit was reached, so that this one stood in; None for an edit by the job's own model.
+    stands_in_for: str | None = None
     attempts: Annotated[int, Field(ge=1)]
     bytes_in: int
     bytes_out: int
@@ -89,7 +91,7 @@ class EditedImage(_Message):
     @property
     def ai_generated(self) -> bool:
         """Whether an AI made the picture."""
-        return self.engine != LOCAL_FALLBACK
+        return self.engine != LOCAL
 
     @property
     def usage(self) -> ModelUsage:
@@ -111,12 +113,12 @@ class EditedImage(_Message):
 
 
 # The fields that an edit's object keeps as its metadata, and what of ASCII stays as it is there.
-_KEPT = {"engine", "model", "bytes_in", "ms", "input_tokens", "output_tokens", "cost_usd", "note"}
+_KEPT = {"engine", "model", "stands_in_for", "bytes_in", "ms", "input_tokens", "output_tokens", "cost_usd", "note"}
 _ASCII = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 class RateLimited(Waited):
-    """Output of `process_image` while an image waits for OpenAI's rate limit: the state machine waits, then asks again.
+    """Output of `process_image` while an image waits for a rate limit: the state machine waits, then asks again.
 
     `wait_seconds` is whole, as a Wait state takes it (Step Functions Developer Guide, "Wait").
     """
