@@ -7,7 +7,7 @@ from functions.process_image.chain import Choice
 from functions.process_image.engines import engine_named
 from functions.process_image.engines.engine import BillingLimitError, Edit, OnUsage, RateLimitedError, Task
 from functions.process_image.pacing import Turn
-from functions.process_image.places import Places
+from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.catalogue import LOCAL, EngineName
 from imagejobs.errors import (
@@ -80,7 +80,7 @@ class Engines:
         return max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
 
 
-def turn_of(choice: Choice, edit_request: EditRequest, places: Places) -> Turn:
+def turn_of(choice: Choice, edit_request: EditRequest, places: ProcessImageResources) -> Turn:
     """When an image may ask a choice's engine.
 
     Raises:
@@ -96,7 +96,12 @@ def turn_of(choice: Choice, edit_request: EditRequest, places: Places) -> Turn:
 
 
 def ask(
-    choices: list[Choice], first_turn: Turn, task: Task, edit_request: EditRequest, places: Places, engines: Engines
+    choices: list[Choice],
+    first_turn: Turn,
+    task: Task,
+    edit_request: EditRequest,
+    places: ProcessImageResources,
+    engines: Engines,
 ) -> tuple[Edit, EngineName | None]:
     """Have a picture edited by the first model of `choices`, or by the next where its billing limit is reached.
 

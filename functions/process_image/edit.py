@@ -10,7 +10,7 @@ from functions.process_image.asking import Engines, NotYetError, ask, rejected, 
 from functions.process_image.chain import choices_of
 from functions.process_image.engines.engine import Task
 from functions.process_image.pictures import prepare
-from functions.process_image.places import Places
+from functions.process_image.resources import ProcessImageResources
 from imagejobs.catalogue import PROVIDERS
 from imagejobs.edit_options import EditOptions
 from imagejobs.errors import EditNotFoundError, JobDecidedError, JobError
@@ -24,7 +24,7 @@ _WAKE_SECONDS = 2
 
 
 def edit_image(
-    edit_request: EditRequest, job: JobRequest, places: Places, engines: Engines
+    edit_request: EditRequest, job: JobRequest, places: ProcessImageResources, engines: Engines
 ) -> tuple[EditedImage | RateLimited, bool]:
     """Edit one image and keep the edit, or find the one that an earlier attempt kept; and tell whether it is new.
 
@@ -49,7 +49,7 @@ def edit_image(
 
 
 def _edited(
-    edit_request: EditRequest, job: JobRequest, input_key: str, places: Places, engines: Engines
+    edit_request: EditRequest, job: JobRequest, input_key: str, places: ProcessImageResources, engines: Engines
 ) -> EditedImage:
     started, settings = monotonic(), places.settings
     choices = choices_of(job, settings)
@@ -75,7 +75,11 @@ def _edited(
 
 
 def _earlier(
-    edit_request: EditRequest, job: JobRequest, input_key: str, media_types: Iterable[str], places: Places
+    edit_request: EditRequest,
+    job: JobRequest,
+    input_key: str,
+    media_types: Iterable[str],
+    places: ProcessImageResources,
 ) -> EditedImage | None:
     """Find the edit that an earlier attempt kept, of whichever model: its key depends on its media type."""
     for key in dict.fromkeys(output_key(job, places.settings, media_type, input_key) for media_type in media_types):
@@ -87,7 +91,7 @@ def _earlier(
     return None
 
 
-def _waiting(edit_request: EditRequest, wait: NotYetError, places: Places) -> RateLimited:
+def _waiting(edit_request: EditRequest, wait: NotYetError, places: ProcessImageResources) -> RateLimited:
     """Ask the state machine to wait for an image's turn, after an engine's refusal or before it is asked.
 
     Raises:
