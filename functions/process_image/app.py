@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.process_image.asking import Engines
+from functions.process_image.chain import engine_of
 from functions.process_image.edit import edit_image
 from functions.process_image.ledger import Ledger
 from functions.process_image.resources import ProcessImageResources
@@ -33,9 +34,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with observed(edit_request):
         own = resources()
         secrets = own.owner_secrets(EditSecrets)
-        if missing := own.settings.missing(edit_request.operation, secrets):
-            raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         job = own.get_request(edit_request.job_id)
+        if missing := own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets):
+            raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         logger.append_keys(correlation_id=job.correlation_id)
         engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices))
         result, is_new = edit_image(edit_request, job, own, engines)

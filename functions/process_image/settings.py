@@ -41,7 +41,7 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
         return self.fallback_models.replace(",", " ").split()
 
     def is_openais(self, model: str) -> bool:
-        """Whether a model is OpenAI's: the catalogue says so, or it is api.openai.com (eu.api.openai.com …) that is asked.
+        """Whether a model is OpenAI's: the catalogue says so, or api.openai.com (eu.api.openai.com …) is asked.
 
         A model by another name at another server is not, and such a server may refuse what it does not know.
         """
@@ -51,7 +51,7 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     def openai_defaults(self, model: str) -> EditOptions:
         """What OpenAI's API is asked for where the caller says nothing.
 
-        Of a model that is not OpenAI's only what differs from these settings' own defaults: that was the owner's choice.
+        Of a model that is not OpenAI's only what differs from these settings' own defaults: the owner chose it.
         """
         names = {f"openai_image_{name}": name for name in ("quality", "size", "background", "output_format")}
         told = {

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
-from imagejobs.catalogue import DEFAULT_MODEL
+from imagejobs.catalogue import DEFAULT_MODEL, SECRETS, EngineName
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
 from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.secrets import EditSecrets
@@ -68,12 +68,14 @@ class StorageSettings(Settings):
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
 
-    def missing(self, operation: Operation, secrets: EditSecrets) -> list[str]:
-        """Name every setting and secret that an operation needs and that is not there, in alphabetical order.
+    def missing(self, operation: Operation, engine: EngineName, secrets: EditSecrets) -> list[str]:
+        """Name every setting and secret that an edit by this engine needs and that is not there, in alphabetical order.
 
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.
         """
-        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket, "OPENAI_API_KEY": secrets.openai_api_key}
+        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket}
+        if key := SECRETS.get(engine):
+            needed[key] = getattr(secrets, key.lower())
         if operation != "base64":
             needed["COS_OUTPUT_BUCKET"] = self.output_bucket
             if self.cos_endpoint:
