@@ -1,0 +1,71 @@
+"""A batch's progress, which the execution environments share: no caller sees an older one after a newer one.
+
+DescribeMapRun allows about one call a second for the whole account. Whoever finds the kept progress too old asks, and
+keeps the answer in the jobs bucket on condition that nobody else did meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from functions.accept.http.answers import Progress
+from imagejobs.errors import JobError
+from imagejobs.executions import ExecutionName, Executions
+from imagejobs.job_store import JobStore
+
+_MAX_AGE = timedelta(seconds=2)
+
+
+class KeptProgress(BaseModel):
+    """What the map run counted, and when; without counts while there is no map run."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    as_of: AwareDatetime
+    map_run_arn: str | None = None
+    counts: Progress | None = None
+
+
+@dataclass(frozen=True)
+class ProgressReader:
+    """Reads the progress of batches."""
+
+    jobs: JobStore
+    executions: Executions
+
+    def read(self, job_id: str) -> KeptProgress | None:
+        """The newest progress that was kept, or a fresh one when that is old; None where none could ever be read."""
+        key = self.jobs.key(job_id, "progress.json")
+        found = self.jobs.bucket.find_with_body(key)
+        kept = KeptProgress.model_validate_json(found.body) if found else None
+        if kept and datetime.now(UTC) - kept.as_of < _MAX_AGE:
+            return kept
+        try:
+            fresh = self._describe(job_id, kept)
+        except (ClientError, BotoCoreError):  # Step Functions throttles
+            return kept
+        body, etag = fresh.model_dump_json(exclude_none=True).encode(), found.etag if found else None
+        try:
+            if self.jobs.bucket.put(key, body, "application/json", if_etag=etag, if_absent=etag is None):
+                return fresh
+            newer = self.jobs.bucket.find_with_body(key)
+        except JobError:  # the job was erased at this moment, for example
+            return kept or fresh
+        return KeptProgress.model_validate_json(newer.body) if newer else fresh
+
+    def _describe(self, job_id: str, kept: KeptProgress | None) -> KeptProgress:
+        as_of = datetime.now(UTC)
+        arn = (kept and kept.map_run_arn) or self.executions.find_map_run_arn(ExecutionName(job_id))
+        if not arn:
+            return KeptProgress(as_of=as_of)
+        counts = self.executions.client.describe_map_run(mapRunArn=arn)["itemCounts"]
+        progress = Progress(
+            total=counts["total"],
+            succeeded=counts["succeeded"],
+            failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
+            running=counts["running"],
+            pending=counts["pending"],
+        )
+        return KeptProgress(as_of=as_of, map_run_arn=arn, counts=progress)
