@@ -1,6 +1,6 @@
 """A batch's progress, which the execution environments share: no caller sees an older one after a newer one.
 
-DescribeMapRun allows about one call a second for the whole account. Whoever finds the kept progress too old asks, and
+A map run may be read about once a second for the whole account. Whoever finds the kept progress too old asks, and
 keeps the answer in the jobs bucket on condition that nobody else did meanwhile.
 """
 
@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from functions.accept.http.answers import Progress
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
+from imagejobs.workflow import Progress
 
 _MAX_AGE = timedelta(seconds=2)
 
@@ -24,7 +24,6 @@ class KeptProgress(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     as_of: AwareDatetime
-    map_run_arn: str | None = None
     counts: Progress | None = None
 
 
@@ -43,9 +42,10 @@ class ProgressReader:
         if kept and datetime.now(UTC) - kept.as_of < _MAX_AGE:
             return kept
         try:
-            fresh = self._describe(job_id, kept)
+            as_of, run = datetime.now(UTC), self.executions.find_map_run(ExecutionName(job_id))
         except (ClientError, BotoCoreError):  # Step Functions throttles
             return kept
+        fresh = KeptProgress(as_of=as_of, counts=run.progress if run else None)
         body, etag = fresh.model_dump_json(exclude_none=True).encode(), found.etag if found else None
         try:
             if self.jobs.bucket.put(key, body, "application/json", if_etag=etag, if_absent=etag is None):
@@ -54,18 +54,3 @@ class ProgressReader:
         except JobError:  # the job was erased at this moment, for example
             return kept or fresh
         return KeptProgress.model_validate_json(newer.body) if newer else fresh
-
-    def _describe(self, job_id: str, kept: KeptProgress | None) -> KeptProgress:
-        as_of = datetime.now(UTC)
-        arn = (kept and kept.map_run_arn) or self.executions.find_map_run_arn(ExecutionName(job_id))
-        if not arn:
-            return KeptProgress(as_of=as_of)
-        counts = self.executions.client.describe_map_run(mapRunArn=arn)["itemCounts"]
-        progress = Progress(
-            total=counts["total"],
-            succeeded=counts["succeeded"],
-            failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
-            running=counts["running"],
-            pending=counts["pending"],
-        )
-        return KeptProgress(as_of=as_of, map_run_arn=arn, counts=progress)

@@ -1,9 +1,9 @@
 """Jobs without a receiver, and answers that wait for their job (RFC 7240)."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +12,9 @@ from botocore.stub import Stubber
 from functions.accept.http.router import build_api
 from functions.accept.jobs.progress import ProgressReader
 from imagejobs.callbacks import Base64Callback
-from imagejobs.executions import ExecutionName, Executions
+from imagejobs.executions import ExecutionName, Executions, MapRun
 from imagejobs.job_store import JobStore
+from imagejobs.workflow import Progress
 from tests.integration.accept.conftest import Api, event
 from tests.support.context import Context
 from tests.support.jobs import JOB_ID
@@ -98,7 +99,7 @@ def test_a_storage_that_fails_while_a_post_waits_changes_nothing_about_its_202(
     client = api.resources.clients.s3
     head = client.head_object
 
-    def failing(**arguments: str) -> object:
+    def failing(**arguments: Any) -> object:
         if arguments["Key"].endswith("callback.json"):
             raise client.exceptions.ClientError({"Error": {"Code": "SlowDown"}}, "HeadObject")
         return head(**arguments)
@@ -128,8 +129,7 @@ def test_a_get_waits_until_a_batch_has_made_progress(api: Api, store: JobStore) 
         first = api("GET", f"/jobs/{job_id}").body
     assert first["progress"] == {"total": 9, "succeeded": 0, "failed": 0, "running": 9, "pending": 0}
 
-    with map_run(executions, "RUNNING", total=9, succeeded=1, running=8) as asked:
-        asked._queue.popleft()  # type: ignore[attr-defined]  # which map run it is, is known
+    with map_run(executions, "RUNNING", total=9, succeeded=1, running=8):
         answered = api("GET", f"/jobs/{job_id}", Prefer="wait=20").body
 
     assert answered["progress"]["succeeded"] == 1
@@ -148,29 +148,21 @@ def test_no_environment_tells_an_older_progress_than_another(api: Api, stack: di
 
 
 def test_of_two_that_ask_at_once_both_tell_the_one_that_was_kept(store: JobStore) -> None:
-    def counts(succeeded: int) -> dict[str, int]:
-        return {
-            "total": 9,
-            "succeeded": succeeded,
-            "failed": 0,
-            "running": 1,
-            "pending": 0,
-            "timedOut": 0,
-            "aborted": 0,
-        }
+    class Known:
+        """Executions with one map run."""
 
-    def asked_by_the_slower(mapRunArn: str) -> object:  # noqa: N803 (the SDK's name)
-        ProgressReader(store, Executions(quicker, "")).read(JOB_ID)
-        return {"itemCounts": counts(6)}
+        def __init__(self, succeeded: int, meanwhile: Callable[[], object] = lambda: None) -> None:
+            self.progress = Progress(total=9, succeeded=succeeded, failed=0, running=1, pending=0)
+            self.meanwhile = meanwhile
 
-    started = {"mapRuns": [{"mapRunArn": "arn", "startDate": datetime.now(UTC)}]}
-    quicker: Any = SimpleNamespace(
-        list_map_runs=lambda executionArn: started,  # noqa: N803
-        describe_map_run=lambda mapRunArn: {"itemCounts": counts(7)},  # noqa: N803
-    )
-    slower: Any = SimpleNamespace(list_map_runs=quicker.list_map_runs, describe_map_run=asked_by_the_slower)
+        def find_map_run(self, _: ExecutionName) -> MapRun:
+            self.meanwhile()
+            return MapRun("RUNNING", self.progress)
 
-    told = ProgressReader(store, Executions(slower, "")).read(JOB_ID)
+    quicker: Any = Known(7)
+    slower: Any = Known(6, meanwhile=lambda: ProgressReader(store, quicker).read(JOB_ID))
+
+    told = ProgressReader(store, slower).read(JOB_ID)
 
     assert told
     assert told.counts
