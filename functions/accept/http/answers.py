@@ -5,6 +5,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from imagejobs.edit_options import Background, OutputFormat
+from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
 
@@ -67,6 +69,36 @@ class CosConfig(_Answer):
     presign_expires: int
 
 
+class ModelOptions(_Answer):
+    """What a model takes of each option; an option that is absent is not taken."""
+
+    quality: Optionally[list[str]] = None
+    size: Annotated[Optionally[str], Field(description="In plain English.")] = None
+    output_format: Optionally[list[OutputFormat]] = None
+    output_compression: Annotated[
+        Optionally[list[OutputFormat]], Field(description="The output formats that a percentage goes with.")
+    ] = None
+    background: Optionally[list[Background]] = None
+
+
+class ModelInfo(_Answer):
+    """One model: who runs it, whether it edits what names no model, and what it takes."""
+
+    name: str
+    engine: str
+    default: bool
+    options: ModelOptions
+    mask: bool
+    max_references: int
+    edit_modes: Optionally[list[str]] = None
+
+
+class Models(_Answer):
+    """The models that a request may choose."""
+
+    models: list[ModelInfo]
+
+
 class Wait(_Answer):
     """What a job that runs is held up by, and since when."""
 
@@ -75,9 +107,9 @@ class Wait(_Answer):
 
 
 class DeliveryState(_Answer):
-    """How the delivery of the callback stands."""
+    """How the delivery of the callback stands; `not_requested` for a job without a callbackUrl."""
 
-    status: Literal["pending", "delivered", "dead_lettered"]
+    status: DeliveryStatus
     attempts: int
     last_error: Optionally[str] = None
 
@@ -161,6 +193,10 @@ class Job(_Answer):
     usage: Optionally[JobUsage] = None
     estimate: Optionally[BatchEstimate] = None
     delivery: DeliveryState
+    as_of: Annotated[
+        AwareDatetime,
+        Field(description="When status and progress were read: of two answers, the one with the later time is newer."),
+    ]
     error: Optionally[str] = None
     erased_at: Optionally[AwareDatetime] = None
 

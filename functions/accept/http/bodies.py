@@ -123,18 +123,10 @@ def _taken[T](value: T, info: ValidationInfo) -> T:
 
 # What is left out of the tools that agents see: a language model fills in what it is offered, and cannot know what a
 # model costs, or hold a mask or a key.
-NOT_FOR_AGENTS = frozenset(
-    {
-        "model",
-        "quality",
-        "output_compression",
-        "edit_mode",
-        "mask_base64",
-        "mask_key",
-        "reference_keys",
-        "reference_urls",
-    }
-)
+NOT_FOR_AGENTS = {
+    *("model", "quality", "output_compression", "edit_mode"),
+    *("mask_base64", "mask_key", "reference_keys", "reference_urls"),
+}
 # Fields that stand for an option of another name.
 _OPTION_OF = {
     "mask_base64": "mask",
