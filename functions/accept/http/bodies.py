@@ -14,12 +14,11 @@ from pydantic import (
     model_validator,
 )
 
-from functions.accept.http.validators import Fits, allowed
+from functions.accept.http.validators import Fits, allowed, within_the_owners_bound
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.catalogue import MAX_REFERENCES, find_model, refusals
 from imagejobs.edit_options import Background, EditOptions, OutputFormat
-from imagejobs.estimates import dollars
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 # OpenAI's own limit for the GPT image models.
@@ -71,17 +70,6 @@ class _Body(BaseModel):
 def _whole(number: object) -> object:
     """Make 5.0 the integer that it is in JSON, which has one kind of number (RFC 8259, section 6)."""
     return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
-def _within_the_owners_bound(bound: float | None, info: ValidationInfo) -> float | None:
-    """Refuse a bound above the owner's, which would promise what does not hold."""
-    settings: AcceptSettings | None = info.context
-    most = settings.max_cost_usd_per_job if settings else 0
-    if bound and most and bound > most:
-        raise ValueError(
-            f"expected at most {dollars(most)}, which the owner of the service allows for one job; got {dollars(bound)}"
-        )
-    return bound
 
 
 type Prompt = Annotated[
@@ -289,7 +277,7 @@ class BatchRequest(_EditRequest):
             description="What the batch may cost in US dollars: when the estimate is above, the job fails before "
             "anything is paid.",
         ),
-        AfterValidator(_within_the_owners_bound),
+        AfterValidator(within_the_owners_bound),
     ] = None
 
 
