@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture. `before` is None for what is not an image, `after` where there is no result."""
+    """What became of one picture. `before` is None when the file is not an image, `after` when the job failed."""
 
     name: str
     job: str
