@@ -19,7 +19,7 @@ from standins.receiver import Receiver
 from tests.support.jobs import job_request
 
 ROOT = Path(__file__).parents[3]
-RESULT_BYTES = 30 * 1024 * 1024
+RESULT = bytes(range(256)) * (30 * 1024 * 1024 // 256)
 # What docs/delivery.md states: the peak of the whole process, the interpreter and the SDK included.
 PEAK_MIB = 320
 # Invokes the function with each event given, one after the other, and prints the process's peak in MiB. That is
@@ -53,10 +53,9 @@ def server() -> Iterator[dict[str, str]]:
     moto.stop()
 
 
-def test_a_30_mb_result_is_delivered_within_the_stated_memory(
-    server: dict[str, str], receiver: Receiver, record_property: Callable[[str, object], None]
-) -> None:
-    receiver.script("/callback", 503, 200)
+@pytest.fixture
+def environment(server: dict[str, str], receiver: Receiver) -> dict[str, str]:
+    """The function's environment, with a finished base64 job in its jobs bucket."""
     account = boto3.Session("testing", "testing", region_name=server["AWS_DEFAULT_REGION"])
     s3 = account.client("s3", endpoint_url=server["AWS_ENDPOINT_URL"])
     s3.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
@@ -65,29 +64,27 @@ def test_a_30_mb_result_is_delivered_within_the_stated_memory(
         SecretString=json.dumps({"CALLBACK_SIGNING_KEY": "whsec_" + base64.b64encode(b"k" * 32).decode()}),
     )
     store = JobStore(Bucket(s3, "jobs"))
-    store.create(
-        # A name beyond ASCII, so that text which holds it takes four bytes a character.
-        job_request("base64", job_id=JOB, callback_url=receiver.url(), filename="\N{GRINNING FACE}.png")
-    )
-    result = bytes(range(256)) * (RESULT_BYTES // 256)
-    store.bucket.put(f"jobs/{JOB}/result", result, "image/png")
+    # A name beyond ASCII, so that text which holds it takes four bytes a character.
+    filename = "\N{GRINNING FACE}.png"
+    store.create(job_request("base64", job_id=JOB, callback_url=receiver.url(), filename=filename))
+    store.bucket.put(f"jobs/{JOB}/result", RESULT, "image/png")
+    return {
+        **server,
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'common'}",
+        "JOBS_BUCKET": "jobs",
+        "SIGNING_SECRET_ARN": secret["ARN"],
+        "CALLBACK_ALLOW_HTTP": "true",
+        "CALLBACK_ALLOW_PRIVATE": "true",
+    }
 
-    done = subprocess.run(
-        [sys.executable, "-c", INVOKE, str(ROOT / "events" / "callback" / "deliver-base64.json")],
-        cwd=ROOT,
-        env={
-            **server,
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'common'}",
-            "JOBS_BUCKET": "jobs",
-            "SIGNING_SECRET_ARN": secret["ARN"],
-            "CALLBACK_ALLOW_HTTP": "true",
-            "CALLBACK_ALLOW_PRIVATE": "true",
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+
+def test_a_30_mb_result_is_delivered_within_the_stated_memory(
+    environment: dict[str, str], receiver: Receiver, record_property: Callable[[str, object], None]
+) -> None:
+    receiver.script("/callback", 503, 200)
+    event = ROOT / "events" / "callback" / "deliver-base64.json"
+    command = [sys.executable, "-c", INVOKE, str(event)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout.split("PEAK ")[1])
@@ -95,4 +92,4 @@ def test_a_30_mb_result_is_delivered_within_the_stated_memory(
     assert peak <= PEAK_MIB
     first, second = (callback.body for callback in receiver.received())
     assert first == second
-    assert base64.b64decode(Base64Callback.model_validate_json(first).result_image_base64 or "") == result
+    assert base64.b64decode(Base64Callback.model_validate_json(first).result_image_base64 or "") == RESULT
