@@ -4,18 +4,17 @@ import base64
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from imagejobs.callbacks import Base64Callback
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from local.event_jobs import JOB_ID as JOB
 from standins.receiver import Receiver
+from tests.integration.conftest import Account
 from tests.support.jobs import job_request
 
 ROOT = Path(__file__).parents[3]
@@ -39,27 +38,11 @@ print("PEAK", int(status["VmHWM"].split()[0]) // 1024)
 
 
 @pytest.fixture
-def server() -> Iterator[dict[str, str]]:
-    """Moto as a server, which the function's process can reach: the environment that leads there."""
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-    }
-    moto.stop()
-
-
-@pytest.fixture
-def environment(server: dict[str, str], receiver: Receiver) -> dict[str, str]:
+def environment(account: Account, receiver: Receiver) -> dict[str, str]:
     """The function's environment, with a finished base64 job in its jobs bucket."""
-    account = boto3.Session("testing", "testing", region_name=server["AWS_DEFAULT_REGION"])
-    s3 = account.client("s3", endpoint_url=server["AWS_ENDPOINT_URL"])
-    s3.create_bucket(Bucket="jobs", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-    secret = account.client("secretsmanager", endpoint_url=server["AWS_ENDPOINT_URL"]).create_secret(
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="jobs")
+    secret = account.client("secretsmanager").create_secret(
         Name="secret",
         SecretString=json.dumps({"CALLBACK_SIGNING_KEY": "whsec_" + base64.b64encode(b"k" * 32).decode()}),
     )
@@ -69,7 +52,7 @@ def environment(server: dict[str, str], receiver: Receiver) -> dict[str, str]:
     store.create(job_request("base64", job_id=JOB, callback_url=receiver.url(), filename=filename))
     store.bucket.put(f"jobs/{JOB}/result", RESULT, "image/png")
     return {
-        **server,
+        **account.environment,
         "PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'common'}",
         "JOBS_BUCKET": "jobs",
         "SIGNING_SECRET_ARN": secret["ARN"],
