@@ -46,7 +46,7 @@ def edit_image(
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
         return _waiting(edit_request, wait, places), False
-    except JobError:
+    except Exception:
         engines.ledger.write_off(edit_request, places.jobs.bucket)
         raise
 
