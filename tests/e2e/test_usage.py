@@ -1,4 +1,4 @@
-"""What jobs cost and who made their pictures, through the whole stack; the pictures keep every byte of theirs."""
+"""What jobs cost and who made their pictures, through the whole stack; the pictures' bytes are the provider's."""
 
 import base64
 from collections.abc import Callable
@@ -52,8 +52,8 @@ def test_a_batch_is_asked_for_its_cost_held_to_a_bound_and_tells_what_it_took(
     asked = service.submit_batch(**batch, dry_run=True)
     callback = service.callback(asked)
     (told,) = callback["errors"]
-    # 439 output tokens, 1,536 for the picture and 5 for the prompt, twice.
-    estimate = 2 * round((439 * 30 + 1536 * 8 + 5 * 5) / 1e6, 6)
+    # 439 output tokens, 1,536 for the picture and 4 for the prompt, twice.
+    estimate = 2 * round((439 * 30 + 1536 * 8 + 4 * 5) / 1e6, 6)
     assert told == f"dry run: 2 images would be edited for about ${estimate:.4f}. Nothing was edited or paid"
     assert (callback["status"], callback["total_files"], callback["failed"]) == ("completed", 0, 0)
     assert service.job(asked)["estimate"] == {"images": 2, "cost_usd": estimate}

@@ -81,6 +81,17 @@ class ModelOptions(_Answer):
     background: Optionally[list[Background]] = None
 
 
+class Price(_Answer):
+    """What a model costs in US dollars: for an edit, or for a million tokens of each kind."""
+
+    edit: Optionally[float] = None
+    text_input: Optionally[float] = None
+    image_input: Optionally[float] = None
+    output: Optionally[float] = None
+    as_of: Annotated[Optionally[str], Field(description="The day for which the source says it.")] = None
+    source: Optionally[str] = None
+
+
 class ModelInfo(_Answer):
     """One model: who runs it, whether it edits what names no model, and what it takes."""
 
@@ -91,6 +102,7 @@ class ModelInfo(_Answer):
     mask: bool
     max_references: int
     edit_modes: Optionally[list[str]] = None
+    price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
 
 
 class Models(_Answer):

@@ -86,7 +86,8 @@ ROUTES: tuple[Route[Any], ...] = (
         "results in the output bucket. Use it when a whole folder is to be edited; no image is passed. The one "
         "callback at the end holds the counts (total_files, processed, failed), where the results are (output_bucket, "
         "output_prefix) and up to 20 errors. Its status is completed, completed_with_errors when at least one image "
-        "failed, or failed with error when the batch could not run.",
+        "failed, or failed with error when the batch could not run. With dry_run true nothing is edited or paid: the "
+        "one line in errors says how many images would be edited and for about how much. max_cost_usd bounds the cost.",
         problems=(401, 409, 413, 503),
         callback=BatchCallback,
         tool=True,

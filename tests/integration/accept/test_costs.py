@@ -53,6 +53,17 @@ def test_a_callers_bound_is_within_the_owners(stack: dict[str, str], store: JobS
     assert (request.max_cost_usd, request.dry_run) == (5, True)
 
 
+def test_the_list_of_models_tells_their_prices(stack: dict[str, str]) -> None:
+    own = {"MODEL_PRICES": '{"of-another-server": {"edit": 0.02}}', "ALLOWED_MODELS": "of-another-server,unpriced"}
+
+    models = {one["name"]: one for one in Api(stack | own)("GET", "/models").body["models"]}
+
+    assert models["of-another-server"]["price"] == {"edit": 0.02}
+    assert "price" not in models["unpriced"]
+    openais = models["gpt-image-2.6-flare"]["price"]
+    assert (openais["text_input"], openais["image_input"], openais["output"]) == (5, 8, 30)
+
+
 @pytest.mark.parametrize(
     "field", [{"max_cost_usd": 0}, {"max_cost_usd": -1}, {"max_cost_usd": "2"}, {"dry_run": "true"}, {"dry_run": 1}]
 )

@@ -25,14 +25,15 @@ def keys_under(prefix: str) -> list[str]:
     return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket="output", Prefix=prefix)["Contents"]]
 
 
+PAID = {"model": "gpt-image-2.6-flare", "input_tokens": 323, "output_tokens": 439, "cost_usd": 0.015709}
+FREE = {"model": "local", "input_tokens": 0, "output_tokens": 0, "cost_usd": 0}
+
+
 class TestSummarizeBatch:
     def test_counts_errors_and_report(self, store: JobStore) -> None:
         record(store)
         at = write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
-        paid = {"model": "gpt-image-2.6-flare", "input_tokens": 323, "output_tokens": 439, "cost_usd": 0.015709}
-        free = {"model": "local", "input_tokens": 0, "output_tokens": 0, "cost_usd": 0}
-        # They come in any order.
-        succeeded = [fallen_back(at["b.png"], **free), edited(at["a.png"], **paid)]
+        succeeded = [fallen_back(at["b.png"], **FREE), edited(at["a.png"], **PAID)]  # they come in any order
         counts = summarize(write_results(store, succeeded, [failed(at["c.txt"])]))
 
         # The errors name files, which the state machine does not see.
@@ -44,8 +45,8 @@ class TestSummarizeBatch:
                 "b.png: OpenAI billing limit -> fallback local applied",
             ],
             "usage": [
-                {"engine": "local_fallback", "images": 1, **free},
-                {"engine": "openai", "images": 1, **paid},
+                {"engine": "local_fallback", "images": 1, **FREE},
+                {"engine": "openai", "images": 1, **PAID},
             ],
             "estimate": None,
         }
@@ -65,7 +66,7 @@ class TestSummarizeBatch:
             "bytes_in": 10,
             "bytes_out": 20,
             "ms": 30,
-            **paid,
+            **PAID,
         }
         assert (report()[1]["ai_generated"], report()[1]["cost_usd"]) == (False, 0)
 
