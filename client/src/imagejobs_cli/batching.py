@@ -87,7 +87,7 @@ def finish(
             session.answer({"job": job.raw})
         raise JobFailedError(job)
     saved = save_batch(session, job, out, side_by_side)
-    sheet = write_sheet(out / SHEET, job, saved, before or {}) if saved else None
+    sheet = write_sheet(_sheet(out, job), job, saved, before or {}) if saved else None
     if session.json:
         images = [image_json(one) for one in saved]
         session.answer({"job": job.raw, "images": images, "skipped": skipped or {}, "contact_sheet": str(sheet)})
@@ -137,6 +137,12 @@ def _unfit(path: Path) -> str | None:
     if not known:
         return "not a picture"
     return f"over {_MAX_BYTES:,} bytes" if size > _MAX_BYTES else None
+
+
+def _sheet(out: Path, job: Job) -> Path:
+    """Where the contact sheet goes. A retry into the same folder leaves the first one as it is."""
+    path = out / SHEET
+    return path if not path.exists() else path.with_stem(f"{path.stem}-{job.job_id[:8]}")
 
 
 def _tell_estimate(session: Session, job: Job, files: int) -> None:

@@ -55,10 +55,11 @@ class Bar(Protocol):
 
 
 class _Rate(ProgressColumn):
-    """Images a second, from the first that was done here."""
+    """Images a second, from the beginning of the step."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="dim")
+        took = task.finished_time or task.elapsed
+        return Text(f"{task.completed / took:.1f}/s" if took and task.completed else "", style="dim")
 
 
 class _TerminalBar:
@@ -160,5 +161,5 @@ def _bar(session: Session, title: str, total: int | None, columns: tuple[Progres
         yield _Lines(session, title, total)
         return
     head = (SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"))
-    with Progress(*head, *columns, console=session.err, speed_estimate_period=60) as progress:
+    with Progress(*head, *columns, console=session.err) as progress:
         yield _TerminalBar(progress, title, total)

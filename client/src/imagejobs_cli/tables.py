@@ -13,7 +13,7 @@ from rich.table import Table
 from imagejobs_cli.display import styled
 from imagejobs_client import BatchImage, Job, JobSummary, Model
 
-# A longer list of images is cut: those that failed first, then so many others.
+# Longer lists of images are cut: a terminal is no place for ten thousand.
 _MAX_ROWS = 40
 
 
@@ -37,15 +37,19 @@ def print_job(console: Console, job: Job) -> None:
 
 
 def print_batch(console: Console, job: Job, images: Sequence[tuple[BatchImage, Path | None]]) -> None:
-    """Show a batch's images, the failed ones first, and its counts."""
-    rows = sorted(images, key=lambda row: row[0].status != "failed")
-    if any(image.status == "failed" or image.note for image, _ in rows) or len(rows) <= _MAX_ROWS:
-        table = _table("image", "", "by", "took", "cost", "result")
-        for image, path in rows[:_MAX_ROWS]:
+    """Show a batch's images, the failed ones first with their reasons, and its counts."""
+    failed = [image for image, _ in images if image.status == "failed"]
+    edited = [(image, path) for image, path in images if image.status != "failed"]
+    for image in failed[:_MAX_ROWS]:
+        console.print(f"[red]✗[/] {escape(image.file)}\n  [red]{escape(image.error or 'failed')}[/]", soft_wrap=True)
+    if edited:
+        table = _table("image", "by", "took", "cost", "result")
+        for image, path in edited[:_MAX_ROWS]:
             table.add_row(*_image(image, path))
         console.print(table)
-    if len(rows) > _MAX_ROWS:
-        console.print(f"[dim]… and {len(rows) - _MAX_ROWS} more[/]")
+    left = max(0, len(failed) - _MAX_ROWS) + max(0, len(edited) - _MAX_ROWS)
+    if left:
+        console.print(f"[dim]… and {left:,} more[/]")
     console.print(summary(job))
 
 
@@ -101,14 +105,11 @@ def _table(*columns: str) -> Table:
 
 
 def _image(image: BatchImage, path: Path | None) -> tuple[str, ...]:
-    failed = image.status == "failed"
-    mark = "[red]✗[/]" if failed else "[green]✓[/]"
-    by = " ".join(part for part in (image.model or image.engine,) if part)
     took = duration(image.ms / 1000) if image.ms is not None else ""
     cost = f"${image.cost_usd:.3f}" if image.cost_usd is not None else ""
-    told = f"[red]{escape(image.error or 'failed')}[/]" if failed else escape(str(path or ""))
-    note = f"\n[yellow]{escape(image.note)}[/]" if image.note else ""
-    return escape(image.file), mark, escape(by), took, cost, told + note
+    told = [escape(str(path))] if path else []
+    told += [f"[yellow]{escape(image.note)}[/]"] if image.note else []
+    return escape(image.file), escape(image.model or image.engine or ""), took, cost, "\n".join(told)
 
 
 def _facts(job: Job) -> Iterable[tuple[str, str]]:

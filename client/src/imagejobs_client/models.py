@@ -241,7 +241,7 @@ def parse[T: Answer](kind: type[T], answer: object) -> T:
     """Make a model from the JSON of an answer. Unknown fields stay in `raw`. Raises ValueError when it does not fit."""
     if not isinstance(answer, dict):
         raise ValueError(f"expected an object for {kind.__name__}, got {type(answer).__name__}")
-    hints = _hints(kind)
+    hints = _hints(kind)  # type: ignore[arg-type]  # a class is hashable
     given = {
         one.name: _value(hints[one.name], answer[one.name])
         for one in fields(kind)
