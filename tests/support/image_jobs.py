@@ -99,32 +99,37 @@ class ImageJobsStandIn(Server):
 
     def _route(self, method: str, path: list[str], body: dict[str, Any], request: Request) -> Response:
         match method, *path:
-            case "GET", "health":
-                return json_response({"ok": True, "mode": "async-callback"})
-            case "GET", "health", "deep":
-                return json_response({"ok": True, "checks": {"jobs_bucket": {"ok": True, "ms": 12}}})
-            case "GET", "openapi.json":
-                return json_response(self._document())
-            case "GET", "cos", "config":
-                return json_response({"output_bucket": "output"})
-            case "GET", "models":
-                return json_response({"models": MODELS})
+            case "GET", ("health" | "openapi.json" | "cos" | "models") as name, *_:
+                return json_response(self._told(name, path))
             case "POST", "uploads":
                 return self._prepare(body)
             case "POST", ("process-image-async" | "batch-process-images") as route:
                 return self._start(route, body, request)
             case "GET", "jobs":
                 return self._list(request)
-            case "GET", "jobs", job_id if job_id in self.jobs:
-                return json_response(self._job(job_id))
-            case "GET", "jobs", job_id, "images" if job_id in self.jobs:
-                return self._images(job_id, request)
-            case ("DELETE", "jobs", job_id) | ("POST", "jobs", job_id, "redeliver") if job_id in self.jobs:
-                return json_response({"accepted": True, "job_id": job_id}, 202)
-            case "POST", "jobs", job_id, "retry" if job_id in self.jobs:
-                self.broken_images.clear()
-                return self._start("batch-process-images", {"folder": self.jobs[job_id]["folder"]}, request)
+            case _, "jobs", job_id, *rest if job_id in self.jobs:
+                return self._steer(method, job_id, rest, request)
         return json_response({"detail": "there is no such job of yours, or no such route"}, 404)
+
+    def _told(self, name: str, path: list[str]) -> dict[str, Any]:
+        deep = {"ok": True, "checks": {"jobs_bucket": {"ok": True, "ms": 12}}}
+        answers: dict[str, dict[str, Any]] = {
+            "health": deep if path[1:] else {"ok": True, "mode": "async-callback"},
+            "openapi.json": self._document(),
+            "cos": {"output_bucket": "output"},
+            "models": {"models": MODELS},
+        }
+        return answers[name]
+
+    def _steer(self, method: str, job_id: str, rest: list[str], request: Request) -> Response:
+        if rest == ["images"]:
+            return self._images(job_id, request)
+        if rest == ["retry"]:
+            self.broken_images.clear()
+            return self._start("batch-process-images", {"folder": self.jobs[job_id]["folder"]}, request)
+        if method == "GET":
+            return json_response(self._job(job_id))
+        return json_response({"accepted": True, "job_id": job_id}, 204 if rest == ["data"] else 202)
 
     def _document(self) -> dict[str, Any]:
         def route(names: tuple[str, ...]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx2
+
 from imagejobs_client.connection import Connection
 from imagejobs_client.errors import UnexpectedAnswerError
 from imagejobs_client.models import Answer, parse
 from imagejobs_client.transfers import Transfers
-from imagejobs_client.transport import Retries, Transport
+from imagejobs_client.transport import Retries, Transport, Wire
 from imagejobs_client.uploads import Uploads
 
 # The longest page of a list.
@@ -19,8 +21,10 @@ class Calls:
 
     def __init__(self, connection: Connection, retries: Retries | None = None) -> None:
         self.connection = connection
-        self._transport = Transport(connection, retries)
-        self._transfers = Transfers(retries)
+        retries = retries or Retries()
+        wire: Wire = {"verify": httpx2.create_ssl_context()}
+        self._transport = Transport(connection, retries, wire)
+        self._transfers = Transfers(retries, wire)
         self._uploads = Uploads(self._transport, self._transfers)
 
     def _pages(self, path: str, name: str, query: Mapping[str, Any], limit: int | None = None) -> Iterator[Any]:

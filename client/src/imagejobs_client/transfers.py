@@ -9,7 +9,7 @@ import httpx2
 
 from imagejobs_client.errors import TransferError
 from imagejobs_client.models import UploadForm
-from imagejobs_client.transport import USER_AGENT, Retries
+from imagejobs_client.transport import USER_AGENT, Retries, Wire
 
 type OnBytes = Callable[[int], None]
 
@@ -34,9 +34,9 @@ class _Counted:
 class Transfers:
     """Uploads and downloads over one pool of connections, each tried again for a time. Threads may share it."""
 
-    def __init__(self, retries: Retries | None = None, wire: httpx2.BaseTransport | None = None) -> None:
-        self._retries = retries or Retries()
-        self._http = httpx2.Client(headers={"User-Agent": USER_AGENT}, timeout=_TIMEOUT, transport=wire)
+    def __init__(self, retries: Retries, wire: Wire) -> None:
+        self._retries = retries
+        self._http = httpx2.Client(headers={"User-Agent": USER_AGENT}, timeout=_TIMEOUT, **wire)
 
     def __enter__(self) -> Self:
         return self

@@ -1,12 +1,13 @@
 """Requests to the service: one pool of connections, bounded tries, and errors by name."""
 
 import random
+import ssl
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import httpx2
 
@@ -17,6 +18,13 @@ from imagejobs_client.errors import APIError, ServiceUnreachableError, Unexpecte
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 _TIMEOUT = httpx2.Timeout(60, connect=10)
 USER_AGENT = f"imagejobs/{version('wxo-image-jobs-client')}"
+
+
+class Wire(TypedDict, total=False):
+    """What connections are made of: certificates, which are read once, or a transport in the network's place."""
+
+    verify: ssl.SSLContext
+    transport: httpx2.BaseTransport
 
 
 @dataclass(frozen=True)
@@ -43,13 +51,11 @@ class Retries:
 class Transport:
     """Speaks with one service. Threads may share it. Another address never gets the key: there are no redirects."""
 
-    def __init__(
-        self, connection: Connection, retries: Retries | None = None, wire: httpx2.BaseTransport | None = None
-    ) -> None:
+    def __init__(self, connection: Connection, retries: Retries, wire: Wire) -> None:
         self.connection = connection
-        self.retries = retries or Retries()
+        self.retries = retries
         headers = {"User-Agent": USER_AGENT, **connection.headers}
-        self._http = httpx2.Client(headers=headers, timeout=_TIMEOUT, transport=wire)
+        self._http = httpx2.Client(headers=headers, timeout=_TIMEOUT, **wire)
 
     def __enter__(self) -> Self:
         return self
