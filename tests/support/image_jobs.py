@@ -133,7 +133,7 @@ class ImageJobsStandIn(Server):
 
     def _document(self) -> dict[str, Any]:
         def route(names: tuple[str, ...]) -> dict[str, Any]:
-            schema = {"properties": {name: {} for name in names}}
+            schema: dict[str, Any] = {"properties": {name: {} for name in names}}
             return {"post": {"requestBody": {"content": {"application/json": {"schema": schema}}}}}
 
         return {"paths": {path: route(names) for path, names in self.fields.items()}}

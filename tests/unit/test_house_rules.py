@@ -9,7 +9,7 @@ FILE_LINES = 300
 FUNCTION_LINES = 40
 PRODUCT = ("functions", "layers")
 # Functions of tests may be longer: some are tables or tell a story.
-SIZED = (*PRODUCT, "bench", "demo", "local", "standins", "tools", "wxo")
+SIZED = (*PRODUCT, "bench", "client", "demo", "local", "standins", "tools", "wxo")
 
 
 def files(*folders: str) -> Iterator[Path]:

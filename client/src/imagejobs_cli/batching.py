@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,8 @@ def run(session: Session, order: Order, way: Way) -> None:
     """Edit a folder's pictures and write the results."""
     files, skipped = find_pictures(order.folder, way.out)
     if skipped:
-        names = ", ".join(f"{name} ({why})" for name, why in list(skipped.items())[:3])
-        session.warn(f"{len(skipped)} files are left out: {names}{' …' if len(skipped) > 3 else ''}")
+        names = ", ".join(f"{name} ({why})" for name, why in islice(skipped.items(), 3))
+        session.warn(f"left out: {names}{f' and {len(skipped) - 3} more' if len(skipped) > 3 else ''}")
     if not files:
         raise UsageError(f"there is no picture in {order.folder}")
     options = EditOptions(**order.options)

@@ -118,7 +118,7 @@ def test_a_batch_brings_results_a_contact_sheet_and_a_table(run: Run, folder: Pa
     done = run("batch", "holiday", "make it winter", "--out", "new", "--max-cost", "2.5")
 
     assert done.code == 7, done.err
-    assert "1 files are left out: notes.txt (not a picture)" in done.err
+    assert "note: left out: notes.txt (not a picture)" in done.err
     assert "✗ b.png\n  EngineRejectedError: the prompt was refused\n" in done.out
     assert "2 edited · 1 failed · in 6.5 s · about $0.04" in done.out
     assert "new/sub/é.png" in done.out
