@@ -20,16 +20,11 @@ from imagejobs_client import (
     UnsupportedOptionError,
 )
 from imagejobs_client.connection import Connection
-from tests.integration.client.conftest import KEY
+from tests.integration.client.conftest import KEY, under_way
 from tests.support.image_jobs import EDITED, ImageJobsStandIn
 from tests.support.pictures import picture
 
 SINGLE, BATCH = "/process-image-async", "/batch-process-images"
-
-
-def under_way(job: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A job that has no result yet."""
-    return {name: value for name, value in job.items() if name not in ("result", "finished_at")} | fields
 
 
 def test_an_edit_is_posted_without_a_receiver_and_its_picture_given_back(

@@ -1,14 +1,7 @@
 """The command line: what each command writes, where, and with which exit code it ends."""
 
 import json
-import os
-import pty
-import signal
-import stat
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from imagejobs_cli.app import app
-from tests.integration.client.conftest import KEY
-from tests.integration.client.test_client import under_way
+from tests.integration.client.conftest import KEY, under_way
 from tests.support.image_jobs import EDITED, ImageJobsStandIn
-from tests.support.pictures import picture
-from tests.support.waiting import PATIENCE, wait_until
-
-PROGRAM = [sys.executable, "-m", "imagejobs_cli"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +32,6 @@ type Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def environment(service: ImageJobsStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """A person's environment: a home and a folder of the test's own, the service's address and key, 80 columns."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    set_up = {
-        "HOME": str(tmp_path),
-        "XDG_CONFIG_HOME": str(tmp_path / "config"),
-        "IMAGEJOBS_ADDRESS": service.base_url,
-        "IMAGEJOBS_API_KEY": KEY,
-        "COLUMNS": "80",
-    }
-    for name, value in set_up.items():
-        monkeypatch.setenv(name, value)
-    return dict(os.environ)
-
-
-@pytest.fixture
 def run(environment: dict[str, str]) -> Run:
     """Runs a command in this process."""
 
@@ -69,17 +40,6 @@ def run(environment: dict[str, str]) -> Run:
         return Ran(result.exit_code, result.stdout, result.stderr)
 
     return ran
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with three pictures and a text."""
-    made = tmp_path / "here" / "holiday"
-    (made / "sub").mkdir(parents=True)
-    for name in ("a.png", "b.png", "sub/é.png"):
-        (made / name).write_bytes(picture())
-    (made / "notes.txt").write_text("buy milk")
-    return made
 
 
 def test_an_edited_picture_is_a_file_beside_you(run: Run, folder: Path) -> None:
@@ -104,13 +64,6 @@ def test_edit_takes_a_name_options_and_pictures_to_go_by(run: Run, folder: Path,
     }
     assert {posted.body["mask_key"], *posted.body["reference_keys"]} <= set(service.stored)
     assert "not webp" in done.err.replace("\n", " "), "this service answered PNG nevertheless"
-
-
-def test_edit_reads_stdin_and_writes_stdout(environment: dict[str, str], service: ImageJobsStandIn) -> None:
-    command = [*PROGRAM, "edit", "-", "p", "--out", "-"]
-    done = subprocess.run(command, input=picture(), capture_output=True, env=environment, check=True, timeout=PATIENCE)
-
-    assert done.stdout == EDITED
 
 
 def test_a_batch_brings_results_a_contact_sheet_and_a_table(run: Run, folder: Path, service: ImageJobsStandIn) -> None:
@@ -255,54 +208,3 @@ def test_the_key_comes_from_a_file_or_stdin(run: Run, monkeypatch: pytest.Monkey
     Path("key.txt").write_text(f"{KEY}\n")
 
     assert run("models", *arguments, stdin=f"{KEY}\n").code == 0
-
-
-def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
-    environment: dict[str, str], service: ImageJobsStandIn, folder: Path
-) -> None:
-    service.readings = lambda job, _: under_way(job, status="running")
-    command = [*PROGRAM, "edit", "holiday/a.png", "p"]
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as program:
-        wait_until(lambda: any(one.path.startswith("/jobs/") for one in service.asked), what="the job under way")
-        program.send_signal(signal.SIGINT)
-        out, err = program.communicate(timeout=PATIENCE)
-
-    (job_id,) = service.jobs
-    assert (program.returncode, out) == (130, "")
-    assert f"imagejobs watch {job_id}" in err
-    assert f"imagejobs cancel {job_id}" in err
-    assert "Traceback" not in err
-    assert all(one.method != "DELETE" for one in service.asked)
-
-
-def test_login_keeps_the_key_for_its_owner_alone_and_shows_it_nowhere(
-    environment: dict[str, str], tmp_path: Path, service: ImageJobsStandIn
-) -> None:
-    del environment["IMAGEJOBS_API_KEY"], environment["IMAGEJOBS_ADDRESS"]
-    terminal, side = pty.openpty()
-    command = [*PROGRAM, "login", "--address", service.base_url]
-    with subprocess.Popen(
-        command, stdin=side, stdout=side, stderr=side, env=environment, start_new_session=True
-    ) as program:
-        os.close(side)
-        shown = b""
-        while b"API key" not in shown:
-            shown += os.read(terminal, 1024)
-        os.write(terminal, f"{KEY}\n".encode())
-        with suppress(OSError):  # Linux tells so that the program has ended
-            while more := os.read(terminal, 1024):
-                shown += more
-    os.close(terminal)
-    assert program.returncode == 0, shown
-
-    (config,) = (tmp_path / "config").rglob("config.toml")
-    assert stat.S_IMODE(config.stat().st_mode) == 0o600
-    assert KEY in config.read_text()
-    assert KEY.encode() not in shown
-    del environment["COLUMNS"]
-    done = subprocess.run(
-        [*PROGRAM, "doctor"], env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE
-    )
-    assert f"api key (from {config})" in done.stdout
