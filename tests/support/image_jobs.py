@@ -58,6 +58,7 @@ class ImageJobsStandIn(Server):
     asked: list[Asked] = field(default_factory=list)
     stored: dict[str, bytes] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    upload_method: str = "POST"
     broken_images: set[str] = field(default_factory=set)
     readings: Callable[[dict[str, Any], int], dict[str, Any]] | None = None
     _keys: dict[str, str] = field(default_factory=dict)
@@ -142,15 +143,17 @@ class ImageJobsStandIn(Server):
         key = request.path.removeprefix("/storage/")
         if request.method == "GET":
             return Response(self.stored[key], 200) if key in self.stored else Response("expired", 403)
-        content = request.files["file"].read()
-        if len(content) != int(request.form["size"]):
+        content = request.get_data() if request.method == "PUT" else request.files["file"].read()
+        if len(content) != int(request.args["length"]) or request.content_length is None:
             return Response("<Error><Message>Your upload has another size</Message></Error>", 400)
         self.stored[key] = content
         return Response("", 204)
 
     def _prepare(self, body: dict[str, Any]) -> Response:
         def form(key: str, size: int) -> dict[str, Any]:
-            return {"url": f"{self.base_url}/storage/{key}", "method": "POST", "fields": {"size": str(size)}}
+            fields = {"policy": "x"} if self.upload_method == "POST" else {}
+            url = f"{self.base_url}/storage/{key}?length={size}"
+            return {"url": url, "method": self.upload_method, "fields": fields}
 
         if "files" not in body:
             key = str(uuid.uuid4())

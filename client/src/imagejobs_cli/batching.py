@@ -18,6 +18,8 @@ from imagejobs_client.pictures import HEAD_BYTES, image_type
 SHEET = "contact-sheet.html"
 # The service takes no larger upload.
 _MAX_BYTES = 50_000_000
+# Nor a longer name, with its folders.
+_MAX_NAME = 255
 # What systems leave in folders. It is passed over without a line, as are names that begin with a dot.
 _JUNK = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"}
 _JUNK_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
@@ -106,7 +108,7 @@ def find_pictures(folder: Path, out: Path) -> tuple[dict[str, Path], dict[str, s
     files, skipped = {}, {}
     for path in _walk(folder, out.resolve()):
         name = path.relative_to(folder).as_posix()
-        if why := _unfit(path):
+        if why := _unfit(path, name):
             skipped[name] = why
         else:
             files[name] = path
@@ -125,8 +127,10 @@ def _walk(folder: Path, out: Path) -> Iterator[Path]:
         yield from (here / one for one in sorted(names) if not one.startswith(".") and one.lower() not in _JUNK)
 
 
-def _unfit(path: Path) -> str | None:
-    """Why a file cannot be sent: the service would fail it."""
+def _unfit(path: Path, name: str) -> str | None:
+    """Why a file cannot be sent: the service would refuse it, and the files that are asked for with it."""
+    if len(name) > _MAX_NAME or not name.isprintable():
+        return f"its name is not printable text of at most {_MAX_NAME} characters"
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

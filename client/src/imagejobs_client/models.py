@@ -208,7 +208,7 @@ class Check(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class UploadForm(Answer):
-    """Where a file goes: a form to `url` with all `fields` first, then the file as the field `file`."""
+    """Where a file goes: a form to `url` with all `fields` first, then the file as the field `file`; or a PUT."""
 
     url: str
     fields: dict[str, str]

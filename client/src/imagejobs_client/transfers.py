@@ -48,8 +48,10 @@ class Transfers:
         """Close the connections."""
         self._http.close()
 
-    def upload(self, form: UploadForm, file: BinaryIO, content_type: str, on_bytes: OnBytes = lambda _: None) -> None:
-        """Send a file by its form. `on_bytes` is told of bytes as they go, and of a negative number when they go anew.
+    def upload(
+        self, form: UploadForm, file: BinaryIO, content_type: str, size: int, on_bytes: OnBytes = lambda _: None
+    ) -> None:
+        """Send a file by its form, or by a PUT where the storage takes no forms. `on_bytes` is told of bytes as they go, and of a negative number when they go anew.
 
         Raises TransferError with the storage's own message.
         """
@@ -65,8 +67,14 @@ class Transfers:
 
             file.seek(0)
             try:
-                body = {"file": ("file", cast(BinaryIO, _Counted(file, count)), content_type)}
-                answer = self._http.request(form.method, form.url, data=form.fields, files=body)
+                counted = cast(BinaryIO, _Counted(file, count))
+                if form.method == "PUT":
+                    # S3 and COS take no chunked body: the length is told first.
+                    headers = {"Content-Length": str(size), **form.fields}
+                    answer = self._http.put(form.url, content=counted, headers=headers)
+                else:
+                    files = {"file": ("file", counted, content_type)}
+                    answer = self._http.post(form.url, data=form.fields, files=files)
             except httpx2.TransportError:
                 on_bytes(-sent)
                 raise

@@ -34,7 +34,7 @@ class Uploads:
         form = parse(UploadForm, self._transport.read("POST", "/uploads", json=body))
         if not form.image_key:
             raise UnexpectedAnswerError("POST /uploads answered without an image_key")
-        self._transfers.upload(form, file, content_type, on_bytes)
+        self._transfers.upload(form, file, content_type, size, on_bytes)
         return form.image_key
 
     def upload_folder(
@@ -71,8 +71,8 @@ class Uploads:
     def _send(self, form: UploadForm, files: Mapping[str, Path], on_bytes: OnBytes) -> str:
         name = str(form.filename)
         with files[name].open("rb") as file:
-            content_type, _ = describe(file)
-            self._transfers.upload(form, file, content_type, on_bytes)
+            content_type, size = describe(file)
+            self._transfers.upload(form, file, content_type, size, on_bytes)
         return name
 
 

@@ -119,6 +119,18 @@ def test_a_batch_goes_up_in_calls_of_a_hundred_and_comes_down_into_its_folders(
     assert len(list((tmp_path / "results").rglob("*"))) == 119 + 2, "no part of a download stays"
 
 
+def test_a_storage_without_forms_takes_a_put(client: Client, service: ImageJobsStandIn, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    service.upload_method = "PUT"
+    service.fail("PUT", "/storage/", 0)
+
+    folder = client.upload_folder({"sub/é.png": tmp_path / "a.png"})
+
+    assert service.stored == {f"{folder}/sub/é.png": picture()}
+    sent = [one for one in service.asked if one.method == "PUT"]
+    assert [one.headers["Content-Length"] for one in sent] == [str(len(picture()))] * 2
+
+
 def test_an_option_that_the_service_would_pass_over_is_never_sent(client: Client, service: ImageJobsStandIn) -> None:
     """A service that does not know dry_run would edit, one that does not know folder would edit the whole bucket."""
     service.fields = {BATCH: ("prompt",), SINGLE: ("prompt", "image_base64")}

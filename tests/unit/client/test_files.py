@@ -54,9 +54,12 @@ def test_only_pictures_of_a_folder_are_sent_and_the_others_are_told_with_a_reaso
     with (tmp_path / "huge.png").open("r+b") as huge:
         huge.truncate(50_000_001)
 
+    (tmp_path / "line\nbreak.png").write_bytes(picture())
+
     files, left_out = find_pictures(tmp_path, tmp_path / "results")
 
     assert files == {name: tmp_path / name for name in ("a.png", "sub/b.jpeg")}
+    assert "not printable" in left_out.pop("line\nbreak.png")
     assert left_out == {"empty.png": "empty", "huge.png": "over 50,000,000 bytes", "notes.png": "not a picture"}
 
 
