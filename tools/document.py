@@ -48,7 +48,8 @@ def _with_tables(page: str) -> str:
     for name, lines in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
         table = "\n".join([begin, *lines, end])
-        page, found = re.subn(f"{begin}.*{end}", lambda _, table=table: table, page, flags=re.DOTALL)
+        # In what replaces a pattern a backslash is doubled.
+        page, found = re.subn(f"{begin}.*{end}", table.replace("\\", r"\\"), page, flags=re.DOTALL)
         if found != 1:
             raise ValueError(f"docs/api.md needs the lines {begin} and {end}, once")
     return page
