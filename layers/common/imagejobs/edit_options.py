@@ -23,3 +23,5 @@ class EditOptions(BaseModel):
     # In percent, of JPEG and WebP.
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
     background: Literal["transparent", "opaque", "auto"] | None = None
+    # What in the picture is meant, for models that look for a thing by its description.
+    search: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
