@@ -60,8 +60,8 @@ _ACCOUNT = [(re.compile(r"\barn:aws[\w-]*:[\w:/.*+=,@-]*"), "(the account)"), (r
 def translated(error: BotoCoreError | ClientError, prompt: str) -> Exception:
     """The error that a failure of the SDK stands for."""
     if not isinstance(error, ClientError):
-        kind = _RETRY if isinstance(error, CONNECTION) else _REPORT
-        return kind(told(type(error).__name__, str(error), prompt, _ACCOUNT))
+        passing = isinstance(error, CONNECTION)
+        return (_RETRY if passing else _REPORT)(told(type(error).__name__, str(error), prompt, _ACCOUNT))
     details, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code = str(details.get("Code"))
     message = told(code, str(details.get("Message")), prompt, _ACCOUNT)

@@ -4,6 +4,7 @@ import base64
 import socket
 import time
 from io import BytesIO
+from typing import Any
 
 import botocore.session
 import pytest
@@ -60,7 +61,7 @@ def test_each_service_takes_its_request_and_gives_a_sound_edit(
     bedrock: Bedrock, bedrock_server: BedrockStandIn, model: str
 ) -> None:
     pictures = (PICTURE, STYLE) if "style-transfer" in model else (PICTURE,)
-    size = {"size": "261x121"} if "outpaint" in model else {}
+    size: dict[str, Any] = {"size": "261x121"} if "outpaint" in model else {}
 
     made, heard = edit(bedrock, task(model, *pictures, mask=mask(), search="the sky", output_format="webp", **size))
 
