@@ -34,13 +34,15 @@ def up(
     openai_port: Annotated[int, typer.Option(envvar="OPENAI_PORT")] = Ports.openai,
     receiver_port: Annotated[int, typer.Option(envvar="RECEIVER_PORT")] = Ports.receiver,
     cos_port: Annotated[int, typer.Option(envvar="COS_PORT")] = Ports.cos,
+    bedrock_port: Annotated[int, typer.Option(envvar="BEDROCK_PORT")] = Ports.bedrock,
+    gemini_port: Annotated[int, typer.Option(envvar="GEMINI_PORT")] = Ports.gemini,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Start the embedded AWS in the background and deploy the stack into it; one that is up is started anew."""
     processes.unwind_on_signals()
     try:
         options = Options(
-            ports=Ports(aws_port, openai_port, receiver_port, cos_port),
+            ports=Ports(aws_port, openai_port, receiver_port, cos_port, bedrock_port, gemini_port),
             state_dir=state_dir,
             openai_base_url=openai_server(openai_base_url, openai_api_key),
             openai_api_key=openai_api_key,
