@@ -9,7 +9,8 @@ from itertools import islice
 from functions.accept.http.problems import ConflictError, NotConfiguredError
 from imagejobs.errors import StorageRejectedError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import MAX_DELETED_AT_ONCE, Bucket
 

@@ -16,7 +16,8 @@ from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore, PayloadInfo
 from imagejobs.storage import Bucket, StoredObject
 from imagejobs.workflow import REPORT_NAME, Progress
 

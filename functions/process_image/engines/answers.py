@@ -10,8 +10,8 @@ from functions.process_image.pictures import check
 from imagejobs.errors import JobError
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
 
-# What an edit may have in any case, since the owner's limit is for inputs and an edit has been paid for. Outpainting makes
-# the largest: from 9.4 million pixels, by 2,000 on each side.
+# What an edit may have in any case: the owner's limit is for inputs, and an edit has been paid for. Outpainting makes
+# the largest ones: from 9.4 million pixels, by 2,000 on each side.
 _LARGEST_EDIT_PIXELS = 64_000_000
 _MAX_MESSAGE_CHARACTERS = 1000
 # A shorter prompt may well be part of the error's own message.

@@ -76,7 +76,7 @@ SERVICES = {
 
 
 @dataclass(frozen=True)
-class Bedrock:
+class BedrockEngine:
     """The engine. `geography` is that of the inference profiles ("us")."""
 
     client: "BedrockRuntimeClient"

@@ -7,7 +7,6 @@ import json
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd
 from time import monotonic
 from typing import Any
 
@@ -17,10 +16,11 @@ from functions.process_image.engines.answers import OtherTypeError, UnsoundImage
 from functions.process_image.engines.engine import Edit, OnUsage, Task, Usage
 from functions.process_image.engines.gemini_errors import finished, translated, unreachable
 from functions.process_image.pictures import Picture, fitted
+from imagejobs.catalogue import GEMINI_SHAPES, Shapes
 from imagejobs.errors import EngineInvalidAnswerError, EngineRejectedError
 
 NAME = "gemini"
-BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
+_BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 _CONNECT_SECONDS = 10.0
 # "Inline data" may have 100 MB in a request ("File input methods"); as base64, and with room for the rest.
 _MAX_PICTURE_BYTES = 99_000_000 // 4 * 3
@@ -30,18 +30,21 @@ _SIZES = {"1K": 1024**2, "2K": 2048**2, "4K": 4096**2}
 
 
 @dataclass(frozen=True)
-class Gemini:
-    """The engine; `base_url` with the API's version, without a slash at its end."""
+class GeminiEngine:
+    """The engine; an empty `base_url` is Google's, another one has the API's version too."""
 
     api_key: str
     max_image_pixels: int
-    base_url: str = BASE_URL
+    base_url: str = ""
 
     def edit(self, task: Task, on_usage: OnUsage) -> Edit:
         """Have a picture edited by the task's model; raises what `Engine.edit` raises."""
         model, started = str(task.options.model), monotonic()
         request, note = _request(task)
-        url, headers = f"{self.base_url}/models/{model}:generateContent", {"x-goog-api-key": self.api_key}
+        url, headers = (
+            f"{(self.base_url or _BASE_URL).rstrip('/')}/models/{model}:generateContent",
+            {"x-goog-api-key": self.api_key},
+        )
         try:
             response = run_within(task.timeout, _client().post(url, json=request, headers=headers))
         except (TimeoutError, httpx2.HTTPError) as error:
@@ -94,9 +97,9 @@ def _inline(picture: Picture) -> dict[str, Any]:
 def _image_config(size: str) -> dict[str, str]:
     """Say a size as Gemini takes it: a shape, and the smallest of its sizes that has as many pixels."""
     width, height = (int(side) for side in size.split("x"))
-    shared = gcd(width, height)
     name = next((name for name, pixels in _SIZES.items() if pixels >= width * height), "4K")
-    return {"aspectRatio": f"{width // shared}:{height // shared}", "imageSize": name}
+    shape = Shapes(GEMINI_SHAPES, width * height).name_of(width, height)
+    return {"aspectRatio": str(shape), "imageSize": name}
 
 
 def _parsed(response: httpx2.Response) -> dict[str, Any]:

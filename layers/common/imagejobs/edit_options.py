@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 type OutputFormat = Literal["png", "jpeg", "webp"]
+type Background = Literal["transparent", "opaque", "auto"]
 
 
 class EditOptions(BaseModel):
-    """A caller's choices. Whatever is absent is the model's own default, or the stack's for its own model.
+    """A caller's choices. Whatever is absent is the model's own default, or the stack's for OpenAI's models.
 
     Which model takes which of them, `catalogue` says.
     """
@@ -22,6 +23,11 @@ class EditOptions(BaseModel):
     output_format: OutputFormat | None = None
     # In percent, of JPEG and WebP.
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
-    background: Literal["transparent", "opaque", "auto"] | None = None
+    background: Background | None = None
     # What in the picture is meant, for models that look for a thing by its description.
     search: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+
+    @property
+    def chosen(self) -> dict[str, str | int]:
+        """The options that are there, by name."""
+        return self.model_dump(exclude_none=True)

@@ -6,6 +6,8 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 |------------------|----------------------------------------------------|---------------|
 | request.json     | once, when the job is accepted                     | accept        |
 | input            | once, with the request (posted or uploaded images) | accept        |
+| mask             | once, with the request                             | accept        |
+| reference-1 …    | once, with the request; a batch's URLs before its images | accept, batch_fanout |
 | result           | once, by a base64 job                              | process_image |
 | waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
@@ -25,40 +27,13 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.errors import StorageRejectedError, StorageUnavailableError
+from imagejobs.job_request import JobRequest
 from imagejobs.storage import Bucket
 from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 
 _JSON = "application/json"
 # In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
 MAX_MANIFEST_LINE = 8 * 1024
-# Whose jobs are those of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
-EVERYONE = "everyone"
-
-
-class JobRequest(BaseModel):
-    """What a caller asked for, as accepted."""
-
-    # Other versions wrote fields that this one does not know, `fingerprint` for example.
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    job_id: str
-    # Who posted it: `key:` and the API key's id, `jwt:` and a digest of the token's issuer and subject, or EVERYONE.
-    caller: str = EVERYONE
-    operation: Operation
-    prompt: str
-    callback_url: str
-    correlation_id: str
-    created_at: AwareDatetime
-    filename: str | None = None
-    # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
-    image_key: str | None = None
-    image_url: str | None = None
-    # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
-    prefix: str | None = None
-    max_files: int | None = None
-    output_prefix: str | None = None
-    # The batch whose failed images this one edits again.
-    retry_of: str | None = None
 
 
 class IdempotencyClaim(BaseModel):

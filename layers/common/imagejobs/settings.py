@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imagejobs.catalogue import EngineName
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
@@ -45,6 +46,9 @@ class StorageSettings(Settings):
     cos_output_prefix: str = "results/batch"
     cos_presign_expires: Annotated[int, Field(ge=1, le=604_800)] = 900  # SigV4 allows seven days at the most
 
+    # Where Amazon Bedrock is asked; empty where it is off.
+    bedrock_region: str = ""
+
     @property
     def input_prefix(self) -> str:
         """The input prefix without slashes around it, with one behind it when there is any: "" or "photos/"."""
@@ -66,12 +70,19 @@ class StorageSettings(Settings):
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
 
-    def missing(self, operation: Operation, secrets: EditSecrets) -> list[str]:
-        """Name every setting and secret that an operation needs and that is not there, in alphabetical order.
+    def missing(self, operation: Operation, secrets: EditSecrets, engine: EngineName = "openai") -> list[str]:
+        """Name every setting and secret that an operation by an engine needs and that is not there, alphabetically.
 
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.
         """
-        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket, "OPENAI_API_KEY": secrets.openai_api_key}
+        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket}
+        match engine:
+            case "openai":
+                needed["OPENAI_API_KEY"] = secrets.openai_api_key
+            case "bedrock":
+                needed["BEDROCK_REGION"] = self.bedrock_region
+            case "gemini":
+                needed["GEMINI_API_KEY"] = secrets.gemini_api_key
         if operation != "base64":
             needed["COS_OUTPUT_BUCKET"] = self.output_bucket
             if self.cos_endpoint:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from functions.process_image.engines.bedrock import Bedrock
+from functions.process_image.engines.bedrock import BedrockEngine
 from functions.process_image.engines.engine import Edit, Task, Usage
-from functions.process_image.engines.gemini import Gemini
+from functions.process_image.engines.gemini import GeminiEngine
 from functions.process_image.pictures import Picture
 from imagejobs.edit_options import EditOptions
 from imagejobs.resources import Clients
@@ -21,7 +21,7 @@ EDITED = picture(96, 64, "crimson")
 PICTURE = Picture(picture(160, 120), "image/png")
 MAX_PIXELS = 64_000_000
 
-type MakeBedrock = Callable[[str], Bedrock]
+type MakeBedrock = Callable[[str], BedrockEngine]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def make_bedrock(monkeypatch: pytest.MonkeyPatch) -> MakeBedrock:
     """Makes the engine, at an address."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    return lambda address: Bedrock(Clients().bedrock("us-east-1", address), "us", MAX_PIXELS)
+    return lambda address: BedrockEngine(Clients().bedrock("us-east-1", address), "us", MAX_PIXELS)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def bedrock_server() -> Iterator[BedrockStandIn]:
 
 
 @pytest.fixture
-def bedrock(make_bedrock: MakeBedrock, bedrock_server: BedrockStandIn) -> Bedrock:
+def bedrock(make_bedrock: MakeBedrock, bedrock_server: BedrockStandIn) -> BedrockEngine:
     """The engine, at its stand-in."""
     return make_bedrock(bedrock_server.base_url)
 
@@ -53,9 +53,9 @@ def gemini_server() -> Iterator[GeminiStandIn]:
 
 
 @pytest.fixture
-def gemini(gemini_server: GeminiStandIn) -> Gemini:
+def gemini(gemini_server: GeminiStandIn) -> GeminiEngine:
     """The engine, at its stand-in."""
-    return Gemini("gm-test", MAX_PIXELS, gemini_server.base_url)
+    return GeminiEngine("gm-test", MAX_PIXELS, gemini_server.base_url)
 
 
 def task(
@@ -71,7 +71,7 @@ def task(
     return Task(pictures or (PICTURE,), prompt, chosen, timeout, mask=mask)
 
 
-def edit(engine: Bedrock | Gemini, asked: Task) -> tuple[Edit, list[Usage]]:
+def edit(engine: BedrockEngine | GeminiEngine, asked: Task) -> tuple[Edit, list[Usage]]:
     """Have a task done; gives the edit and what was heard of usage."""
     heard: list[Usage] = []
     return engine.edit(asked, heard.append), heard

@@ -10,7 +10,7 @@ import botocore.session
 import pytest
 from PIL import Image
 
-from functions.process_image.engines.bedrock import SERVICES, Bedrock
+from functions.process_image.engines.bedrock import SERVICES, BedrockEngine
 from functions.process_image.engines.bedrock_errors import CONNECTION, ERRORS, REASONS, STATUSES
 from functions.process_image.engines.engine import RateLimitedError
 from functions.process_image.pictures import Picture
@@ -58,7 +58,7 @@ REQUESTS = {
 
 @pytest.mark.parametrize("model", SERVICES)
 def test_each_service_takes_its_request_and_gives_a_sound_edit(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, model: str
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, model: str
 ) -> None:
     pictures = (PICTURE, STYLE) if "style-transfer" in model else (PICTURE,)
     size: dict[str, Any] = {"size": "261x121"} if "outpaint" in model else {}
@@ -75,7 +75,9 @@ def test_each_service_takes_its_request_and_gives_a_sound_edit(
     assert 0 <= made.usage.ms < PATIENCE * 1000
 
 
-def test_a_mask_is_white_where_the_caller_made_it_transparent(bedrock: Bedrock, bedrock_server: BedrockStandIn) -> None:
+def test_a_mask_is_white_where_the_caller_made_it_transparent(
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn
+) -> None:
     edit(bedrock, task("stability.stable-image-inpaint-v1:0", mask=mask()))
 
     sent = Image.open(BytesIO(base64.b64decode(bedrock_server.requests[0]["mask"])))
@@ -87,7 +89,7 @@ def test_a_mask_is_white_where_the_caller_made_it_transparent(bedrock: Bedrock, 
     [("261x121", {"left": 50, "right": 51, "down": 1}), ("160x200", {"up": 40, "down": 40})],
 )
 def test_outpainting_keeps_the_picture_in_the_middle_of_the_size_asked_for(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, size: str, sides: dict[str, int]
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, size: str, sides: dict[str, int]
 ) -> None:
     bedrock_server.will_answer(edited(EDITED))
 
@@ -99,7 +101,7 @@ def test_outpainting_keeps_the_picture_in_the_middle_of_the_size_asked_for(
 
 @pytest.mark.parametrize("size", ["100x200", "160x120", "9000x200"])
 def test_outpainting_to_a_size_that_it_cannot_reach_is_refused_before_it_is_paid(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, size: str
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, size: str
 ) -> None:
     with pytest.raises(REPORT, match=f"size: {size} was asked for, and the picture is 160x120"):
         edit(bedrock, task("stability.stable-outpaint-v1:0", size=size))
@@ -115,7 +117,7 @@ def test_outpainting_to_a_size_that_it_cannot_reach_is_refused_before_it_is_paid
     ],
 )
 def test_a_picture_with_too_many_pixels_is_scaled_down_with_a_note(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, model: str, size: tuple[int, int], expected: tuple[int, int]
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, model: str, size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     made, _ = edit(bedrock, task(model, Picture(picture(*size, file_format="JPEG"), "image/jpeg")))
 
@@ -127,7 +129,7 @@ def test_a_picture_with_too_many_pixels_is_scaled_down_with_a_note(
 
 @pytest.mark.parametrize("size", [(300, 100), (63, 64)])
 def test_a_picture_that_no_scaling_fits_is_refused_before_it_is_paid(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, size: tuple[int, int]
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, size: tuple[int, int]
 ) -> None:
     message = "the picture is {} x {} pixels: .* at least 64 pixels a side, at most 2.5 times as long as wide"
     with pytest.raises(UnsupportedImageError, match=message.format(*size)):
@@ -166,7 +168,7 @@ ROWS = {
 
 @pytest.mark.parametrize(("answer", "error", "message"), ROWS.values(), ids=ROWS)
 def test_each_row_of_the_table_leads_to_its_error(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, answer: Answer, error: type[Exception], message: str
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, answer: Answer, error: type[Exception], message: str
 ) -> None:
     bedrock_server.will_answer(answer)
 
@@ -197,7 +199,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("answer", "error"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_200_without_a_sound_image_may_have_cost_and_is_no_success(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, answer: Answer, error: type[Exception]
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, answer: Answer, error: type[Exception]
 ) -> None:
     bedrock_server.will_answer(answer)
     heard: list[object] = []
@@ -211,7 +213,7 @@ def test_an_answer_200_without_a_sound_image_may_have_cost_and_is_no_success(
 
 @pytest.mark.parametrize("answer", [Answer(body={}, delay=PATIENCE), Answer(connection="drip")], ids=["none", "drip"])
 def test_an_answer_that_does_not_come_in_time_is_given_up(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, answer: Answer
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, answer: Answer
 ) -> None:
     bedrock_server.will_answer(answer)
     started = time.monotonic()
@@ -223,7 +225,7 @@ def test_an_answer_that_does_not_come_in_time_is_given_up(
 
 
 def test_a_connection_that_fails_is_tried_again(
-    bedrock: Bedrock, bedrock_server: BedrockStandIn, make_bedrock: MakeBedrock
+    bedrock: BedrockEngine, bedrock_server: BedrockStandIn, make_bedrock: MakeBedrock
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         closed = make_bedrock(f"http://127.0.0.1:{free.getsockname()[1]}")
@@ -236,7 +238,7 @@ def test_a_connection_that_fails_is_tried_again(
     assert len(CONNECTION) == 3
 
 
-def test_neither_the_prompt_nor_the_account_is_repeated(bedrock: Bedrock, bedrock_server: BedrockStandIn) -> None:
+def test_neither_the_prompt_nor_the_account_is_repeated(bedrock: BedrockEngine, bedrock_server: BedrockStandIn) -> None:
     message = (
         "User: arn:aws:sts::123456789012:assumed-role/stack-ProcessImage-XY/fn is not authorized to perform: "
         "bedrock:InvokeModel for make the sky purple in account 123456789012"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from functions.process_image.engines.engine import BillingLimitError, RateLimitedError
-from functions.process_image.engines.gemini import Gemini
+from functions.process_image.engines.gemini import GeminiEngine
 from functions.process_image.engines.gemini_errors import REFUSALS, STATUSES, TABLE
 from functions.process_image.pictures import Picture
 from imagejobs.errors import EngineInvalidAnswerError, EngineRejectedError, EngineRetryableError
@@ -30,7 +30,9 @@ CODES = {
 }
 
 
-def test_an_edit_is_asked_for_with_every_picture_and_the_prompt(gemini: Gemini, gemini_server: GeminiStandIn) -> None:
+def test_an_edit_is_asked_for_with_every_picture_and_the_prompt(
+    gemini: GeminiEngine, gemini_server: GeminiStandIn
+) -> None:
     reference = Picture(picture(40, 40, "gold", "JPEG"), "image/jpeg")
 
     made, heard = edit(gemini, task(NANO_BANANA, PICTURE, reference))
@@ -56,7 +58,7 @@ def test_an_edit_is_asked_for_with_every_picture_and_the_prompt(gemini: Gemini, 
     [("1024x1024", "1:1", "1K"), ("1024x1536", "2:3", "2K"), ("1920x1080", "16:9", "2K"), ("3840x2160", "16:9", "4K")],
 )
 def test_a_size_is_asked_for_as_a_shape_and_a_size_that_is_no_smaller(
-    gemini: Gemini, gemini_server: GeminiStandIn, size: str, shape: str, name: str
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, size: str, shape: str, name: str
 ) -> None:
     edit(gemini, task(NANO_BANANA, size=size))
 
@@ -66,7 +68,7 @@ def test_a_size_is_asked_for_as_a_shape_and_a_size_that_is_no_smaller(
 
 @pytest.mark.parametrize(("file_format", "media_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg")])
 def test_an_edit_is_kept_as_it_came_in_whichever_format(
-    gemini: Gemini, gemini_server: GeminiStandIn, file_format: str, media_type: str
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, file_format: str, media_type: str
 ) -> None:
     body = picture(96, 64, "crimson", file_format)
     gemini_server.will_answer(edited(body, media_type))
@@ -76,7 +78,7 @@ def test_an_edit_is_kept_as_it_came_in_whichever_format(
     assert (made.body, made.media_type) == (body, media_type)
 
 
-def test_a_draft_of_the_models_thinking_is_not_the_edit(gemini: Gemini, gemini_server: GeminiStandIn) -> None:
+def test_a_draft_of_the_models_thinking_is_not_the_edit(gemini: GeminiEngine, gemini_server: GeminiStandIn) -> None:
     draft, final = (
         {"inlineData": {"mimeType": "image/png", "data": base64.b64encode(body).decode()}}
         for body in (picture(), EDITED)
@@ -87,7 +89,7 @@ def test_a_draft_of_the_models_thinking_is_not_the_edit(gemini: Gemini, gemini_s
 
 
 def test_what_is_too_large_to_go_inline_is_scaled_down_with_a_note(
-    gemini: Gemini, gemini_server: GeminiStandIn, monkeypatch: pytest.MonkeyPatch
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("functions.process_image.engines.gemini._MAX_PICTURE_BYTES", 2 * 20_000)
     noise = BytesIO()
@@ -139,7 +141,7 @@ ROWS = {
 
 @pytest.mark.parametrize(("answer", "error"), ROWS.values(), ids=ROWS)
 def test_each_row_of_the_table_leads_to_its_error(
-    gemini: Gemini, gemini_server: GeminiStandIn, answer: Answer, error: type[Exception]
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, answer: Answer, error: type[Exception]
 ) -> None:
     gemini_server.will_answer(answer)
 
@@ -171,7 +173,7 @@ def test_the_table_has_every_status_of_google_rpc_and_the_tests_every_row() -> N
     ids=["RetryInfo", "a later detail", "Retry-After", "unreadable", "none"],
 )
 def test_a_rate_limit_names_the_time_to_wait_or_none(
-    gemini: Gemini, gemini_server: GeminiStandIn, answer: Answer, seconds: float
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, answer: Answer, seconds: float
 ) -> None:
     gemini_server.will_answer(answer)
 
@@ -198,7 +200,7 @@ ANSWERS = {
 
 @pytest.mark.parametrize(("answer", "error"), ANSWERS.values(), ids=ANSWERS)
 def test_an_answer_200_without_a_sound_image_may_have_cost_and_is_no_success(
-    gemini: Gemini, gemini_server: GeminiStandIn, answer: Answer, error: type[Exception]
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, answer: Answer, error: type[Exception]
 ) -> None:
     gemini_server.will_answer(answer)
     heard: list[object] = []
@@ -212,7 +214,7 @@ def test_an_answer_200_without_a_sound_image_may_have_cost_and_is_no_success(
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[1]"])
 def test_an_answer_that_is_no_json_object_is_told_from_a_failure(
-    gemini: Gemini, gemini_server: GeminiStandIn, body: bytes
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, body: bytes
 ) -> None:
     gemini_server.will_answer(Answer(body=body))
 
@@ -222,7 +224,7 @@ def test_an_answer_that_is_no_json_object_is_told_from_a_failure(
 
 @pytest.mark.parametrize("answer", [Answer(body={}, delay=PATIENCE), Answer(connection="drip")], ids=["none", "drip"])
 def test_an_answer_that_does_not_come_in_time_is_given_up_and_the_next_call_works(
-    gemini: Gemini, gemini_server: GeminiStandIn, answer: Answer
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, answer: Answer
 ) -> None:
     gemini_server.will_answer(answer, edited(EDITED))
     started = time.monotonic()
@@ -234,9 +236,9 @@ def test_an_answer_that_does_not_come_in_time_is_given_up_and_the_next_call_work
     assert edit(gemini, task(NANO_BANANA))[0].body == EDITED
 
 
-def test_a_connection_that_fails_is_tried_again(gemini: Gemini, gemini_server: GeminiStandIn) -> None:
+def test_a_connection_that_fails_is_tried_again(gemini: GeminiEngine, gemini_server: GeminiStandIn) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        closed = Gemini("gm-test", MAX_PIXELS, f"http://127.0.0.1:{free.getsockname()[1]}")
+        closed = GeminiEngine("gm-test", MAX_PIXELS, f"http://127.0.0.1:{free.getsockname()[1]}")
     gemini_server.will_answer(Answer(connection="drop"))
 
     for engine in (gemini, closed):
@@ -244,7 +246,7 @@ def test_a_connection_that_fails_is_tried_again(gemini: Gemini, gemini_server: G
             edit(engine, task(NANO_BANANA))
 
 
-def test_neither_the_prompt_nor_the_account_is_repeated(gemini: Gemini, gemini_server: GeminiStandIn) -> None:
+def test_neither_the_prompt_nor_the_account_is_repeated(gemini: GeminiEngine, gemini_server: GeminiStandIn) -> None:
     message = (
         "API key AIzaSyB-abc_123 is not valid for make the sky purple: Gemini API has not been used in project "
         "1234567890 before, see projects/my-project-42. Your project has no such right"
