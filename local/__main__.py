@@ -21,9 +21,7 @@ StateDir = Annotated[Path, typer.Option(envvar="STATE_DIR", help="Where logs and
 
 @app.command()
 def up(
-    openai_base_url: Annotated[
-        str, typer.Option(envvar="OPENAI_BASE_URL", help="Use this server, not the stand-in.")
-    ] = "",
+    openai_base_url: Annotated[str, typer.Option(envvar="OPENAI_BASE_URL", help="Not the stand-in, but this.")] = "",
     openai_api_key: Annotated[
         str, typer.Option(envvar="OPENAI_API_KEY", help="OpenAI's key, or that of OPENAI_BASE_URL.")
     ] = "",

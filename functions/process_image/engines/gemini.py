@@ -18,13 +18,13 @@ from functions.process_image.engines.gemini_errors import finished, translated, 
 from functions.process_image.pictures import Picture, fitted
 from imagejobs.catalogue import GEMINI_SHAPES, Shapes
 from imagejobs.errors import EngineInvalidAnswerError, EngineRejectedError
+from imagejobs.output_keys import EDIT_TYPES
 
 NAME = "gemini"
 _BASE_URL = "https://generativelanguage.googleapis.com/v1beta"
 _CONNECT_SECONDS = 10.0
 # "Inline data" may have 100 MB in a request ("File input methods"); as base64, and with room for the rest.
 _MAX_PICTURE_BYTES = 99_000_000 // 4 * 3
-_IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
 # What the models call the size of their edits, by the pixels of a square one.
 _SIZES = {"1K": 1024**2, "2K": 2048**2, "4K": 4096**2}
 
@@ -64,7 +64,7 @@ class GeminiEngine:
             raise finished(answer)
         try:
             image = b64decode(encoded, validate=True)
-            return image, checked_type(image, _IMAGE_TYPES, self.max_image_pixels)
+            return image, checked_type(image, EDIT_TYPES, self.max_image_pixels)
         except OtherTypeError as error:
             raise EngineRejectedError(f"InvalidAnswer: {error}") from error
         except (TypeError, ValueError, UnsoundImageError) as error:
