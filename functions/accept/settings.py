@@ -43,6 +43,8 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
     max_redeliveries: Annotated[int, Field(ge=0)] = 10
     redelivery_interval_seconds: Annotated[int, Field(ge=0)] = 60
+    # API Gateway waits 29 s in all.
+    max_wait_seconds: Annotated[int, Field(ge=0, le=25)] = 25
 
     @property
     def origins(self) -> list[str]:

@@ -24,7 +24,8 @@ class Submission:
 
     operation: Operation
     body: ImageRequest | BatchRequest
-    callback_url: str
+    # None for a job without a receiver.
+    callback_url: str | None
     correlation_id: str
     idempotency_key: str | None
     caller: str

@@ -20,7 +20,8 @@ class JobRequest(BaseModel):
     caller: str = EVERYONE
     operation: Operation
     prompt: str
-    callback_url: str
+    # None for a job without a receiver, whose caller reads the result.
+    callback_url: str | None = None
     correlation_id: str
     created_at: AwareDatetime
     filename: str | None = None

@@ -12,6 +12,7 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 | waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
 | map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
+| progress.json    | while a batch that somebody looks at runs          | accept        |
 | summary.json     | by a batch: its counts and errors                  | batch_fanout  |
 | callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
@@ -35,6 +36,8 @@ _JSON = "application/json"
 # In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
 MAX_MANIFEST_LINE = 8 * 1024
 
+type DeliveryStatus = Literal["pending", "delivered", "dead_lettered", "not_requested"]
+
 
 class IdempotencyClaim(BaseModel):
     """Which job an Idempotency-Key belongs to, and a digest of the request that the key was first sent with."""
@@ -50,6 +53,8 @@ class Delivery(BaseModel):
 
     `redelivered_at` is when the last of them began.
 
+    A job without a receiver has none: its delivery is `not_requested`.
+
     `etag` is that of the stored object, None for one that is not stored yet: `put_delivery` takes a changed copy only
     when nobody else changed the object meanwhile. It is not part of the JSON.
     """
@@ -57,7 +62,7 @@ class Delivery(BaseModel):
     # Objects that an earlier version wrote have one field more, updated_at.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    status: Literal["pending", "delivered", "dead_lettered"] = "pending"
+    status: DeliveryStatus = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0
     last_error: str | None = None
     round: Annotated[int, Field(ge=0)] = 0
@@ -230,6 +235,11 @@ class JobStore:
         if not found:
             return Delivery()
         return Delivery.model_validate_json(found.body).model_copy(update={"etag": found.etag})
+
+    def delivery_of(self, request: JobRequest) -> Delivery:
+        """Read how a job's delivery stands, that of a job without a receiver before its end too."""
+        delivery = self.get_delivery(request.job_id)
+        return delivery if request.callback_url else delivery.model_copy(update={"status": "not_requested"})
 
     def put_delivery(self, job_id: str, delivery: Delivery) -> bool:
         """Write how the delivery stands; False when the stored object is another than `delivery.etag` says."""
