@@ -16,8 +16,8 @@ from PIL import Image, UnidentifiedImageError
 from werkzeug import Request
 
 from standins.edits import FORMATS, tinted
-from standins.openai_answers import Answer
 from standins.scripted import ScriptedServer
+from standins.server import Answer
 
 _PATH = re.compile(r"/model/([^/]+)/invoke")
 _IMAGE, _PROMPT = {"image"}, {"prompt", "image"}

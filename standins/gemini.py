@@ -14,8 +14,8 @@ from PIL import UnidentifiedImageError
 from werkzeug import Request
 
 from standins.edits import tinted
-from standins.openai_answers import Answer
 from standins.scripted import ScriptedServer
+from standins.server import Answer
 
 _PATH = re.compile(r"/v1beta/models/([\w.-]+):generateContent")
 _MODELS = ("gemini-nano-banana-2.1", "gemini-3-pro-image", "gemini-3.1-flash-lite-image")

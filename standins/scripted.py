@@ -5,13 +5,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from werkzeug import Request, Response
 
-from standins.openai_answers import Answer
-from standins.server import CONTROL, Server, json_response
+from standins.server import CONTROL, Answer, Server, json_response
 
 _MARKER = re.compile(r"\[fault:(\w+)\]")
 _KEPT_REQUESTS = 100
@@ -54,7 +53,8 @@ class ScriptedServer(Server):
         """Answer as the provider does."""
         if request.path == f"{CONTROL}calls":
             return json_response([asdict(call) for call in list(self.calls)])
-        return self._send(self.answered(request))
+        answer = self.answered(request)
+        return self.send(replace(answer, delay=answer.delay + self.latency))
 
     def answered(self, request: Request) -> Answer:
         """What a request is answered with."""
@@ -71,13 +71,3 @@ class ScriptedServer(Server):
         answer = scripted or (self.faults[call.fault] if call.fault else None)
         call.status = answer.status if answer else 200
         return call, answer
-
-    def _send(self, answer: Answer) -> Response:
-        self.closing.wait(answer.delay + self.latency)
-        if answer.connection == "hang":
-            return self.drop(after=answer.seconds)
-        if answer.connection == "drop":
-            return self.drop()
-        if answer.connection == "drip":
-            return self.drip()
-        return Response(answer.payload, answer.status, answer.headers, content_type=answer.content_type)

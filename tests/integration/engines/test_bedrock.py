@@ -21,7 +21,7 @@ from imagejobs.errors import (
     UnsupportedImageError,
 )
 from standins.bedrock import BedrockStandIn, edited, filtered, refused
-from standins.openai_answers import Answer
+from standins.server import Answer
 from tests.integration.engines.conftest import EDITED, PICTURE, STRUCTURE, MakeBedrock, edit, task
 from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE

@@ -15,7 +15,7 @@ from functions.process_image.engines.gemini_errors import REFUSALS, STATUSES, TA
 from functions.process_image.pictures import Picture
 from imagejobs.errors import EngineInvalidAnswerError, EngineRejectedError, EngineRetryableError
 from standins.gemini import SPENDING_CAP, USAGE, GeminiStandIn, blocked, edited, finished, refused, retry_info
-from standins.openai_answers import Answer
+from standins.server import Answer
 from tests.integration.engines.conftest import EDITED, MAX_PIXELS, NANO_BANANA, PICTURE, edit, task
 from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE

@@ -14,7 +14,8 @@ from imagejobs.edit_options import EditOptions
 from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.secrets import EditSecrets
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import Answer, edited, refused
+from standins.openai_answers import edited, refused
+from standins.server import Answer
 from tests.integration.process_image.conftest import EDITED
 from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE
