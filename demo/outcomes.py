@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from rich.markup import escape
 from rich.table import Table
 
+from imagejobs.workflow import REPORT_NAME
 from local.stack import StackInfo
 from standins.receiver import Received
 
@@ -50,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture. `before` is None for what is not an image, `after` where there is no result."""
+    """What became of one picture. `before` is None when the file is not an image, `after` when the job failed."""
 
     name: str
     job: str
@@ -96,9 +97,7 @@ def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> li
         content: bytes = bucket.get_object(Bucket=info.output_bucket, Key=key)["Body"].read()
         return content
 
-    listed = bucket.list_objects_v2(Bucket=info.output_bucket, Prefix=payload["output_prefix"]).get("Contents", [])
-    reports = [entry["Key"] for entry in listed if entry["Key"].endswith(".jsonl")]
-    lines = read(reports[0]).decode().splitlines() if reports else []
+    lines = read(f"{payload['output_prefix']}{REPORT_NAME}").splitlines() if payload["status"] != "failed" else []
     files = {picture.name: picture.content for picture in job.pictures}
     outcomes = []
     for entry in map(json.loads, lines):

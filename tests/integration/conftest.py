@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import boto3
+import httpx2
 import pytest
 from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
@@ -73,6 +77,40 @@ def store(stack: dict[str, str]) -> JobStore:
 def executions(stack: dict[str, str]) -> Executions:
     """The executions of the stack's state machine."""
     return Executions(boto3.client("stepfunctions"), stack["STATE_MACHINE_ARN"])
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """Moto as a server, by its URL. All of a process's moto has one state: in a test's own process it is `aws`'s."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account behind a server, which other processes can reach and which decides races as S3 does."""
+
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that works in it."""
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
+        return {"AWS_ENDPOINT_URL": self.url, **keys}
+
+    def client(self, service: str) -> Any:
+        """A client for it."""
+        return boto3.Session("testing", "testing", region_name=REGION).client(service, endpoint_url=self.url)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def account(moto_server: str, http: httpx2.Client) -> Account:
+    """An empty account behind a server."""
+    http.post(f"{moto_server}/moto-api/reset").raise_for_status()
+    return Account(moto_server)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The OpenAPI documents of the API, made from the route table and from the very models that the functions use.
 
-Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 without a word of complaint, and wrongly.
+Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 wrongly, and reports no error.
 """
 
 import inspect

@@ -1,22 +1,6 @@
-"""A job's record in the jobs bucket, under `jobs/{job_id}/`. Objects here are the service's only memory of a job,
-beside the Step Functions execution of the same name. Which job an Idempotency-Key belongs to stands beside them, under
-`idempotency/{digest of caller and key}`.
+"""A job's record in the jobs bucket, under `jobs/{job_id}/`: the service's only memory of a job, beside its execution.
 
-| object           | written                                            | by            |
-|------------------|----------------------------------------------------|---------------|
-| request.json     | once, when the job is accepted                     | accept        |
-| input            | once, with the request (posted or uploaded images) | accept        |
-| mask             | once, with the request                             | accept        |
-| reference-1 …    | once, with the request; a batch's URLs before its images | accept, batch_fanout |
-| result           | once, by a base64 job                              | process_image |
-| waiting.json     | whenever a single image waits for a rate limit     | process_image |
-| manifest.jsonl   | once, by a batch                                   | batch_fanout  |
-| map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
-| progress.json    | while a batch that somebody looks at runs          | accept        |
-| summary.json     | by a batch: its counts and errors                  | batch_fanout  |
-| callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
-| delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
-| erased.json      | in the place of all the others, when the caller had them erased | accept |
+docs/architecture.md, "What is kept where", tells which objects there are and who writes them.
 """
 
 from collections.abc import Callable

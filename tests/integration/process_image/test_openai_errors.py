@@ -158,7 +158,7 @@ def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIStandIn)
         ask(openai, refused(403, "new_limit_reached"), **codes)
 
 
-def test_long_words_are_cut(openai: OpenAIStandIn) -> None:
+def test_long_messages_are_cut(openai: OpenAIStandIn) -> None:
     with pytest.raises(OpenAIRetryableError) as raised:
         ask(openai, Answer(500, b"x" * 100_000, content_type="text/plain"))
     assert len(str(raised.value)) < 1100
