@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.process_image.asking import Engines
-from functions.process_image.chain import choices_of
+from functions.process_image.chain import engine_of
 from functions.process_image.edit import edit_image
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
@@ -34,10 +34,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         own = resources()
         secrets = own.owner_secrets(EditSecrets)
         job = own.get_request(edit_request.job_id)
-        logger.append_keys(correlation_id=job.correlation_id)
-        engine = choices_of(job, own.settings)[0].model.engine
-        if missing := own.settings.missing(edit_request.operation, secrets, engine):
+        if missing := own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets):
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
+        logger.append_keys(correlation_id=job.correlation_id)
         engines = Engines(own.settings, secrets, deadline, record_usage, own.clients)
         result, is_new = edit_image(edit_request, job, own, engines)
         record(edit_request, result, is_new=is_new)

@@ -56,7 +56,9 @@ def _edited(
     turn = turn_of(choices[0], edit_request, places)
     source = places.read_input(job, input_key)
     picture = prepare(source, settings.max_image_pixels)
-    task = Task((picture,), job.prompt, EditOptions(), 0, job.caller)
+    beside = places.beside(job.job_id)
+    mask = beside.mask_of(picture, settings.max_image_pixels)
+    task = Task((picture, *beside.references), job.prompt, EditOptions(), 0, job.caller, mask)
     edit, stands_in_for = ask(choices, turn, task, edit_request, places, engines)
     edited = EditedImage(
         content_type=edit.media_type,

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from imagejobs.edit_options import Background, OutputFormat
 from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
@@ -66,6 +67,37 @@ class CosConfig(_Answer):
     input_prefix: str
     output_prefix: str
     presign_expires: int
+
+
+class ModelOptions(_Answer):
+    """What a model takes of each option; an option that is absent is not taken."""
+
+    quality: Optionally[list[str]] = None
+    size: Annotated[Optionally[str], Field(description="In plain English.")] = None
+    output_format: Optionally[list[OutputFormat]] = None
+    output_compression: Annotated[
+        Optionally[list[OutputFormat]], Field(description="The output formats that a percentage goes with.")
+    ] = None
+    background: Optionally[list[Background]] = None
+
+
+class ModelInfo(_Answer):
+    """One model: who runs it, whether it edits what names no model, and what it takes."""
+
+    name: str
+    engine: str
+    default: bool
+    options: ModelOptions
+    mask: bool
+    max_references: int
+    search: bool
+    needs: Annotated[list[str], Field(description="What of these is not optional: mask, references, search or size.")]
+
+
+class Models(_Answer):
+    """The models that a request may choose."""
+
+    models: list[ModelInfo]
 
 
 class Wait(_Answer):

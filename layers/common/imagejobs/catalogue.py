@@ -18,6 +18,8 @@ LOCAL: EngineName = "local_fallback"
 # The stack's own model unless its owner names another: of OpenAI's newest the one that takes half the time of
 # gpt-image-2.6-sunburst, at the price of gpt-image-2.5-flare.
 DEFAULT_MODEL = "gpt-image-2.6-flare"
+# How many reference pictures a request may have, whatever its model.
+MAX_REFERENCES = 15
 # Whose each engine is, as messages have it.
 PROVIDERS: dict[str, str] = {
     "openai": "OpenAI",
@@ -126,13 +128,12 @@ class Refusal:
 # `images.edit` in OpenAI's API reference (SDK 3.54, `ImageEditParams`), and the sizes that "Image generation" in its
 # guides adds: 655,360 pixels are the fewest. Up to 16 pictures, of which the first is the one to edit.
 _OPENAI_SIZES = Sizes(16, 3840, 655_360, 3840 * 2160, 3)
-_OPENAI_REFERENCES = 15
 
 
 def _openai(*names: str, finer: bool = True) -> list[Model]:
     qualities = ("low", "medium", "high", *(("xhigh", "max") if finer else ()), "auto")
     return [
-        Model(name, "openai", qualities, _OPENAI_SIZES, _ALL_FORMATS, _ALL_BACKGROUNDS, True, _OPENAI_REFERENCES)
+        Model(name, "openai", qualities, _OPENAI_SIZES, _ALL_FORMATS, _ALL_BACKGROUNDS, True, MAX_REFERENCES)
         for name in names
     ]
 
@@ -199,7 +200,7 @@ def find_model(name: str) -> Model:
         _ALL_FORMATS,
         _ALL_BACKGROUNDS,
         True,
-        _OPENAI_REFERENCES,
+        MAX_REFERENCES,
         answers=_ALL_FORMATS,
     )
 
@@ -209,10 +210,14 @@ def refusals(model: Model, options: EditOptions, *, mask: bool = False, referenc
 
     The bounds that all models share are not looked at.
     """
+    return [check for which in (untaken, unmet) for check in which(model, options, mask=mask, references=references)]
+
+
+def unmet(model: Model, options: EditOptions, *, mask: bool = False, references: int = 0) -> list[Refusal]:
+    """Everything that a model needs of a task and that is not there."""
     size = options.size if options.size != "auto" else None
     there = {"mask": mask, "references": references, "search": options.search, "size": size}
-    missing = [Refusal(need, f"{need}: the model {model.name} needs it") for need in model.needs if not there[need]]
-    return [*untaken(model, options, mask=mask, references=references), *missing]
+    return [Refusal(need, f"{need}: the model {model.name} needs it") for need in model.needs if not there[need]]
 
 
 def untaken(model: Model, options: EditOptions, *, mask: bool = False, references: int = 0) -> list[Refusal]:

@@ -70,8 +70,8 @@ class StorageSettings(Settings):
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
 
-    def missing(self, operation: Operation, secrets: EditSecrets, engine: EngineName = "openai") -> list[str]:
-        """Name every setting and secret that an operation by an engine needs and that is not there, alphabetically.
+    def missing(self, operation: Operation, engine: EngineName, secrets: EditSecrets) -> list[str]:
+        """Name every setting and secret that an edit by this engine needs and that is not there, in alphabetical order.
 
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.
         """
