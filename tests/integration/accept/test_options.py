@@ -205,6 +205,8 @@ def test_the_models_that_callers_may_choose_are_listed_with_what_they_take(api: 
         },
         "mask": True,
         "max_references": 15,
+        "search": False,
+        "needs": [],
     }
     listed = {model["name"]: model for model in choosy("GET", "/models").body["models"]}
     assert [(name, model["default"]) for name, model in listed.items()] == [
