@@ -76,7 +76,7 @@ def _edited(
         input_tokens=took.input_tokens,
         output_tokens=took.output_tokens,
         cost_usd=took.cost_usd,
-        note=picture.note,
+        note="; ".join(filter(None, (picture.note, edit.note))) or None,
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     key = output_key(job, settings, edit.media_type, input_key)
