@@ -44,17 +44,15 @@ def _openapi() -> str:
 
 
 def _with_tables(page: str) -> str:
-    page = _with_table(page, "routes", [_ROUTE_COLUMNS, *map(_row, ROUTES)])
-    return _with_table(page, "models", [_MODEL_COLUMNS, *map(_model_row, MODELS)])
-
-
-def _with_table(page: str, name: str, lines: list[str]) -> str:
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    table = "\n".join([begin, *lines, end])
-    text, found = re.subn(f"{begin}.*{end}", lambda _: table, page, flags=re.DOTALL)
-    if found != 1:
-        raise ValueError(f"docs/api.md needs the lines {begin} and {end}, once")
-    return text
+    tables = {"routes": [_ROUTE_COLUMNS, *map(_row, ROUTES)], "models": [_MODEL_COLUMNS, *map(_model_row, MODELS)]}
+    for name, lines in tables.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        table = "\n".join([begin, *lines, end])
+        # In what replaces a pattern a backslash is doubled.
+        page, found = re.subn(f"{begin}.*{end}", table.replace("\\", r"\\"), page, flags=re.DOTALL)
+        if found != 1:
+            raise ValueError(f"docs/api.md needs the lines {begin} and {end}, once")
+    return page
 
 
 def _model_row(model: Model) -> str:

@@ -51,7 +51,9 @@ class Transfers:
     def upload(
         self, form: UploadForm, file: BinaryIO, content_type: str, size: int, on_bytes: OnBytes = lambda _: None
     ) -> None:
-        """Send a file by its form, or by a PUT where the storage takes no forms. `on_bytes` is told of bytes as they go, and of a negative number when they go anew.
+        """Send a file by its form, or by a PUT where the storage takes no forms.
+
+        `on_bytes` is told of bytes as they go, and of a negative number when they go anew.
 
         Raises TransferError with the storage's own message.
         """
