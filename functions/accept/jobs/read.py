@@ -15,6 +15,7 @@ from functions.accept.jobs.lookup import find_job
 from functions.accept.jobs.progress import ProgressReader
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
+from imagejobs.catalogue import PROVIDERS
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
@@ -132,7 +133,9 @@ class JobReader:
             return fields | ({"progress": kept.counts, "as_of": kept.as_of} if kept else {})
         waiting = self.jobs.find_waiting(request.job_id)
         if waiting and waiting.until > datetime.now(UTC):
-            fields["waiting"] = Wait(since=waiting.since)
+            fields["waiting"] = Wait(
+                reason=f"waiting for {PROVIDERS[waiting.engine]}'s rate limit", since=waiting.since
+            )
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:
