@@ -133,9 +133,8 @@ class JobReader:
             return fields | ({"progress": kept.counts, "as_of": kept.as_of} if kept else {})
         waiting = self.jobs.find_waiting(request.job_id)
         if waiting and waiting.until > datetime.now(UTC):
-            fields["waiting"] = Wait(
-                reason=f"waiting for {PROVIDERS[waiting.engine]}'s rate limit", since=waiting.since
-            )
+            reason = f"waiting for {PROVIDERS[waiting.engine]}'s rate limit"
+            fields["waiting"] = Wait(reason=reason, since=waiting.since)
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:
