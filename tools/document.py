@@ -5,6 +5,7 @@ python -m tools.document check     # ends with 1 when one of them is stale
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,11 @@ def _with_tables(page: str) -> str:
     tables = {"routes": [_ROUTE_COLUMNS, *map(_row, ROUTES)], "models": [_MODEL_COLUMNS, *map(_model_row, MODELS)]}
     for name, lines in tables.items():
         begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-        before, found, rest = page.partition(begin)
-        _, ends, after = rest.partition(end)
-        if not (found and ends) or begin in after:
+        table = "\n".join([begin, *lines, end])
+        # In what replaces a pattern a backslash is doubled.
+        page, found = re.subn(f"{begin}.*{end}", table.replace("\\", r"\\"), page, flags=re.DOTALL)
+        if found != 1:
             raise ValueError(f"docs/api.md needs the lines {begin} and {end}, once")
-        page = before + "\n".join([begin, *lines, end]) + after
     return page
 
 

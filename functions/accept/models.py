@@ -1,17 +1,19 @@
 """What callers are told of the models that they may choose."""
 
-from functions.accept.http.answers import ModelInfo, ModelOptions, Models
+from functions.accept.http.answers import ModelInfo, ModelOptions, Models, Price
 from functions.accept.settings import AcceptSettings
 from imagejobs.catalogue import Model, find_model
+from imagejobs.prices import ModelPrice
 
 
 def models_of(settings: AcceptSettings) -> Models:
     """List the models that the stack's owner allows, the stack's own first."""
     own = settings.openai_image_model
-    return Models(models=[_told(find_model(name), default=name == own) for name in settings.models])
+    prices = settings.prices
+    return Models(models=[_told(find_model(name), prices.find(name), default=name == own) for name in settings.models])
 
 
-def _told(model: Model, *, default: bool) -> ModelInfo:
+def _told(model: Model, price: ModelPrice | None, *, default: bool) -> ModelInfo:
     return ModelInfo(
         name=model.name,
         engine=model.engine,
@@ -26,4 +28,5 @@ def _told(model: Model, *, default: bool) -> ModelInfo:
         mask=model.mask,
         max_references=model.max_references,
         edit_modes=list(model.edit_modes) or None,
+        price=price and Price.model_validate(price.model_dump(exclude_unset=True)),
     )

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from imagejobs.catalogue import DEFAULT_MODEL
 from imagejobs.secrets import EditSecrets
-from imagejobs.settings import CallbackUrlSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
 
 
 class AccessControl(StrEnum):
@@ -27,13 +26,11 @@ class RedeliveryLimits:
     interval_seconds: int
 
 
-class AcceptSettings(StorageSettings, CallbackUrlSettings):
+class AcceptSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     """What the API checks, promises and tells of."""
 
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
-    # The model of requests that name none; the deep health check asks for it.
-    openai_image_model: str = DEFAULT_MODEL
     openai_base_url: str = ""
     # What callers may choose besides: names of models, separated by commas or spaces.
     allowed_models: str = ""

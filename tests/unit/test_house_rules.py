@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 FILE_LINES = 300
 FUNCTION_LINES = 40
 PRODUCT = ("functions", "layers")
-SIZED = (*PRODUCT, "bench", "demo", "local", "standins", "tests", "tools", "wxo")
+SIZED = (*PRODUCT, "bench", "client", "demo", "local", "standins", "tests", "tools", "wxo")
 
 
 def files(*folders: str) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from functions.accept.http.validators import Fits, allowed
+from functions.accept.http.validators import Fits, allowed, within_the_owners_bound
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.catalogue import MAX_REFERENCES, find_model, refusals
@@ -259,6 +259,25 @@ class BatchRequest(_EditRequest):
             r"^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63})?$",
             "expected 1 to 64 letters, digits, dots, dashes or underscores, not beginning with a dot",
         ),
+    ] = None
+    dry_run: Annotated[
+        Optionally[bool],
+        Field(
+            strict=True,
+            description="With true nothing is edited or paid: the callback's errors say how many images would be "
+            "edited, and for about how much.",
+        ),
+    ] = None
+    max_cost_usd: Annotated[
+        Optionally[float],
+        Field(
+            strict=True,
+            ge=0.01,
+            allow_inf_nan=False,
+            description="What the batch may cost in US dollars: when the estimate is above, the job fails before "
+            "anything is paid.",
+        ),
+        AfterValidator(within_the_owners_bound),
     ] = None
 
 

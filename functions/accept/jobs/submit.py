@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest
-from functions.accept.http.problems import ConflictError, NotConfiguredError
+from functions.accept.http.problems import ConflictError, InvalidRequestError, NotConfiguredError
 from functions.accept.jobs.beside import Beside, beside_of_body, beside_of_retried
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
 from imagejobs.catalogue import find_model
 from imagejobs.edit_options import EditOptions
+from imagejobs.errors import CostTooHighError
+from imagejobs.estimates import check_cost
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import IdempotencyClaim, JobStore
@@ -53,11 +55,12 @@ def submit(
 
     Raises:
         NotConfiguredError: settings or secrets are missing without which the job would fail.
-        InvalidRequestError: the file is not an image, or its upload is not there.
+        InvalidRequestError: the file is not an image, or its upload is not there; or the edit would cost too much.
         PayloadTooLargeError: the base64 image is over the limit.
         ConflictError: the Idempotency-Key belongs to another request.
     """
     _require_configuration(submission, settings, secrets)
+    _check_cost(submission, settings)
     image = _posted_image(submission, jobs, settings)
     beside = _beside(submission, jobs, settings)
     claim = IdempotencyClaim(job_id=str(uuid.uuid4()), fingerprint=submission.fingerprint)
@@ -80,6 +83,16 @@ def _require_configuration(submission: Submission, settings: AcceptSettings, sec
             f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the owner's secret, "
             "the rest are parameters of the stack"
         )
+
+
+def _check_cost(submission: Submission, settings: AcceptSettings) -> None:
+    """Refuse a single image that would cost too much; of a batch nobody knows the images yet."""
+    if submission.operation == "batch":
+        return
+    try:
+        check_cost(_request(submission, "", has_mask=False), settings)
+    except CostTooHighError as error:
+        raise InvalidRequestError.at("body", msg=str(error)) from error
 
 
 def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettings) -> tuple[bytes, str] | None:

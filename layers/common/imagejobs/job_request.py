@@ -52,6 +52,9 @@ class JobRequest(BaseModel):
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
+    # Whether a batch is only estimated, and what its estimate may come to.
+    dry_run: bool | None = None
+    max_cost_usd: float | None = None
     # The batch whose failed images this one edits again.
     retry_of: str | None = None
 
