@@ -160,12 +160,14 @@ def _delivered(job: Job) -> str:
 def _takes(model: Model) -> Iterable[str]:
     for name, values in model.options.items():
         yield f"[dim]{escape(name)}[/] {escape(_values(values))}"
-    if model.edit_modes:
-        yield f"[dim]edit_mode[/] {escape(', '.join(model.edit_modes))}"
+    if model.search:
+        yield "a search"
     if model.mask:
         yield "a mask"
     if model.max_references:
         yield f"up to {model.max_references} pictures to go by"
+    if model.needs:
+        yield f"needs {escape(', '.join(model.needs))}"
 
 
 def _values(values: Any) -> str:
