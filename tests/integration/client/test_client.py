@@ -122,7 +122,7 @@ def test_a_batch_goes_up_in_calls_of_a_hundred_and_comes_down_into_its_folders(
 def test_a_storage_without_forms_takes_a_put(client: Client, service: ImageJobsStandIn, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     service.upload_method = "PUT"
-    service.fail("PUT", "/storage/", 0)
+    service.fail("PUT", "/storage/", 503)
 
     folder = client.upload_folder({"sub/é.png": tmp_path / "a.png"})
 
