@@ -157,13 +157,13 @@ class JobStore:
         """The key of what stays known of an erased job."""
         return self.key(job_id, "erased.json")
 
-    def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
-        """Keep the posted image."""
-        self.bucket.put(self.key(job_id, "input"), image, content_type)
+    def put_input(self, job_id: str, image: bytes, content_type: str, name: str = "input") -> None:
+        """Keep an image that was sent: the one to edit, or another one under its `name`."""
+        self.bucket.put(self.key(job_id, name), image, content_type)
 
-    def copy_input(self, job_id: str, image_key: str) -> None:
-        """Keep a copy of an uploaded image: uploads are deleted after a day."""
-        self.bucket.copy(image_key, self.key(job_id, "input"))
+    def copy_input(self, job_id: str, image_key: str, name: str = "input") -> None:
+        """Keep a copy of an image of this bucket: uploads are deleted after a day."""
+        self.bucket.copy(image_key, self.key(job_id, name))
 
     def manifest_line(self, job_id: str, at: int) -> ManifestLine:
         """Read the line of a batch's manifest that begins `at` this byte."""
