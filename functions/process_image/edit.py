@@ -46,7 +46,7 @@ def edit_image(
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
         return _waiting(edit_request, wait, places), False
-    except JobError:
+    except Exception:
         engines.ledger.write_off(edit_request, places.jobs.bucket)
         raise
 
@@ -76,7 +76,7 @@ def _edited(
         input_tokens=took.input_tokens,
         output_tokens=took.output_tokens,
         cost_usd=took.cost_usd,
-        note=picture.note,
+        note="; ".join(filter(None, (picture.note, edit.note))) or None,
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     key = output_key(job, settings, edit.media_type, input_key)

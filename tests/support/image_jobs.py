@@ -35,7 +35,7 @@ MODELS: list[dict[str, Any]] = [
         "max_references": 15,
         "price": {"text_input": 5.0, "image_input": 8.0, "output": 30.0, "as_of": "2026-11-04"},
     },
-    {"name": "stable-outpaint", "engine": "bedrock", "options": {}, "mask": False, "max_references": 0},
+    {"name": "stable-outpaint", "engine": "bedrock", "options": {}, "mask": True, "search": True, "needs": ["mask"]},
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from imagejobs_cli.display import styled
@@ -74,12 +75,10 @@ def summary(job: Job) -> str:
 
 def print_models(console: Console, models: Iterable[Model]) -> None:
     """List models with what each takes."""
-    table = _table("model", "engine", "takes")
     for model in models:
-        name = f"[bold]{escape(model.name)}[/] [dim](default)[/]" if model.default else escape(model.name)
-        table.add_row(name, escape(model.engine), _takes(model))
-        table.add_section()
-    console.print(table)
+        default = " [dim](default)[/]" if model.default else ""
+        console.print(f"[bold]{escape(model.name)}[/] · {escape(model.engine)}{default}")
+        console.print(Padding(_takes(model), (0, 0, 1, 2)))
 
 
 def duration(seconds: float) -> str:
@@ -167,12 +166,14 @@ def _delivered(job: Job) -> str:
 def _takes(model: Model) -> Table:
     """What a model takes, by the options of the command line."""
     rows = [(f"--{_FLAGS.get(name, name)}", _values(values)) for name, values in model.options.items()]
-    if model.edit_modes:
-        rows.append(("--edit-mode", ", ".join(model.edit_modes)))
+    if model.search:
+        rows.append(("--search", "what in the picture is meant"))
     if model.mask:
         rows.append(("--mask", "a picture"))
     if model.max_references:
         rows.append(("--reference", f"up to {model.max_references} pictures"))
+    if model.needs:
+        rows.append(("needs", ", ".join(model.needs)))
     if model.price and (price := _price(model.price)):
         rows.append(("price", price))
     grid = Table.grid(padding=(0, 2))

@@ -194,7 +194,8 @@ class Model(Answer):
     options: dict[str, Any] = field(default_factory=dict)
     mask: bool = False
     max_references: int = 0
-    edit_modes: tuple[str, ...] = ()
+    search: bool = False
+    needs: tuple[str, ...] = ()
     price: dict[str, Any] | None = None
 
 
@@ -236,7 +237,7 @@ class EditOptions:
     output_format: str | None = None
     output_compression: int | None = None
     background: str | None = None
-    edit_mode: str | None = None
+    search: str | None = None
     mask_key: str | None = None
     reference_keys: tuple[str, ...] = ()
     reference_urls: tuple[str, ...] = ()

@@ -101,7 +101,8 @@ class ModelInfo(_Answer):
     options: ModelOptions
     mask: bool
     max_references: int
-    edit_modes: Optionally[list[str]] = None
+    search: bool
+    needs: Annotated[list[str], Field(description="What of these is not optional: mask, references, search or size.")]
     price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
 
 

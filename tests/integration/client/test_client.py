@@ -243,7 +243,7 @@ def test_the_service_is_asked_about_itself(client: Client) -> None:
     difference = client.clock_difference()
     assert difference is not None
     assert abs(difference.total_seconds()) < 30
-    assert (model.default, model.options["quality"][0], other.mask) == (True, "low", False)
+    assert (model.default, model.options["quality"][0], other.needs) == (True, "low", ("mask",))
 
 
 def test_a_wrong_key_and_a_wrong_address_are_told(service: ImageJobsStandIn) -> None:

@@ -124,7 +124,7 @@ def test_jobs_are_listed_shown_watched_and_steered(run: Run, service: ImageJobsS
 
 def test_models_are_listed(run: Run) -> None:
     shown = run("models").out
-    assert "gpt-image-2.6-flare (default)" in shown
+    assert "gpt-image-2.6-flare · openai (default)" in shown
     assert "--format png, webp" in " ".join(shown.split())
     assert "$5 text in" in shown
     assert len(run("models", "--json").json["models"]) == 2
