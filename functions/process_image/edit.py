@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep, time
 
-from functions.process_image import fallback
+from functions.process_image import fallback, memory
 from functions.process_image.engines import openai
 from functions.process_image.engines.openai import (
     BillingLimitError,
@@ -29,7 +29,7 @@ from imagejobs.errors import (
 )
 from imagejobs.job_store import JobRequest, Waiting
 from imagejobs.output_keys import output_key
-from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+from imagejobs.workflow import EditedImage, EditRequest, HandedOver, RateLimited
 
 # A turn that comes sooner is waited for here: a Wait state knows whole seconds only.
 _MAX_SLEEP_SECONDS = 1.0
@@ -83,7 +83,7 @@ class Engine:
 
 def edit_image(
     edit_request: EditRequest, job: JobRequest, places: Places, engine: Engine
-) -> tuple[EditedImage | RateLimited, bool]:
+) -> tuple[EditedImage | RateLimited | HandedOver, bool]:
     """Edit one image and keep the edit, or find the one that an earlier attempt kept; and tell whether it is new.
 
     Raises:
@@ -104,7 +104,11 @@ def edit_image(
         return _waiting(edit_request, turn, places), False
 
     source = places.read_input(job, input_key)
-    picture = prepare(source, settings.max_image_pixels)
+    room = memory.room(settings.aws_lambda_function_memory_size) if edit_request.may_hand_over else None
+    try:
+        picture = prepare(source, settings.max_image_pixels, room=room)
+    except memory.TooLargeForMemoryError:
+        return _handed_over(edit_request, turn), False
     try:
         edit = _asked_in_turn(edit_request, picture, job.prompt, engine, turn)
     except RateLimitedError as error:
@@ -117,6 +121,12 @@ def edit_image(
     key = output_key(job, settings, edit.media_type, input_key)
     places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
     return edited, True
+
+
+def _handed_over(edit_request: EditRequest, turn: Turn) -> HandedOver:
+    """Leave a picture to the larger function, with its ticket. This was no attempt at an edit."""
+    waited, attempts = edit_request.waited, edit_request.attempt - 1
+    return HandedOver.model_validate(waited.model_dump() | {"attempts": attempts, "ticket": turn.ticket})
 
 
 def _described(edit: Edit, picture: Picture, edit_request: EditRequest, bytes_in: int, started: float) -> EditedImage:

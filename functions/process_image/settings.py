@@ -35,6 +35,8 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
     max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
+    # The function's own memory in MiB, which Lambda tells.
+    aws_lambda_function_memory_size: Annotated[int, Field(ge=128)] = 2048
 
     @property
     def billing_limit_codes(self) -> frozenset[str]:

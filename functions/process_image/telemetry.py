@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from functions.process_image.engines.openai import Usage
 from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIInvalidAnswerError, RetryableError
 from imagejobs.observability import loggable_error, make_logger, make_metrics
-from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+from imagejobs.workflow import EditedImage, EditRequest, HandedOver, RateLimited
 
 logger = make_logger("process_image")
 metrics = make_metrics("process_image")
@@ -41,8 +41,12 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
         logger.remove_keys([*EditRequest.model_fields, "correlation_id"])
 
 
-def record(edit_request: EditRequest, result: EditedImage | RateLimited, *, is_new: bool) -> None:
+def record(edit_request: EditRequest, result: EditedImage | RateLimited | HandedOver, *, is_new: bool) -> None:
     """Log and count what an attempt came to; an edit that is not new was counted by the attempt that made it."""
+    if isinstance(result, HandedOver):
+        _count("HandedOver")
+        logger.info("handed over")
+        return
     if isinstance(result, RateLimited):
         # An image may also wait because others do, without asking.
         _count("RateLimits", result.rate_limited - edit_request.waited.rate_limited)

@@ -1,15 +1,20 @@
 """process_image with a real server in OpenAI's place and moto in AWS's."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx2
 import pytest
+from moto.server import ThreadedMotoServer
 
 from functions.process_image import app
 from functions.process_image.places import Places
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.storage import Bucket
 from imagejobs.workflow import Operation
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
@@ -17,6 +22,7 @@ from tests.support.context import Context
 from tests.support.jobs import JOB_ID, job_request
 from tests.support.pictures import picture
 
+ROOT = Path(__file__).parents[3]
 EDITED = picture(96, 64, "crimson")
 
 type Configure = Callable[..., None]
@@ -57,6 +63,41 @@ def accept(configure: Configure, store: JobStore) -> Accept:
         return job
 
     return record
+
+
+@pytest.fixture
+def account(http: httpx2.Client) -> Iterator[str]:
+    """An account on a port of its own, since workers are processes of their own."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    # Servers of one process share their state.
+    http.post(f"{url}/moto-api/reset").raise_for_status()
+    yield url
+    server.stop()
+
+
+@pytest.fixture
+def environment(account: str, openai: OpenAIStandIn) -> dict[str, str]:
+    """A worker's environment; the account has its job."""
+    access = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
+    session = boto3.Session("k", "s", region_name="us-east-1")
+    s3 = session.client("s3", endpoint_url=account)
+    s3.create_bucket(Bucket="jobs")
+    secrets = session.client("secretsmanager", endpoint_url=account)
+    arn = secrets.create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')["ARN"]
+    store = JobStore(Bucket(s3, "jobs"))
+    store.create(job_request("base64"))
+    store.put_input(JOB_ID, picture(), "image/png")
+    ours = {
+        "AWS_ENDPOINT_URL": account,
+        "JOBS_BUCKET": "jobs",
+        "SECRET_ARN": arn,
+        "OPENAI_BASE_URL": openai.base_url,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "common")]),
+    }
+    return os.environ | access | ours
 
 
 def invoke(operation: str, **fields: Any) -> dict[str, Any]:
