@@ -26,6 +26,7 @@ from imagejobs.errors import (
     JobError,
     OpenAIInvalidAnswerError,
     OpenAIRejectedError,
+    StorageUnavailableError,
 )
 from imagejobs.job_store import JobRequest, Waiting
 from imagejobs.output_keys import output_key
@@ -119,7 +120,11 @@ def edit_image(
     edited = _described(edit, picture, edit_request, len(source), started)
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     key = output_key(job, settings, edit.media_type, input_key)
-    places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
+    try:
+        places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
+    except StorageUnavailableError as error:
+        error.may_have_cost = edit.engine != "local_fallback"
+        raise
     return edited, True
 
 

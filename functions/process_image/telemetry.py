@@ -18,8 +18,9 @@ metrics = make_metrics("process_image")
 def observed(edit_request: EditRequest) -> Iterator[None]:
     """Log and count the error that one attempt at an image ends with; `record` and `record_usage` tell the rest.
 
-    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
-    flags counts as ImagesFlagged besides.
+    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not. Besides, what
+    screening flags counts as ImagesFlagged, and a lost edit as ProbablyPaidTwice. (A worker that dies with one cannot
+    count: Lambda's log is, by the metric filter WorkersLost of template.yaml.)
     """
     logger.append_keys(**edit_request.model_dump(exclude_none=True))
     _count("Retries", int(edit_request.attempt > 1))
@@ -31,6 +32,8 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
         # `edit` reports the second one as refused, after a wait.
         if isinstance(error, OpenAIInvalidAnswerError) or isinstance(error.__cause__, OpenAIInvalidAnswerError):
             _count("InvalidAnswers")
+        if _may_have_cost(error) or _may_have_cost(error.__cause__):
+            _count("ProbablyPaidTwice")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")
         # Its message goes to the caller through the state machine.
@@ -64,6 +67,11 @@ def record_usage(usage: Usage) -> None:
     metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, usage.ms)
     _count("InputTokens", usage.input_tokens)
     _count("OutputTokens", usage.output_tokens)
+
+
+def _may_have_cost(error: BaseException | None) -> bool:
+    """Whether an answer that may have been paid for was lost, and the edit will be asked for, and paid for, again."""
+    return getattr(error, "may_have_cost", False)
 
 
 def _count(name: str, value: int = 1) -> None:

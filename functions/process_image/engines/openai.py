@@ -87,7 +87,11 @@ def edit(
     async def call(client: openai.AsyncOpenAI) -> Edit:
         return await _edit(client, picture, prompt, caller, settings, on_usage)
 
-    return _run(call, prompt, api_key, settings, timeout)
+    try:
+        return _run(call, prompt, api_key, settings, timeout)
+    except OpenAIRetryableError as error:
+        error.may_have_cost = _was_asked(error.__cause__)
+        raise
 
 
 def flagged_categories(
@@ -213,6 +217,12 @@ def _usage(answer: ImagesResponse, ms: int) -> Usage:
     usage = getattr(answer, "usage", None)
     input_tokens, output_tokens = (getattr(usage, name, None) for name in ("input_tokens", "output_tokens"))
     return Usage(ms, *(count if isinstance(count, int) else 0 for count in (input_tokens, output_tokens)))
+
+
+def _was_asked(error: BaseException | None) -> bool:
+    """Whether a call that failed had reached OpenAI, which may then have worked, and charged, all the same."""
+    never_connected = (httpx2.ConnectError, httpx2.ConnectTimeout)
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, never_connected)
 
 
 def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidationError:
