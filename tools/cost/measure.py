@@ -6,6 +6,7 @@ there, on the same records, with what it made before taken away.
 
 import base64
 import json
+import math
 import os
 import statistics
 import tempfile
@@ -36,8 +37,8 @@ from tools.cost import history
 from tools.cost.model import Invocation, Job, Measured, Way
 
 PICTURE_BYTES = 2_000_000
-# 3:2, as cameras make them: 6 megapixels, which with a camera's noise take 2 MB.
-_PICTURE = (3000, 2000)
+# 3:2, as cameras make them.
+_SIDES = (3000, 2000)
 _ANSWER = (1536, 1024)
 _BATCH_IMAGES = 20
 _RUNS = 5
@@ -52,9 +53,8 @@ _ROUTES: dict[Way, str] = {
 
 def run() -> Measured:
     """Start a stack, measure each way on it, and stop it."""
-    photo = _photo()
-    answer = BytesIO()
-    photograph(*_ANSWER).save(answer, "PNG")
+    photo, pixels = _photo()
+    answer = _encoded(photograph(*_ANSWER), "PNG")
     with (
         tempfile.TemporaryDirectory(prefix="cost-") as folder,
         Receiver() as receiver,
@@ -62,14 +62,14 @@ def run() -> Measured:
         EmbeddedStack(_options(Path(folder), openai)) as stack,
         _counted_requests() as requests,
     ):
-        openai.will_answer(edited(answer.getvalue()))
+        openai.will_answer(edited(answer))
         bench = _Bench(stack.info, receiver, openai, photo, requests)
         jobs: dict[Way, Job] = {way: bench.job(way) for way in _ROUTES}
     return Measured(
         on=f"{datetime.now(UTC):%Y-%m-%d}",
         picture_bytes=len(photo),
-        picture_pixels=_PICTURE[0] * _PICTURE[1],
-        answer_bytes=answer.tell(),
+        picture_pixels=pixels,
+        answer_bytes=len(answer),
         jobs=jobs,
     )
 
@@ -84,16 +84,16 @@ def _options(folder: Path, openai: OpenAIStandIn) -> Options:
     )
 
 
-def _photo() -> bytes:
-    """A photograph-like JPEG of about PICTURE_BYTES."""
-    picture = photograph(*_PICTURE)
-    by_size = (_jpeg(picture, quality) for quality in range(98, 60, -2))
-    return next(body for body in by_size if len(body) <= PICTURE_BYTES)
+def _photo() -> tuple[bytes, int]:
+    """A photograph-like JPEG of about PICTURE_BYTES, and its pixels."""
+    factor = math.sqrt(PICTURE_BYTES / len(_encoded(photograph(*_SIDES), "JPEG")))
+    width, height = (round(side * factor) for side in _SIDES)
+    return _encoded(photograph(width, height), "JPEG"), width * height
 
 
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
+def _encoded(picture: Image.Image, kind: str) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
+    picture.save(buffer, kind, quality=92)
     return buffer.getvalue()
 
 

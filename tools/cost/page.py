@@ -58,11 +58,11 @@ _METHOD = """## How the figures come about
 _LOWER = """## What keeps it low
 
 - **The function that waits is small.** Nearly all pictures are edited in {small} MB. One whose header says that it may
-  take more goes to the function of {large} MB before it is decoded, and before anything is paid: three transitions and a
-  short invocation more. 1,000 such pictures cost about {large_usd} at {seconds} s, in a batch. The metric `HandedOver`
+  take more goes to the function of {large} MB before it is decoded, and before anything is paid: three transitions and
+  a short invocation more. 1,000 such pictures cost about {large_usd} at {seconds} s, in a batch. The metric `HandedOver`
   counts them, on the dashboard beside `ImagesProcessed`.
 - **Waiting for a rate limit** takes three transitions a round and no compute: the state machine waits.
-- **Express workflows** would save the children's transitions. They end after 5 minutes, and a picture may wait for hours.
+- **Express workflows** would save the children's transitions. They end after 5 minutes; a picture may wait for hours.
 """
 
 
@@ -108,8 +108,8 @@ def _beside(given: Measured, at: Prices) -> str:
 - Keeping {IMAGES:,} inputs and results for {days_kept()} days (`JobsExpirationDays`): ${kept:.2f}.
 - {IMAGES:,} results fetched over the internet by their links: ${fetched:.2f}.
 - Each month, whatever is done: {a_month}; each custom metric with data ${at.usd("metric_month"):.2f}.
-- OpenAI: {at.openai.model}, ${at.openai.edit * IMAGES:.2f} for {IMAGES:,} edits of {at.openai.picture_tokens:,} picture tokens,
-  {at.openai.prompt_tokens} tokens of text and {at.openai.output_tokens} of output.
+- OpenAI: {at.openai.model}, ${at.openai.edit * IMAGES:.2f} for {IMAGES:,} edits of {at.openai.picture_tokens:,} picture
+  tokens, {at.openai.prompt_tokens} tokens of text and {at.openai.output_tokens} of output each.
 """
 
 
