@@ -9,6 +9,7 @@ picture, and OpenAI's largest answer.
 
 from functions.process_image.opening import OpenedFile
 from imagejobs.errors import JobError
+from imagejobs.job_request import MAX_REFERENCE_BYTES, JobRequest
 
 # The interpreter, the code and the SDKs, connected, with HEIC's decoder.
 PROCESS_BYTES = 120_000_000
@@ -22,9 +23,13 @@ class TooLargeForMemoryError(JobError):
     """The picture does not fit the memory of this function; a larger one may take it. Nothing was paid."""
 
 
-def room(function_mb: int) -> int:
-    """The bytes that a function with so much memory (in MiB, as Lambda counts) has for files and pictures."""
-    return function_mb * 1024 * 1024 - PROCESS_BYTES
+def room(function_mb: int, job: JobRequest) -> int:
+    """The bytes that a function with so much memory (in MiB, as Lambda counts) has for each of a job's pictures.
+
+    What a job has beside its image is kept while the image is decoded, and sent in the same form.
+    """
+    beside = 2 * MAX_REFERENCE_BYTES if job.reference_count or job.mask else 0
+    return function_mb * 1024 * 1024 - PROCESS_BYTES - beside
 
 
 def require(file: OpenedFile, room_bytes: int) -> None:

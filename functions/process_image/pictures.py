@@ -1,4 +1,4 @@
-"""Turns whatever file arrives into an image that OpenAI takes, or refuses it in words.
+"""Turns whatever file arrives into an image that OpenAI takes, or refuses it with a reason.
 
 What that takes of memory is bounded (`memory`). A turned JPEG of 8160 x 6144 pixels, as 50-megapixel phones make them,
 took 8.3 bytes a pixel on 25 November 2026.
@@ -50,9 +50,11 @@ def prepare(body: bytes, max_pixels: int, max_bytes: int = OPENAI_MAX_BYTES, roo
     return Picture(encoded.body, encoded.media_type, "; ".join(notes + scaled) or None)
 
 
-def check(body: bytes, max_pixels: int) -> None:
-    """Decode a file whole, and throw the picture away. Raises what `opened` raises."""
+def check(body: bytes, max_pixels: int, room: int | None = None) -> None:
+    """Decode a file whole, and throw the picture away. Raises what `prepare` raises."""
     with opened(body, max_pixels) as file:
+        if room is not None:
+            memory.require(file, room)
         file.check()
 
 

@@ -59,8 +59,8 @@ _LOWER = """## What keeps it low
 
 - **The function that waits is small.** Nearly all pictures are edited in {small} MB. One whose header says that it may
   take more goes to the function of {large} MB before it is decoded, and before anything is paid: three transitions and
-  a short invocation more. 1,000 such pictures cost about {large_usd} at {seconds} s, in a batch. The metric `HandedOver`
-  counts them, on the dashboard beside `ImagesProcessed`.
+  a short invocation more. In a batch at {seconds} s, 1,000 such pictures cost about {large_usd}. The metric
+  `HandedOver` counts them, on the dashboard beside `ImagesProcessed`.
 - **Waiting for a rate limit** takes three transitions a round and no compute: the state machine waits.
 - **Express workflows** would save the children's transitions. They end after 5 minutes; a picture may wait for hours.
 """

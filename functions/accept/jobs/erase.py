@@ -9,7 +9,8 @@ from itertools import islice
 from functions.accept.http.problems import ConflictError, NotConfiguredError
 from imagejobs.errors import StorageRejectedError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import MAX_DELETED_AT_ONCE, Bucket
 
@@ -35,8 +36,8 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
         outputs=_output_prefix(request, jobs, settings),
     )
     jobs.put_erasure(erasure)
-    uploaded = [request.image_key] if request.image_key else []
-    jobs.bucket.delete_all([*uploaded, jobs.key(request.job_id, "request.json")])
+    uploaded = [request.image_key, request.mask_key, *(request.reference_keys or ())]
+    jobs.bucket.delete_all([*filter(None, uploaded), jobs.key(request.job_id, "request.json")])
     return erasure
 
 
@@ -66,7 +67,7 @@ def _delivery_of_finished(request: JobRequest, jobs: JobStore, executions: Execu
     """How the delivery of a finished job ended; raises ConflictError while something may still be read or written."""
     if not jobs.has_payload(request.job_id):
         raise ConflictError("the job has no result yet: cancel it, or try again when it has ended")
-    delivery = jobs.get_delivery(request.job_id)
+    delivery = jobs.delivery_of(request)
     own = ExecutionName(request.job_id)
     delivering = ExecutionName(request.job_id, "redelivery", delivery.round) if delivery.round else own
     names = dict.fromkeys([own, ExecutionName(request.job_id, "last-word"), delivering])

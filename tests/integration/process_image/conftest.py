@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx2
 import pytest
-from moto.server import ThreadedMotoServer
 
 from functions.process_image import app
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from imagejobs.workflow import Operation
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
+from tests.integration.conftest import Account
 from tests.support.context import Context
 from tests.support.jobs import JOB_ID, job_request
 from tests.support.pictures import picture
@@ -66,38 +66,23 @@ def accept(configure: Configure, store: JobStore) -> Accept:
 
 
 @pytest.fixture
-def account(http: httpx2.Client) -> Iterator[str]:
-    """An account on a port of its own, since workers are processes of their own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # Servers of one process share their state.
-    http.post(f"{url}/moto-api/reset").raise_for_status()
-    yield url
-    server.stop()
-
-
-@pytest.fixture
-def environment(account: str, openai: OpenAIStandIn) -> dict[str, str]:
+def environment(account: Account, openai: OpenAIStandIn) -> dict[str, str]:
     """A worker's environment; the account has its job."""
-    access = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
-    session = boto3.Session("k", "s", region_name="us-east-1")
-    s3 = session.client("s3", endpoint_url=account)
+    s3 = account.client("s3")
     s3.create_bucket(Bucket="jobs")
-    secrets = session.client("secretsmanager", endpoint_url=account)
-    arn = secrets.create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')["ARN"]
+    arn = account.client("secretsmanager").create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')[
+        "ARN"
+    ]
     store = JobStore(Bucket(s3, "jobs"))
     store.create(job_request("base64"))
     store.put_input(JOB_ID, picture(), "image/png")
     ours = {
-        "AWS_ENDPOINT_URL": account,
         "JOBS_BUCKET": "jobs",
         "SECRET_ARN": arn,
         "OPENAI_BASE_URL": openai.base_url,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "common")]),
     }
-    return os.environ | access | ours
+    return os.environ | account.environment | ours
 
 
 def invoke(operation: str, **fields: Any) -> dict[str, Any]:

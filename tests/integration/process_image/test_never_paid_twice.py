@@ -5,12 +5,11 @@ import subprocess
 import sys
 from typing import Any
 
-import boto3
-
 from functions.process_image import app
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
+from tests.integration.conftest import Account
 from tests.integration.process_image.conftest import EDITED, ROOT, Accept, invoke
 from tests.support.jobs import JOB_ID
 from tests.support.pictures import picture
@@ -33,10 +32,9 @@ def result_of(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
-    environment: dict[str, str], account: str, openai: OpenAIStandIn
+    environment: dict[str, str], account: Account, openai: OpenAIStandIn
 ) -> None:
-    s3 = boto3.Session("k", "s", region_name="us-east-1").client("s3", endpoint_url=account)
-    kept = Bucket(s3, "jobs")
+    kept = Bucket(account.client("s3"), "jobs")
     first = start_worker(environment, "hold")
     try:
         wait_until(lambda: kept.find(f"jobs/{JOB_ID}/result"))

@@ -7,7 +7,6 @@ import sys
 from io import BytesIO
 from typing import Any
 
-import boto3
 import pytest
 from PIL import Image, ImageCms
 
@@ -16,8 +15,9 @@ from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited, refused
+from tests.integration.conftest import Account
 from tests.integration.process_image.conftest import ROOT, Accept, Configure, invoke
-from tests.support.jobs import JOB_ID
+from tests.support.jobs import JOB_ID, job_request
 from tests.support.waiting import PATIENCE
 from tools.render import template
 
@@ -25,6 +25,8 @@ RESOURCES = template()["Resources"]
 SMALL_MB, LARGE_MB = (
     RESOURCES[name]["Properties"]["MemorySize"] for name in ("ProcessSmallImageFunction", "ProcessImageFunction")
 )
+ROOM = memory.room(SMALL_MB, job_request("base64"))
+WITH_REFERENCES = job_request("base64", reference_urls=["https://example.com/1.png"])
 MAX_IMAGE_PIXELS = template()["Parameters"]["MaxImagePixels"]["Default"]
 
 
@@ -44,7 +46,7 @@ def largest_photo() -> bytes:
     """About the largest that the small function takes, as a phone held upright makes it: turned, and with a profile."""
     exif, profile = Image.Exif(), ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif[0x0112] = 6
-    side = math.isqrt((memory.room(SMALL_MB) - 12_000_000) // memory.PHOTO_BYTES_A_PIXEL)
+    side = math.isqrt((ROOM - 12_000_000) // memory.PHOTO_BYTES_A_PIXEL)
     noise = Image.effect_noise((side // 4, side // 4), 40).resize((side, side), Image.Resampling.BILINEAR)
     return saved(noise.convert("RGB"), "JPEG", exif=exif.tobytes(), icc_profile=profile, quality=90)
 
@@ -56,11 +58,9 @@ def small(configure: Configure) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_its_largest_photo_and_openais_largest_answer_stay_within_its_memory(
-    environment: dict[str, str], account: str, openai: OpenAIStandIn
+    environment: dict[str, str], account: Account, openai: OpenAIStandIn
 ) -> None:
-    store = JobStore(
-        Bucket(boto3.Session("k", "s", region_name="us-east-1").client("s3", endpoint_url=account), "jobs")
-    )
+    store = JobStore(Bucket(account.client("s3"), "jobs"))
     store.put_input(JOB_ID, largest_photo(), "image/jpeg")
     openai.will_answer(edited(saved(Image.effect_noise((3840, 2160), 90).convert("RGB"), "PNG", compress_level=1)))
     event = json.dumps({"job_id": JOB_ID, "operation": "base64", "may_hand_over": True})
@@ -78,12 +78,12 @@ def test_its_largest_photo_and_openais_largest_answer_stay_within_its_memory(
 def test_a_picture_that_may_not_fit_is_handed_over_with_its_place_in_the_queue_and_nothing_is_asked(
     accept: Accept, openai: OpenAIStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    accept("base64", flat(memory.room(SMALL_MB) // memory.BYTES_A_PIXEL + 10_000))
+    accept("base64", flat(ROOM // memory.BYTES_A_PIXEL + 10_000))
     waited = {"attempts": 3, "rate_limited": 2, "ticket": 7, "since": "2026-11-25T10:00:00Z"}
 
     result = invoke("base64", may_hand_over=True, retries=1, waited=waited)
 
-    assert result == {"status": "handed_over", **waited, "attempts": 4}
+    assert result == {"status": "handed_over", "engine": "openai", **waited}
     assert openai.calls == []
     assert '"HandedOver":[1.0]' in capsys.readouterr().out.replace(" ", "")
 
@@ -93,7 +93,7 @@ def test_a_picture_that_may_not_fit_is_handed_over_with_its_place_in_the_queue_a
 def test_a_picture_is_handed_over_only_where_the_state_machine_has_another_function(
     accept: Accept, openai: OpenAIStandIn, told: dict[str, bool]
 ) -> None:
-    accept("base64", flat(memory.room(SMALL_MB) // memory.BYTES_A_PIXEL + 10_000))
+    accept("base64", flat(ROOM // memory.BYTES_A_PIXEL + 10_000))
 
     assert invoke("base64", **told)["status"] == "edited"
 
@@ -109,8 +109,8 @@ def test_a_picture_that_fits_is_edited_and_so_is_its_fallback(accept: Accept, op
 def test_the_large_function_holds_any_picture_of_as_many_pixels_as_are_taken() -> None:
     file, form_and_answer = 100_000_000, 150_000_000
 
-    assert memory.room(LARGE_MB) > MAX_IMAGE_PIXELS * memory.BYTES_A_PIXEL + file + form_and_answer
+    assert memory.room(LARGE_MB, WITH_REFERENCES) > MAX_IMAGE_PIXELS * memory.BYTES_A_PIXEL + file + form_and_answer
 
 
 def test_the_small_function_takes_24_megapixels_of_a_phone() -> None:
-    assert memory.room(SMALL_MB) > 24_500_000 * memory.PHOTO_BYTES_A_PIXEL + 20_000_000
+    assert ROOM > 24_500_000 * memory.PHOTO_BYTES_A_PIXEL + 20_000_000
