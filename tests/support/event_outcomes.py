@@ -112,6 +112,15 @@ def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status
     return delivered
 
 
+def _letter_due(outcome: Outcome) -> None:
+    assert json.loads(outcome.result["letter"])["job_id"] == JOB_ID
+    assert outcome.jobs.get_delivery(JOB_ID).giving_up
+
+
+def _nothing_given_up(outcome: Outcome) -> None:
+    assert outcome.result["status"] == "pending"
+
+
 def _given_up(outcome: Outcome) -> None:
     (letter,) = outcome.dead_letters
     assert letter["job_id"] == JOB_ID
@@ -141,16 +150,17 @@ CHECKS: dict[str, Callable[[Outcome], None]] = {
     "accept/batch-job": _accepted("batch"),
     "batch_fanout/list-images": _listed,
     "batch_fanout/summarize": _summed_up,
-    "callback/dead-letter": _given_up,
     "callback/deliver-base64": _delivered(Base64Callback, "completed"),
     "callback/deliver-batch": _delivered(BatchCallback, "completed_with_errors"),
     "callback/deliver-decided": _delivered(Base64Callback, "failed"),
     "callback/deliver-failed": _delivered(Base64Callback, "failed"),
     "callback/deliver-url": _delivered(UrlCallback, "completed"),
+    "callback/give-up": _letter_due,
     "callback/last-word-aborted": _last_word("aborted"),
     "callback/last-word-delivery-failed": _given_up,
     "callback/last-word-failed": _last_word("EditImage"),
     "callback/last-word-timed-out": _last_word("States.Timeout"),
+    "callback/record-dead-letter": _nothing_given_up,
     "callback/sweep": _swept,
     "process_image/base64-rate-limited": _edited("base64", attempts=4),
     "process_image/batch": _edited("batch"),

@@ -200,9 +200,22 @@ class DeliverRequest(_Message):
     outcome: Outcome = Outcome()
 
 
-class DeadLetterRequest(_Message):
+class GiveUpRequest(_Message):
     """Input of `callback` when delivery is given up: `error` is what the last attempt ended with."""
 
-    action: Literal["dead_letter"]
+    action: Literal["give_up"]
     job_id: str
     error: CaughtError
+
+
+class GivenUp(_Message):
+    """Output of `callback` then: the message that the state machine sends to the dead-letter queue, if one is due."""
+
+    letter: str | None = None
+
+
+class RecordDeadLetter(_Message):
+    """Input of `callback` when that message is on the queue."""
+
+    action: Literal["record_dead_letter"]
+    job_id: str
