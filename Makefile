@@ -106,6 +106,10 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 bench: setup ## Measure imports, the fallback, a first burst and the service; one JSON line a figure
 	@$(BIN)/python -m bench
 
+.PHONY: soak
+soak: setup ## Run 1,000 jobs with random faults while workers are killed, and count what became of them (JOBS=n SEED=n KILLS=a-second)
+	@$(BIN)/python -m bench.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) $(ARGUMENTS)
+
 .PHONY: deploy
 deploy: setup ## Deploy to AWS, with the credentials and region of this shell (STACK=name PARAMETERS="Name=value …")
 	@$(BIN)/python -m tools.deploy $(if $(STACK),--stack-name $(STACK)) $(ARGUMENTS)
