@@ -117,7 +117,8 @@ class DeliveryService:
         if delivery.status != "pending" or delivery.round != name.round:
             return False  # delivered or given up already, or a later round has taken over
         if name.kind == "job" and not delivery.giving_up:
-            self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
+            operation = "report_and_deliver" if request.operation == "batch" else "deliver"
+            self.resources.executions.start(ExecutionName(job_id, "last-word"), operation)
             self.logger.info("a further execution delivers", extra={"error": loggable_failure(error)})
         else:
             self._dead_letter(job_id, error)

@@ -102,6 +102,11 @@ def _summed_up(outcome: Outcome) -> None:
     assert kept.errors[0].startswith(KEYS[1])
 
 
+def _reported(outcome: Outcome) -> None:
+    assert outcome.result == {"total_files": 2, "processed": 0}
+    assert len(list(outcome.outputs.lines(f"results/batch/{JOB_ID}/report.jsonl"))) == 2
+
+
 def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status: str) -> Callable[[Outcome], None]:
     def delivered(outcome: Outcome) -> None:
         assert outcome.result["status"] == "delivered", outcome.result
@@ -149,6 +154,7 @@ CHECKS: dict[str, Callable[[Outcome], None]] = {
     "accept/base64-job": _accepted("base64"),
     "accept/batch-job": _accepted("batch"),
     "batch_fanout/list-images": _listed,
+    "batch_fanout/report-stopped": _reported,
     "batch_fanout/summarize": _summed_up,
     "callback/deliver-base64": _delivered(Base64Callback, "completed"),
     "callback/deliver-batch": _delivered(BatchCallback, "completed_with_errors"),

@@ -156,6 +156,22 @@ class SummarizeBatch(_Message):
     results: ResultWriterDetails | None = None
 
 
+class ReportStopped(_Message):
+    """Input of `batch_fanout` for a batch whose execution was ended: it has no results of a map run to read."""
+
+    action: Literal["report_stopped"]
+    job_id: str
+
+
+class StoppedBatch(BaseModel):
+    """Output of `batch_fanout` then: what its report tells; 0 images where it wrote none."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    total_files: int = 0
+    processed: int = 0
+
+
 class BatchCounts(_Message):
     """Output of SummarizeBatch: the counts of the callback."""
 
