@@ -12,7 +12,8 @@ from itertools import batched
 from tempfile import TemporaryDirectory
 
 from functions.batch_fanout.summary import ImageReport
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.output_keys import EDIT_TYPES, output_key
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket

@@ -15,7 +15,8 @@ from functions.callback.settings import CallbackSettings, SigningSecrets
 from functions.callback.signing import signed_headers
 from imagejobs.errors import CallbackGoneError, ConfigurationError, JobError, StorageUnavailableError
 from imagejobs.executions import ExecutionName
-from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, DeliveryStatus, JobStore, Payload
 from imagejobs.observability import loggable_error, loggable_failure, loggable_stack, loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
@@ -45,11 +46,14 @@ class DeliveryService:
             # The state machine asks again when it lost our answer, too.
             self.logger.info("nothing to deliver", extra={"delivery": delivery.status})
             return delivery
+        payload = self._payload(request, outcome)
+        if request.callback_url is None:
+            return self._record(job_id, delivery, "not_requested", None)
         if delivery.giving_up:
             raise CallbackGoneError("the delivery was given up before, and its dead letter is on its way")
-        result = self._attempt(request, self._payload(request, outcome).body)
-        self._report(request, result, retries)
-        recorded = self._record(job_id, delivery, result.error)
+        result = self._attempt(request, request.callback_url, payload.body)
+        self._report(request.callback_url, result, retries)
+        recorded = self._record(job_id, delivery, "pending" if result.error else "delivered", result.error)
         if result.error:
             raise result.error
         return recorded
@@ -70,6 +74,9 @@ class DeliveryService:
             return GivenUp()
         if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.ended(request, error))
+        if request.callback_url is None:
+            self._record(job_id, delivery, "not_requested", None)
+            return GivenUp()
         # The attempt that is recorded meanwhile, perhaps as delivered, wins.
         if not self.store.put_delivery(job_id, delivery.model_copy(update={"giving_up": True, "last_error": error})):
             raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")
@@ -116,7 +123,7 @@ class DeliveryService:
         delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending" or delivery.round != name.round:
             return False  # delivered or given up already, or a later round has taken over
-        if name.kind == "job" and not delivery.giving_up:
+        if name.kind == "job" and not delivery.giving_up and (request.callback_url or request.operation == "batch"):
             operation = "report_and_deliver" if request.operation == "batch" else "deliver"
             self.resources.executions.start(ExecutionName(job_id, "last-word"), operation)
             self.logger.info("a further execution delivers", extra={"error": loggable_failure(error)})
@@ -167,13 +174,13 @@ class DeliveryService:
         found = self.store.find_payload(request.job_id)
         return found or self.store.decide(request.job_id, self._builder.build(request, outcome))
 
-    def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
+    def _attempt(self, request: JobRequest, url: str, body: bytes) -> Attempt:
         try:
             headers = signed_headers(self._signing_keys, request.job_id, body)
         except ConfigurationError as error:
             return Attempt(milliseconds=0, error=error)
         return attempt(
-            self.settings.delivery_url(request.callback_url),
+            self.settings.delivery_url(url),
             body,
             {**headers, "x-correlation-id": request.correlation_id},
             self.settings.callback_policy,
@@ -181,7 +188,7 @@ class DeliveryService:
             self.network,
         )
 
-    def _report(self, request: JobRequest, result: Attempt, retries: int) -> None:
+    def _report(self, url: str, result: Attempt, retries: int) -> None:
         self.metrics.add_metric("CallbacksFailed" if result.error else "CallbacksDelivered", "Count", 1)
         self.metrics.add_metric("CallbackLatency", "Milliseconds", result.milliseconds)
         log = self.logger.warning if result.error else self.logger.info
@@ -192,26 +199,27 @@ class DeliveryService:
                 "max_attempts": self.settings.callback_max_retries,
                 "status": result.status,
                 "ms": result.milliseconds,
-                "receiver": loggable_url(request.callback_url),
+                "receiver": loggable_url(url),
                 "error": loggable_error(result.error) if result.error else None,
             },
         )
 
-    def _record(self, job_id: str, before: Delivery, error: JobError | None) -> Delivery:
-        """Record how an attempt ended. What was delivered stays delivered if that cannot be written."""
+    def _record(self, job_id: str, before: Delivery, status: DeliveryStatus, error: JobError | None) -> Delivery:
+        """Record how an attempt or the delivery ended. What was sent stays sent if that cannot be written."""
         text = f"{type(error).__name__}: {error}" if error else None
+        tried = 1 if status in ("pending", "delivered") else 0
 
         def change(now: Delivery) -> Delivery | None:
             if now.round != before.round or now.status == "delivered":
                 return None
-            ended = {} if error else {"status": "delivered", "giving_up": False}
-            return now.model_copy(update={"attempts": now.attempts + 1, "last_error": text} | ended)
+            ended = {} if status == "pending" else {"status": status, "giving_up": False}
+            return now.model_copy(update={"attempts": now.attempts + tried, "last_error": text} | ended)
 
         try:
             return self.store.update_delivery(job_id, change, before)
         except JobError as failed:
             self._unrecorded(failed)
-            return before.model_copy(update={"status": "pending" if error else "delivered", "last_error": text})
+            return before.model_copy(update={"status": status, "last_error": text})
 
     def _unrecorded(self, failed: JobError) -> None:
         extra = {"error": loggable_error(failed), "stack": loggable_stack(failed)}
