@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bench.soak.run import Progress, Soak, SoakError
+from bench.soak.run import Soak, SoakError
 from bench.soak.verdict import Row, judge
 from local.deployment import ROOT
 from local.processes import StartError, unwind_on_signals
@@ -35,20 +35,9 @@ def main(
     command = f"make soak JOBS={jobs} SEED={seed} KILLS={kills:g}"
     console.print(command)
     began = time.monotonic()
-    step = "starting"
-    progress = Progress()
-
-    def report(text: str) -> None:
-        nonlocal step
-        step = text
-
-    def shown() -> str:
-        told = f"{progress.accepted} accepted, {progress.ended} ended, {progress.kills} workers killed"
-        return f"{told if progress.accepted else step} · {time.monotonic() - began:.0f} s"
-
-    soak = Soak(jobs, seed, kills, state_dir, report, progress)
+    soak = Soak(jobs, seed, kills, state_dir)
     try:
-        with Live(get_renderable=shown, console=console, refresh_per_second=2):
+        with Live(get_renderable=lambda: f"{soak.progress} · {time.monotonic() - began:.0f} s", console=console):
             stories = soak.run()
     except (StartError, SoakError) as error:
         console.print(f"[bold red]the soak failed:[/] {error}", soft_wrap=True)

@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,11 +71,20 @@ class SoakError(Exception):
 
 @dataclass
 class Progress:
-    """How far a soak is."""
+    """How far a soak is: until the first job is accepted, what is being started."""
 
+    step: str = "starting"
     accepted: int = 0
     ended: int = 0
     kills: int = 0
+
+    def report(self, step: str) -> None:
+        """Note what is being started."""
+        self.step = step
+
+    def __str__(self) -> str:
+        told = f"{self.accepted} accepted, {self.ended} ended, {self.kills} workers killed"
+        return told if self.accepted else self.step
 
 
 @dataclass
@@ -86,7 +95,6 @@ class Soak:
     seed: int
     kills_per_second: float
     state_dir: Path
-    report: Callable[[str], None]
     progress: Progress = field(default_factory=Progress)
     kills: list[Kill] = field(default_factory=list)
 
@@ -101,7 +109,7 @@ class Soak:
                 with_receiver=False,
                 parameters=PARAMETERS,
             )
-            with EmbeddedStack(options, report=self.report) as stack:
+            with EmbeddedStack(options, report=self.progress.report) as stack:
                 stories = self._soak(stack, openai, receiver)
             self._tell(stories, openai, receiver)
         return list(stories.values())

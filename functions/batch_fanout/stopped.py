@@ -97,7 +97,7 @@ def _reports(request: JobRequest, target: Bucket, store: JobStore, settings: Sto
     with closing(_Edits(request, target, settings)) as edits, ThreadPoolExecutor(_AT_ONCE) as pool:
         look = target if edits.count <= MAX_LOOKED_AT else None
         for some in batched(_matched(request, store, settings, edits), 16 * _AT_ONCE, strict=False):
-            yield from pool.map(lambda found: _report(*found, look), some)
+            yield from pool.map(lambda found: _report(found[0], found[1], look), some)
 
 
 def _report(line: ManifestLine, edit: _Edit | None, look: Bucket | None) -> ImageReport:
