@@ -27,7 +27,7 @@ help: ## List the commands
 .PHONY: setup
 setup: $(VENV)/.installed ## Create .venv with the locked packages
 
-$(VENV)/.installed: requirements.lock
+$(VENV)/.installed: requirements.lock client/pyproject.toml
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then \
 		echo "setting up $(VENV) (once, about half a minute)" && $(PYTHON) -m venv $(VENV); \
 	elif command -v uv >/dev/null && uv venv --quiet --clear --seed --python 3.13 $(VENV) 2>/dev/null; then \
@@ -37,6 +37,7 @@ $(VENV)/.installed: requirements.lock
 	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --editable client
 	@touch $@
 
 .PHONY: lock
@@ -115,7 +116,11 @@ deploy: setup ## Deploy to AWS, with the credentials and region of this shell (S
 
 .PHONY: openai-key
 openai-key: setup ## Ask for OpenAI's key and keep it in a stack's secret (STACK=name)
-	@$(BIN)/python -m tools.openai_key $(ON_STACK)
+	@$(BIN)/python -m tools.engine_key openai $(ON_STACK)
+
+.PHONY: gemini-key
+gemini-key: setup ## Ask for Google Gemini's key and keep it in a stack's secret (STACK=name)
+	@$(BIN)/python -m tools.engine_key gemini $(ON_STACK)
 
 .PHONY: api-key
 api-key: setup ## Write the key that callers of a stack's API send as x-api-key (STACK=name)

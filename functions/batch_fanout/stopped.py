@@ -30,7 +30,7 @@ def report_stopped(request: JobRequest, target: Bucket, store: JobStore, setting
     """Write the report of a batch that was ended, unless it has one, or ended before its images were listed."""
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
     counts = StoppedBatch()
-    if target.find(report_key) or not store.bucket.find(store.key(request.job_id, "manifest.jsonl")):
+    if request.dry_run or target.find(report_key) or not store.bucket.find(store.key(request.job_id, "manifest.jsonl")):
         return counts
 
     def lines() -> Iterator[bytes]:
@@ -109,5 +109,6 @@ def _report(line: ManifestLine, edit: _Edit | None, look: Bucket | None) -> Imag
     found = look.find(key) if look else None
     if found and (edited := EditedImage.of_object(found.size, media_type, found.metadata, attempts=1)):
         # Its object does not know at which attempt it was made.
-        told |= edited.model_dump(exclude={"status", "attempts", "content_type"}, exclude_none=True)
+        fields = edited.model_dump(exclude={"status", "attempts", "content_type"}, exclude_none=True)
+        told |= {"ai_generated": edited.ai_generated, **fields}
     return ImageReport.model_validate(told | {"key": line.key, "output_key": key, "status": "completed"})

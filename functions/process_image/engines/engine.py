@@ -26,22 +26,30 @@ class Task:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one answer took, good or not: its time in ms, and the tokens charged, 0 where it does not say."""
+    """What one answer took, good or not: its time in ms, and the tokens charged, 0 where it does not say.
+
+    `image_tokens` are how many of the input tokens the pictures were, which may have another price than text.
+    """
 
     ms: int
     input_tokens: int = 0
     output_tokens: int = 0
+    image_tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class Edit:
-    """An edited image, the engine and the model that made it, and what its answer took."""
+    """An edited image, the engine and the model that made it, and what its answer took.
+
+    `note` says what was done to the picture for this engine, when the caller would not expect it.
+    """
 
     body: bytes
     media_type: str
     engine: str
     model: str
     usage: Usage
+    note: str | None = None
 
 
 type OnUsage = Callable[[Usage], None]

@@ -244,6 +244,7 @@ def test_every_route_is_documented() -> None:
         ("get", "/health/deep"),
         ("get", "/openapi.json"),
         ("get", "/docs"),
+        ("get", "/models"),
     }
 
 
