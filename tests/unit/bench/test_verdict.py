@@ -1,5 +1,7 @@
 """A soak's verdict: what breaks a promise is found, and what a kill explains is not."""
 
+from typing import Any
+
 from bench.soak.verdict import Kill, Row, Story, judge
 from standins.openai import Call
 from standins.receiver import Received
@@ -10,7 +12,8 @@ def got(answered: int, at: float, body: bytes = b"{}") -> Received:
 
 
 def edit(at: float, *, size: int = 10, status: int = 200, fault: str | None = None) -> Call:
-    return Call("p", "image.png", "m", "png", size, at, fault, status, at + 1)
+    sent: dict[str, Any] = {"prompt": "p", "filename": "image.png", "model": "m", "output_format": "png"}
+    return Call(**sent, fields={}, references=0, mask=False, bytes_in=size, started_at=at, fault=fault, status=status)
 
 
 def broken(story: Story, *kills: Kill) -> list[str]:
