@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.soak import __main__ as soak
 from local import processes
 from local.deployment import ROOT
 from tests.support.waiting import wait_until
@@ -52,18 +51,3 @@ def test_ctrl_c_leaves_nothing_running(command: list[str], folder: Path) -> None
 
     assert (run.returncode, told.splitlines()[-1]) == (130, "stopped; nothing runs on")
     assert not any(one.alive() for one in started)
-
-
-def test_the_figures_take_the_place_of_earlier_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = tmp_path / "reliability.md"
-    page.write_text(f"before\n{soak.BEGIN}old\n{soak.END}after\n")
-    monkeypatch.setattr(soak, "PAGE", page)
-
-    soak._write([soak.Row("jobs accepted", 1000), soak.Row("lost", 0, 0)], "`make soak`")
-
-    text = page.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert "old" not in text
-    assert "| jobs accepted | 1,000 |  |\n| lost | 0 | 0 |\n" in text
-    assert soak.BEGIN in soak.PAGE.read_text()

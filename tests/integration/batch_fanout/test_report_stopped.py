@@ -39,9 +39,16 @@ def test_it_tells_what_was_made_and_what_was_not(store: JobStore) -> None:
 
     told = {"bytes_in": 5, "bytes_out": 4, "ms": 30, "note": "scaled", "status": "completed"}
     assert report() == [
-        {"key": "a.png", "output_key": f"{PREFIX}/a.png_modified.png", "engine": "local_fallback", **told},
+        {
+            "key": "a.png",
+            "output_key": f"{PREFIX}/a.png_modified.png",
+            "engine": "local_fallback",
+            "ai_generated": False,
+        }
+        | told,
         {"key": "b.png", "status": "failed", "error": stopped.NOT_PROCESSED, "bytes_in": 7},
-        {"key": "sub/c.jpg", "output_key": f"{PREFIX}/sub/c.jpg_modified.jpg", "engine": "openai", **told},
+        {"key": "sub/c.jpg", "output_key": f"{PREFIX}/sub/c.jpg_modified.jpg", "engine": "openai", "ai_generated": True}
+        | told,
     ]
 
 
