@@ -6,13 +6,14 @@ import pytest
 
 from functions.process_image.chain import choices_of
 from functions.process_image.settings import ProcessImageSettings
+from imagejobs.workflow import Operation
 from tests.support.jobs import job_request
 
 OPENAI = {"quality": "medium", "size": "auto", "background": "auto", "output_format": "png"}
 CHAIN = "gpt-image-2, gemini-3-pro-image, stability.stable-image-inpaint-v1:0, local"
 
 
-def chain(operation: str = "url", fallbacks: str = CHAIN, **fields: Any) -> dict[str, dict[str, Any]]:
+def chain(operation: Operation = "url", *, fallbacks: str = CHAIN, **fields: Any) -> dict[str, dict[str, Any]]:
     """The models in order, each with its options beside its name."""
     settings = ProcessImageSettings(fallback_models=fallbacks)
     choices = choices_of(job_request(operation, **fields), settings)
@@ -47,7 +48,7 @@ def test_openai_stands_in_with_the_owners_defaults() -> None:
 
 
 @pytest.mark.parametrize(("operation", "models"), [("url", 1), ("batch", 2)])
-def test_the_fallback_of_single_images_can_be_switched_off(operation: str, models: int) -> None:
+def test_the_fallback_of_single_images_can_be_switched_off(operation: Operation, models: int) -> None:
     settings = ProcessImageSettings(enable_fallback_single=False)
 
-    assert len(choices_of(job_request(operation), settings)) == models  # type: ignore[arg-type]
+    assert len(choices_of(job_request(operation), settings)) == models
