@@ -30,6 +30,8 @@ class Order:
 def run(session: Session, order: Order, out: Path | None, timeout: float | None, no_wait: bool) -> None:
     """Edit one picture and write the result."""
     picture = _read(order.picture)
+    if out and isinstance(picture, Path) and out.exists() and out.samefile(picture):
+        raise UsageError(f"the result would overwrite {picture}: choose another name for --out")
     options = _options(session, order, out)
     job_id = _start(session, order, picture, options)
     if no_wait:

@@ -166,6 +166,7 @@ def failing(status: str) -> Callable[[dict[str, Any], int], dict[str, Any]]:
     [
         (["edit", "missing.png", "p"], 2, "there is no file missing.png"),
         (["batch", "holiday/empty", "p"], 2, "there is no picture in holiday/empty"),
+        (["edit", "holiday/a.png", "p", "--out", "holiday/a.png"], 2, "would overwrite holiday/a.png"),
         (["show", "abc"], 5, "an id that begins with 'abc'"),
         (["edit", "holiday/a.png", "p", "--address", "http://example.com"], 4, "no key is sent"),
         (["edit", "holiday/a.png", "p", "--background", "opaque"], 5, "does not know background"),
