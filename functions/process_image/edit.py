@@ -119,7 +119,7 @@ def _waiting(edit_request: EditRequest, wait: NotYetError, places: ProcessImageR
         )
     if edit_request.operation != "batch":
         with suppress(JobError):  # only callers who ask for the job's status miss it
-            waiting = Waiting(since=since, until=until + timedelta(seconds=_WAKE_SECONDS))
+            waiting = Waiting(engine=wait.engine, since=since, until=until + timedelta(seconds=_WAKE_SECONDS))
             places.jobs.put_waiting(edit_request.job_id, waiting)
     return RateLimited(
         wait_seconds=seconds,

@@ -115,7 +115,7 @@ class Models(_Answer):
 class Wait(_Answer):
     """What a job that runs is held up by, and since when."""
 
-    reason: Literal["waiting for OpenAI's rate limit"] = "waiting for OpenAI's rate limit"
+    reason: Annotated[str, Field(description="Whose rate limit: waiting for OpenAI's rate limit.")]
     since: AwareDatetime
 
 
