@@ -48,9 +48,7 @@ def test_they_come_from_the_request_to_openai(
     if operation == "base64":
         body["image_base64"] = base64.b64encode(picture()).decode()
     route = {"base64": "/process-image-async-b64", "batch": "/batch-process-images"}[operation]
-    answered = api.post(route, body)
-    assert answered.status == 202, answered.body
-    job = {"job_id": answered.body["job_id"]}
+    job = {"job_id": api.post(route, body).body["job_id"]}
     if operation == "batch":
         batch_fanout.handler({"action": "list_images", **job}, Context())
         job["at"] = 0
