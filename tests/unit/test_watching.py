@@ -143,6 +143,8 @@ def dashboard() -> list[dict[str, Any]]:
     """The dashboard's widgets, with the names of resources in the place of their values."""
     text, values = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     for name, value in values.items():
+        if isinstance(value, dict) and "Fn::If" in value:
+            value = value["Fn::If"][1]["Fn::Sub"]  # where its condition holds
         text = text.replace(f"${{{name}}}", value if isinstance(value, str) else "own")
     widgets: list[dict[str, Any]] = json.loads(re.sub(r"\${([\w:.]+)}", r"\1", text))["widgets"]
     return widgets

@@ -20,7 +20,7 @@ from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import httpx2
@@ -106,7 +106,7 @@ def _counted_requests() -> Iterator[Counter[str]]:
         counted[model.name] += 1
 
     boto3.setup_default_session()
-    session: Any = boto3.DEFAULT_SESSION
+    session = cast(boto3.Session, boto3.DEFAULT_SESSION)
     session.events.register("before-call.s3", count)
     try:
         yield counted

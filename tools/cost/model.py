@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from imagejobs.edit_options import EditOptions
+from imagejobs.prices import PriceList
 from tools.render import template
 
 FOLDER = Path(__file__).parent
@@ -19,6 +21,7 @@ S3_MS = 50
 # Lambda's own lines of an invocation (START, END, REPORT), beside the function's.
 _LAMBDA_LINES = 450
 _GB = 1024**3
+_PROMPT = "Replace the sky by a red evening sky and keep everything else as it is."
 
 type Way = Literal["base64", "url", "batch"]
 
@@ -35,26 +38,15 @@ class Price(_Data):
     source: str
 
 
-class OpenAIPrices(_Data):
-    """OpenAI's prices, and the tokens of one edit."""
+class OpenAIEdit(_Data):
+    """One edit by the stack's default model and options, as `imagejobs.prices` estimates it."""
 
     model: str
+    quality: str
+    size: str
+    usd: float
+    as_of: str
     source: str
-    million_text_tokens: float
-    million_picture_tokens: float
-    million_output_tokens: float
-    prompt_tokens: int
-    picture_tokens: int
-    output_tokens: int
-
-    @property
-    def edit(self) -> float:
-        """One edit."""
-        return (
-            self.prompt_tokens * self.million_text_tokens
-            + self.picture_tokens * self.million_picture_tokens
-            + self.output_tokens * self.million_output_tokens
-        ) / 1_000_000
 
 
 class Prices(_Data):
@@ -64,7 +56,6 @@ class Prices(_Data):
     region: str
     region_note: str
     aws: dict[str, Price]
-    openai: OpenAIPrices
 
     def usd(self, name: str) -> float:
         """A price of AWS's."""
@@ -114,6 +105,18 @@ def prices() -> Prices:
 def measured() -> Measured:
     """What was measured and counted last."""
     return Measured.model_validate_json((FOLDER / "measured.json").read_text())
+
+
+def openai_edit() -> OpenAIEdit:
+    """What OpenAI asks for an edit, which the stack's owner pays it beside AWS."""
+    model, quality, size = (
+        str(template()["Parameters"][f"OpenAIImage{name}"]["Default"]) for name in ("Model", "Quality", "Size")
+    )
+    price = PriceList().find(model)
+    usd = price and price.estimate(_PROMPT, EditOptions.model_validate({"quality": quality, "size": size}), 1)
+    if price is None or usd is None:
+        raise ValueError(f"imagejobs/prices.json does not say what an edit by {model} costs")
+    return OpenAIEdit(model=model, quality=quality, size=size, usd=usd, as_of=price.as_of, source=price.source)
 
 
 def memory_mb(function: str) -> int:

@@ -13,6 +13,7 @@ from tools.cost.model import (
     measured,
     memory_mb,
     monthly,
+    openai_edit,
     prices,
 )
 
@@ -23,7 +24,8 @@ _HEAD = """# What it costs
 
 `make cost` measures the functions and counts state transitions on the embedded AWS, multiplies by public prices and
 writes this page. `make docs` writes it anew without measuring. Prices are those of {region} on {as_of}, without free
-tiers and discounts. {region_note}
+tiers and discounts.
+{region_note}
 """
 _METHOD = """## How the figures come about
 
@@ -79,7 +81,7 @@ def _table(seconds: int, given: Measured, at: Prices) -> str:
     by_way = {way: costs(way, seconds, given, at) for way in _WAYS}
     rows = [_row(name, [f"{by_way[way][name]:.3f}" for way in _WAYS]) for name in by_way["url"]]
     totals = [sum(by_way[way].values()) for way in _WAYS]
-    openai = at.openai.edit * IMAGES
+    openai = openai_edit().usd * IMAGES
     return "\n".join(
         [
             f"## {IMAGES:,} images, OpenAI answering in {seconds} s\n",
@@ -99,7 +101,7 @@ def _row(name: str, cells: list[str]) -> str:
 
 
 def _beside(given: Measured, at: Prices) -> str:
-    gb = 1024**3
+    gb, edit = 1024**3, openai_edit()
     kept = IMAGES * (given.picture_bytes + given.answer_bytes) / gb * at.usd("s3_gb_month") * days_kept() / 30
     fetched = IMAGES * given.answer_bytes / gb * at.usd("gb_sent")
     a_month = ", ".join(f"{count} {name} ${usd:.2f}" for name, (count, usd) in monthly(at).items())
@@ -108,8 +110,8 @@ def _beside(given: Measured, at: Prices) -> str:
 - Keeping {IMAGES:,} inputs and results for {days_kept()} days (`JobsExpirationDays`): ${kept:.2f}.
 - {IMAGES:,} results fetched over the internet by their links: ${fetched:.2f}.
 - Each month, whatever is done: {a_month}; each custom metric with data ${at.usd("metric_month"):.2f}.
-- OpenAI: {at.openai.model}, ${at.openai.edit * IMAGES:.2f} for {IMAGES:,} edits of {at.openai.picture_tokens:,} picture
-  tokens, {at.openai.prompt_tokens} tokens of text and {at.openai.output_tokens} of output each.
+- OpenAI's price is that of {edit.model}, quality {edit.quality}, size {edit.size}: an estimate by the prices of
+  {edit.as_of} in [prices.json](../layers/common/imagejobs/prices.json), rather too much than too little.
 """
 
 
@@ -144,11 +146,6 @@ def _method(given: Measured, at: Prices) -> str:
         for one in job.invocations
     ]
     listed = [_row(one.what, [f"{one.usd:.10f}".rstrip("0"), one.source]) for one in at.aws.values()]
-    tokens = ("text", at.openai.million_text_tokens), ("picture", at.openai.million_picture_tokens)
-    listed += [
-        _row(f"OpenAI, a million {kind} tokens", [f"{usd:g}", at.openai.source])
-        for kind, usd in (*tokens, ("output", at.openai.million_output_tokens))
-    ]
     return _METHOD.format(
         picture_mb=given.picture_bytes / 1e6,
         megapixels=given.picture_pixels / 1e6,

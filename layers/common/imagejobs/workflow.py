@@ -187,6 +187,22 @@ class SummarizeBatch(_Message):
     results: ResultWriterDetails | None = None
 
 
+class ReportStopped(_Message):
+    """Input of `batch_fanout` for a batch whose execution was ended: it has no results of a map run to read."""
+
+    action: Literal["report_stopped"]
+    job_id: str
+
+
+class StoppedBatch(BaseModel):
+    """Output of `batch_fanout` then: what its report tells; 0 images where it wrote none."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    total_files: int = 0
+    processed: int = 0
+
+
 class BatchCounts(_Message):
     """Output of SummarizeBatch: the counts of the callback."""
 
@@ -249,9 +265,22 @@ class DeliverRequest(_Message):
     outcome: Outcome = Outcome()
 
 
-class DeadLetterRequest(_Message):
+class GiveUpRequest(_Message):
     """Input of `callback` when delivery is given up: `error` is what the last attempt ended with."""
 
-    action: Literal["dead_letter"]
+    action: Literal["give_up"]
     job_id: str
     error: CaughtError
+
+
+class GivenUp(_Message):
+    """Output of `callback` then: the message that the state machine sends to the dead-letter queue, if one is due."""
+
+    letter: str | None = None
+
+
+class RecordDeadLetter(_Message):
+    """Input of `callback` when that message is on the queue."""
+
+    action: Literal["record_dead_letter"]
+    job_id: str

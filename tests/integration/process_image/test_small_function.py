@@ -89,6 +89,17 @@ def test_a_picture_that_may_not_fit_is_handed_over_with_its_place_in_the_queue_a
 
 
 @pytest.mark.usefixtures("small")
+def test_a_reference_that_may_not_fit_beside_the_picture_hands_the_job_over(
+    accept: Accept, store: JobStore, openai: OpenAIStandIn
+) -> None:
+    accept("base64", flat(1_000_000), reference_keys=["uploads/large.png"])
+    store.bucket.put(f"jobs/{JOB_ID}/reference-1", flat(ROOM // memory.BYTES_A_PIXEL), "image/png")
+
+    assert invoke("base64", may_hand_over=True)["status"] == "handed_over"
+    assert openai.calls == []
+
+
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("told", [{}, {"may_hand_over": False}])
 def test_a_picture_is_handed_over_only_where_the_state_machine_has_another_function(
     accept: Accept, openai: OpenAIStandIn, told: dict[str, bool]

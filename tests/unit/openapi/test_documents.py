@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
-from functions.accept.http.bodies import MAX_PROMPT_CHARACTERS
+from functions.accept.http.edit_body import MAX_PROMPT_CHARACTERS
 from functions.accept.http.openapi import full_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
@@ -74,22 +74,6 @@ def test_wxo_operations_are_as_the_importer_wants_them() -> None:
         assert operation["x-ibm-operation"] == {"action": "create"}
         assert len(operation["description"]) > 200
         assert "\n" not in operation["description"]
-
-
-def test_agents_are_offered_only_what_they_can_use_well() -> None:
-    document = wxo_document(ROUTES, URL, access=AccessControl.OPEN)
-    offered = {
-        name: set(operation["requestBody"]["content"]["application/json"]["schema"]["properties"])
-        for name, operation in operations(document).items()
-    }
-    common = {"prompt", "size", "output_format", "background"}
-    image = common | {"filename", "image_base64", "image_key", "image_url"}
-
-    assert offered == {
-        "processImageAsyncToBase64": image,
-        "processImageAsyncToCos": image,
-        "batchProcessImages": common | {"prefix", "max_files", "output_prefix", "dry_run", "max_cost_usd"},
-    }
 
 
 def test_wxo_needs_no_reference_resolved() -> None:
@@ -202,18 +186,6 @@ def test_every_route_is_documented() -> None:
         ("get", "/docs"),
         ("get", "/models"),
     }
-
-
-def test_request_bodies_keep_what_existing_agents_send() -> None:
-    for name in ("processImageAsyncToBase64", "processImageAsyncToCos"):
-        body = operations(wxo_document(ROUTES, URL, access=AccessControl.OPEN))[name]["requestBody"]
-        schema = body["content"]["application/json"]["schema"]
-        assert schema["required"] == ["prompt"]
-        assert {field: schema["properties"][field]["type"] for field in ("prompt", "filename", "image_base64")} == {
-            "prompt": "string",
-            "filename": "string",
-            "image_base64": "string",
-        }
 
 
 def test_constraints_reach_the_document() -> None:

@@ -60,8 +60,8 @@ def test_named_errors_exist_and_retries_name_the_retryable_ones() -> None:
 
 def test_a_throttled_account_is_waited_out() -> None:
     """Lambda refuses while the account's concurrency is used up, for as long as the edits take that use it."""
-    # DeadLetter is left out: when it fails, the last word comes to it again.
-    for name in TASKS.keys() - {"DeadLetter"}:
+    # Giving up is left out: when it fails, the last word comes to it again.
+    for name in TASKS.keys() - {"GiveUp", "DeadLetter", "RecordDeadLetter"}:
         first = next(
             retrier
             for retrier in TASKS[name]["Retry"]
@@ -161,7 +161,28 @@ def test_every_way_ends_in_a_delivery() -> None:
         seen.add(name)
         waiting = (waiting | following(name)) - seen
     assert waiting == {"DeliverCallback"}
-    assert top["DeliverCallback"]["Catch"][0]["Next"] == "DeadLetter"
+    assert top["DeliverCallback"]["Catch"][0]["Next"] == "GiveUp"
+
+
+def test_a_dead_letter_is_sent_by_step_functions_and_recorded_when_it_is_sent() -> None:
+    """A worker that dies between sending and recording would send a second one."""
+    top = DEFINITION["States"]
+
+    assert top["DeadLetter"]["Resource"].endswith(":::sqs:sendMessage")
+    assert [top[name].get("Next", top[name].get("Default")) for name in ("GiveUp", "IsLetterDue", "DeadLetter")] == [
+        "IsLetterDue",
+        "DeadLetter",
+        "RecordDeadLetter",
+    ]
+    # What is on the queue stays the delivery's end, whether that can be recorded or not.
+    assert top["RecordDeadLetter"]["Catch"][-1]["Next"] == top["RecordDeadLetter"]["Next"] == "DeadLettered"
+
+
+def test_an_attempt_that_crashed_is_always_followed_by_one_that_tells_whether_it_delivered() -> None:
+    for attempts in (1, 21):
+        retriers = definition(CallbackMaxRetries=attempts)["States"]["DeliverCallback"]["Retry"]
+        crashed = next(one for one in retriers if "Runtime.ExitError" in one["ErrorEquals"])
+        assert crashed["MaxAttempts"] == 10
 
 
 def test_a_receiver_down_for_twelve_hours_still_gets_its_payload() -> None:
