@@ -59,14 +59,14 @@ def retried(state: str, error: str, retries: int = 0) -> Step:
 
 _DELIVERED = (invoked("DeliverCallback", None, status="delivered"),)
 _START = (Step("ChooseOperation", "StartSmall"), Step("StartSmall", "EditImage"))
-_HANDED_OVER: Json = {"status": "handed_over", "attempts": 0}
 _FAILS = (Step("ReportFailure", "DeliverCallback"), *_DELIVERED)
 _WAIT: Json = {"status": "rate_limited", "wait_seconds": 0, "attempts": 1, "rate_limited": 1, "ticket": 7}
+_LARGE: Json = {"status": "handed_over", "attempts": 0, "rate_limited": 0, "ticket": 0}
 _GIVEN_UP = caught("DeliverCallback", "GiveUp", CallbackFailedError.__name__, retries=20)
 _LISTED = invoked("ListImages", "AreThereImages", manifest_key="m.jsonl", results_prefix="map-runs", total_files=2)
 _BATCH = {**_JOB, "operation": "batch"}
 _SINGLE = {**_JOB, "operation": "url"}
-_EDITOR: Json = {"function": "process-small-image", "may_hand_over": True}
+_EDITOR = {"function": "arn:aws:lambda:eu-central-1:123456789012:function:ProcessSmallImage", "may_hand_over": True}
 _CHILD = {**_BATCH, "at": 0, "editor": _EDITOR, "outcome": {"image": {"attempts": 0}}}
 _RETRIES: Json = {"retries": 2}
 
@@ -87,25 +87,25 @@ WAYS = (
         ),
     ),
     Way(
+        "a large single image is handed over",
+        _SINGLE,
+        (
+            *_START,
+            invoked("EditImage", "IsImageEdited", **_LARGE),
+            Step("IsImageEdited", "UseLargerFunction"),
+            Step("UseLargerFunction", "EditImage"),
+            invoked("EditImage", "IsImageEdited", **_EDITED),
+            Step("IsImageEdited", "DeliverCallback"),
+            *_DELIVERED,
+        ),
+    ),
+    Way(
         "a worker that crashes has its kept edit collected",
         _SINGLE,
         (
             *_START,
             caught("EditImage", "CollectEdit", "Runtime.ExitError", retries=2),
             Step("CollectEdit", "DeliverCallback", {"StatusCode": 200, "Payload": _EDITED}, variables=_RETRIES),
-            *_DELIVERED,
-        ),
-    ),
-    Way(
-        "a picture that needs more memory goes to the larger function",
-        _SINGLE,
-        (
-            *_START,
-            invoked("EditImage", "IsImageEdited", **_HANDED_OVER),
-            Step("IsImageEdited", "UseLargerFunction"),
-            Step("UseLargerFunction", "EditImage"),
-            invoked("EditImage", "IsImageEdited", **_EDITED),
-            Step("IsImageEdited", "DeliverCallback"),
             *_DELIVERED,
         ),
     ),
@@ -140,10 +140,10 @@ WAYS = (
         ),
     ),
     Way(
-        "a batch's image is edited by the larger function after a wait",
+        "a batch's image is edited after a wait, by the large function",
         _CHILD,
         (
-            invoked("EditOneImage", "IsOneImageEdited", **_HANDED_OVER),
+            invoked("EditOneImage", "IsOneImageEdited", **_LARGE),
             Step("IsOneImageEdited", "UseLargerFunctionForOne"),
             Step("UseLargerFunctionForOne", "EditOneImage"),
             invoked("EditOneImage", "IsOneImageEdited", **_WAIT),
