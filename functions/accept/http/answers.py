@@ -29,6 +29,27 @@ class Upload(_Answer):
     expires_in: Annotated[int, Field(description="Seconds until the form expires.")]
 
 
+class FolderUpload(_Answer):
+    """Where to send one file of a folder.
+
+    By POST as multipart/form-data: every one of `fields` first, then the file as field `file`. By PUT: the file's bytes
+    as they are.
+    """
+
+    filename: str
+    url: str
+    method: Literal["POST", "PUT"]
+    fields: dict[str, str]
+
+
+class UploadFolder(_Answer):
+    """Where to send the files of a folder, in the order in which they were asked for."""
+
+    folder: Annotated[str, Field(description="The folder's id, which POST /batch-process-images takes.")]
+    uploads: list[FolderUpload]
+    expires_in: Annotated[int, Field(description="Seconds until the addresses expire.")]
+
+
 class Health(_Answer):
     """The service's state and the settings that a caller may want to know."""
 
@@ -132,6 +153,55 @@ class Job(_Answer):
     ]
     error: Optionally[str] = None
     erased_at: Optionally[AwareDatetime] = None
+
+
+class ListedJob(_Answer):
+    """A job in a list."""
+
+    job_id: str
+    operation: Operation
+    status: JobState
+    created_at: AwareDatetime
+    finished_at: Optionally[AwareDatetime] = None
+
+
+# As plain alias: to pydantic a `type` statement would be a definition of its own.
+_Next = Annotated[Optionally[str], Field(description="The cursor of the next page, where there is one.")]
+
+
+class JobList(_Answer):
+    """A page of the caller's jobs, newest first."""
+
+    jobs: list[ListedJob]
+    next: _Next = None
+
+
+class JobImage(_Answer):
+    """What became of one image of a batch; sizes in bytes, time in ms."""
+
+    file: Annotated[str, Field(description="Its name below the folder that the batch read.")]
+    status: Literal["completed", "failed"]
+    error: Optionally[str] = None
+    note: Optionally[str] = None
+    engine: Optionally[str] = None
+    model: Optionally[str] = None
+    input_tokens: Optionally[int] = None
+    output_tokens: Optionally[int] = None
+    cost_usd: Optionally[float] = None
+    bytes_in: Optionally[int] = None
+    bytes_out: Optionally[int] = None
+    ms: Optionally[int] = None
+    attempts: Optionally[int] = None
+    before_url: Optionally[str] = None
+    after_url: Optionally[str] = None
+
+
+class JobImageList(_Answer):
+    """A page of a batch's images; before its report is written, of those that have an edit by then."""
+
+    images: list[JobImage]
+    next: _Next = None
+    expires_in: Annotated[int, Field(description="Seconds until the links expire.")]
 
 
 class JobAction(_Answer):

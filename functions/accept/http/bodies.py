@@ -8,19 +8,25 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     StringConstraints,
+    Tag,
     model_validator,
 )
 
 from functions.accept.http.validators import Fits, allowed
 from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.executions import JOB_ID_PATTERN
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 # OpenAI's own limit for the GPT image models.
 MAX_PROMPT_CHARACTERS = 32_000
 # OpenAI takes images under 50 MB; the same holds for what it is sent after an upload.
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
+# Forms that one call gives.
+MAX_FILES = 100
+_MAX_NAME_BYTES = 800
 UPLOAD_TYPES = (
     "image/png",
     "image/jpeg",
@@ -44,6 +50,9 @@ def _without_control_characters(text: str) -> str:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
             raise ValueError(f"control character U+{ord(character):04X} is not allowed: remove it")
     return text
+
+
+_FOLDER = Fits(JOB_ID_PATTERN, "expected the folder that POST /uploads answered")
 
 
 class _Body(BaseModel):
@@ -121,6 +130,11 @@ class BatchRequest(_Body):
             "expected a folder below the configured one: no slash at its start, no control characters",
         ),
     ] = None
+    folder: Annotated[
+        Optionally[str],
+        Field(description="Edit the images of this folder, which POST /uploads answered, in place of a prefix's."),
+        _FOLDER,
+    ] = None
     max_files: Annotated[
         Optionally[int],
         Field(strict=True, ge=1, le=1_000_000, description="Edit at most this many images, in key order."),
@@ -135,6 +149,12 @@ class BatchRequest(_Body):
         ),
     ] = None
 
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if self.prefix is not None and self.folder is not None:
+            raise ValueError("expected prefix or folder, not both: a folder of uploads is read as a whole")
+        return self
+
 
 class UploadRequest(_Body):
     """An image that is about to be uploaded; `size` in bytes, exactly."""
@@ -142,3 +162,55 @@ class UploadRequest(_Body):
     filename: Annotated[str, Field(min_length=1, max_length=255), _NAME]
     content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
     size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(_whole)]
+
+
+def _short(name: str) -> str:
+    """Refuse a name that leaves no room in a key of 1,024 bytes (S3 user guide, "Naming Amazon S3 objects")."""
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        raise ValueError(f"the name has more than {_MAX_NAME_BYTES} bytes in UTF-8: shorten it")
+    return name
+
+
+class FolderFile(_Body):
+    """One image of a folder of uploads; `size` in bytes, exactly."""
+
+    filename: Annotated[
+        str,
+        Field(max_length=255, description="Its name, perhaps below folders of its own: sub/cat.png."),
+        Fits(
+            rf"^(?!\.{{1,2}}(/|$))[^/{_CONTROL}]+(/(?!\.{{1,2}}(/|$))[^/{_CONTROL}]+)*$",
+            "expected a file's name, perhaps below folders (sub/cat.png): no slash at its start or end, no empty, . or "
+            ".. folder, no control characters",
+        ),
+        AfterValidator(_short),
+    ]
+    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(_whole)]
+
+
+class FolderRequest(_Body):
+    """Images that are about to be uploaded for a batch, into a new folder or into one of an earlier answer."""
+
+    files: Annotated[list[FolderFile], Field(min_length=1, max_length=MAX_FILES)]
+    folder: Annotated[Optionally[str], _FOLDER] = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [file.filename for file in self.files]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"expected files of different names; {len(twice)} names come twice or more")
+        return self
+
+
+# Which of the two POST /uploads was sent; pydantic puts it into a `loc`, where callers do not see it.
+_ONE, _MANY = "<file>", "<files>"
+UNION_TAGS = {_ONE, _MANY}
+
+
+def _kind_of_upload(body: object) -> str:
+    return _MANY if isinstance(body, dict) and "files" in body else _ONE
+
+
+# As plain alias, so that the route table sees the two models.
+AnyUpload = Annotated[
+    Annotated[UploadRequest, Tag(_ONE)] | Annotated[FolderRequest, Tag(_MANY)], Discriminator(_kind_of_upload)
+]

@@ -8,20 +8,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.checks import run_checks
 from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction
+from functions.accept.http.bodies import UploadRequest
 from functions.accept.http.call import Answer, Call, answer
 from functions.accept.http.docs_page import docs_page
 from functions.accept.http.requests import (
     BatchSubmission,
     HealthRequest,
+    ImagesListing,
     ImageSubmission,
     JobAddress,
     JobReading,
+    JobsListing,
     OpenRequest,
     Request,
     RetrySubmission,
     UploadSubmission,
 )
-from functions.accept.jobs import erase, retry, steer, uploads
+from functions.accept.jobs import erase, listing, retry, steer, uploads
+from functions.accept.jobs.batch_images import ImageLister
 from functions.accept.jobs.lookup import find_job, known_job
 from functions.accept.jobs.submit import Submission, submit
 from functions.accept.jobs.wait import wait_until
@@ -49,6 +53,8 @@ def submit_url(call: Call[ImageSubmission]) -> Answer:
 
 def submit_batch(call: Call[BatchSubmission]) -> Answer:
     """POST /batch-process-images."""
+    if folder := call.sent.body.folder:
+        uploads.check_folder(folder, call.caller, call.resources.inputs)
     return _submit(call, "batch")
 
 
@@ -114,6 +120,23 @@ def read_job(call: Call[JobReading]) -> Answer:
     return answer(HTTPStatus.OK, job, headers)
 
 
+def list_jobs(call: Call[JobsListing]) -> Answer:
+    """GET /jobs."""
+    asked = call.sent.query
+    found = listing.list_jobs(
+        call.caller, call.resources.jobs, asked.limit, asked.cursor, asked.status, asked.operation
+    )
+    return answer(HTTPStatus.OK, found, _NO_STORE)
+
+
+def list_images(call: Call[ImagesListing]) -> Answer:
+    """GET /jobs/{job_id}/images."""
+    own, asked = call.resources, call.sent.query
+    request = known_job(call.sent.path.job_id, call.caller, own.jobs)
+    lister = ImageLister(request, own.jobs, own.inputs, own.outputs, own.settings)
+    return answer(HTTPStatus.OK, lister.page(asked.limit, asked.cursor, asked.status), _NO_STORE)
+
+
 def cancel_job(call: Call[JobAddress]) -> Answer:
     """DELETE /jobs/{job_id}."""
     own = call.resources
@@ -134,7 +157,7 @@ def erase_job(call: Call[JobAddress]) -> Answer:
     own = call.resources
     found = find_job(call.sent.path.job_id, call.caller, own.jobs)
     erasure = found if isinstance(found, Erasure) else erase.begin(found, own.jobs, own.executions, own.settings)
-    if erase.finish(erasure, own.jobs, own.outputs):
+    if erase.finish(erasure, own.jobs, own.outputs, own.inputs):
         logger.info("erased", extra={"job_id": erasure.job_id})
         return Response(HTTPStatus.NO_CONTENT, body="")
     under_way = _under_way(call, "erasure")
@@ -153,9 +176,13 @@ def _under_way(call: Call[JobAddress], what: str) -> Answer:
 
 def create_upload(call: Call[UploadSubmission]) -> Answer:
     """POST /uploads."""
-    own = call.resources
-    form = uploads.create_upload(call.sent.body, call.caller, own.jobs.bucket, own.settings.upload_expires)
-    return answer(HTTPStatus.CREATED, form)
+    own, body = call.resources, call.sent.body
+    expires_in = own.settings.upload_expires
+    if isinstance(body, UploadRequest):
+        return answer(HTTPStatus.CREATED, uploads.create_upload(body, call.caller, own.jobs.bucket, expires_in))
+    by_form = not own.settings.cos_endpoint
+    folder = uploads.create_folder(body, call.caller, own.inputs, expires_in, by_form=by_form)
+    return answer(HTTPStatus.CREATED, folder)
 
 
 def health(call: Call[HealthRequest]) -> Answer:

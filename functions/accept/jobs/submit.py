@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.problems import ConflictError, NotConfiguredError
+from functions.accept.jobs import index
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
@@ -58,7 +59,10 @@ def submit(
     claim = IdempotencyClaim(job_id=str(uuid.uuid4()), fingerprint=submission.fingerprint)
     first = _first_claim(claim, submission, jobs)
     if first == claim or not _is_started(first.job_id, jobs, executions):
-        jobs.create(_request(submission, first.job_id))
+        request = _request(submission, first.job_id)
+        if not jobs.create(request):
+            request = jobs.get_request(request.job_id)  # as an earlier post with this key recorded it
+        index.add(request, jobs.bucket)
         if image is not None:
             jobs.put_input(first.job_id, *image)
         elif isinstance(submission.body, ImageRequest) and submission.body.image_key is not None:

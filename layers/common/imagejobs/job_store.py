@@ -58,8 +58,9 @@ class JobRequest(BaseModel):
     # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
     image_key: str | None = None
     image_url: str | None = None
-    # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
+    # Batch choices: a folder below the configured prefix or one of uploads, how many, a segment of the output's.
     prefix: str | None = None
+    folder: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
     # The batch whose failed images this one edits again.
@@ -78,9 +79,7 @@ class IdempotencyClaim(BaseModel):
 class Delivery(BaseModel):
     """How the delivery of the callback stands. `round` counts redeliveries; `attempts` counts over all rounds.
 
-    `redelivered_at` is when the last of them began.
-
-    A job without a receiver has none: its delivery is `not_requested`.
+    `redelivered_at` is when the last of them began. A job without a receiver has the status `not_requested`.
 
     `etag` is that of the stored object, None for one that is not stored yet: `put_delivery` takes a changed copy only
     when nobody else changed the object meanwhile. It is not part of the JSON.
@@ -118,8 +117,9 @@ class Erasure(BaseModel):
     erased_at: AwareDatetime
     # Without its last error, which may tell of the receiver.
     delivery: Delivery
-    # The prefix of the output bucket under which there still are results to erase.
+    # The prefixes of the image buckets under which there still is something to erase.
     outputs: str | None = None
+    inputs: str | None = None
 
 
 @dataclass(frozen=True)
