@@ -15,7 +15,8 @@ from moto.s3.models import s3_backends
 from bench.figures import Figure
 from functions.accept.jobs import index
 from functions.accept.jobs.listing import list_jobs
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 
 JOBS = 10_000

@@ -15,11 +15,15 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imagejobs.callbacks import MAX_ERRORS
+from imagejobs.catalogue import LOCAL, PROVIDERS
 from imagejobs.errors import failure_text
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.output_keys import output_key
 from imagejobs.settings import StorageSettings
+from imagejobs.spent import list_spent
 from imagejobs.storage import Bucket
+from imagejobs.usage import ModelUsage, UsageSums
 from imagejobs.workflow import (
     REPORT_NAME,
     BatchCounts,
@@ -46,12 +50,18 @@ class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     status: Literal["completed", "failed"]
-    engine: Literal["openai", "local_fallback"] | None = None
+    engine: str | None = None
+    model: str | None = None
+    ai_generated: bool | None = None
+    stands_in_for: str | None = None
     error: str | None = None
     attempts: int | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None
     ms: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
     note: str | None = None
 
 
@@ -79,9 +89,11 @@ def summarize_batch(
         reports = (_report(line, results.find(line.at), request, settings) for line in manifest)
         lines = (f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n" for report in tally.of(reports))
         target.put_lines(report_key, (line.encode() for line in lines), "application/jsonl")
+    for spent in list_spent(store.bucket, request.job_id):
+        tally.usage.add(spent)
     summary = tally.summary()
     store.put_summary(request.job_id, summary)
-    return BatchCounts(**summary.model_dump(exclude={"errors"}))
+    return BatchCounts.model_validate(summary.model_dump())
 
 
 class _Results:
@@ -110,23 +122,27 @@ class _Results:
 
 @dataclass
 class _Tally:
-    """Counts reports as they pass, and keeps the errors for the callback."""
+    """Counts reports as they pass, adds up what they cost, and keeps the errors for the callback."""
 
     total: int = 0
     failed: int = 0
     fallbacks: int = 0
+    usage: UsageSums = field(default_factory=UsageSums)
     _failures: list[str] = field(default_factory=list)
     _notices: list[str] = field(default_factory=list)
 
     def of(self, reports: Iterable[ImageReport]) -> Iterator[ImageReport]:
         for report in reports:
             self.total += 1
+            if report.engine:
+                self.usage.add(ModelUsage.of_image(report))
             if report.status == "failed":
                 self.failed += 1
                 self._add(self._failures, f"{report.key}: {report.error}")
-            elif report.engine == "local_fallback":
-                self.fallbacks += 1
-                self._add(self._notices, f"{report.key}: OpenAI billing limit -> fallback local applied")
+            elif report.stands_in_for:
+                self.fallbacks += report.engine == LOCAL
+                limit, fallback = PROVIDERS[report.stands_in_for], "local" if report.engine == LOCAL else report.engine
+                self._add(self._notices, f"{report.key}: {limit} billing limit -> fallback {fallback} applied")
             yield report
 
     @staticmethod
@@ -142,6 +158,7 @@ class _Tally:
             fallback_local=self.fallbacks,
             # Failures first: the many fallbacks of a spent budget must not take their room.
             errors=(self._failures + self._notices)[:MAX_ERRORS],
+            usage=self.usage.by_model(),
         )
 
 
@@ -173,7 +190,8 @@ def _child_result(child: dict[str, Any]) -> _ChildResult:
     if child["Status"] != "SUCCEEDED":
         return _failed(child)
     edited = EditedImage.model_validate_json(child["Output"])
-    return _ChildResult(status="completed", **edited.model_dump(exclude={"status"}))
+    fields = edited.model_dump(exclude={"status"})
+    return _ChildResult(status="completed", ai_generated=edited.ai_generated, **fields)
 
 
 def _failed(child: dict[str, Any]) -> _ChildResult:

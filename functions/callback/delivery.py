@@ -14,7 +14,8 @@ from functions.callback.settings import CallbackSettings, SigningSecrets
 from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError
 from imagejobs.executions import ExecutionName
-from imagejobs.job_store import Delivery, DeliveryStatus, JobRequest, JobStore, Payload
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, DeliveryStatus, JobStore, Payload
 from imagejobs.observability import loggable_error, loggable_failure, loggable_stack, loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources

@@ -5,22 +5,23 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from imagejobs.edit_options import Background, OutputFormat
 from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
 
-class _Answer(BaseModel):
+class AnswerBody(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
 
 
-class Accepted(_Answer):
+class Accepted(AnswerBody):
     """The job is recorded; its result will be posted to the callbackUrl."""
 
     accepted: Literal[True] = True
     job_id: Annotated[str, Field(description="The job's id, which the callback has too.")]
 
 
-class Upload(_Answer):
+class Upload(AnswerBody):
     """Where to POST the image as multipart/form-data: every one of `fields` first, then the file as field `file`."""
 
     image_key: str
@@ -29,7 +30,7 @@ class Upload(_Answer):
     expires_in: Annotated[int, Field(description="Seconds until the form expires.")]
 
 
-class FolderUpload(_Answer):
+class FolderUpload(AnswerBody):
     """Where to send one file of a folder.
 
     By POST as multipart/form-data: every one of `fields` first, then the file as field `file`. By PUT: the file's bytes
@@ -42,7 +43,7 @@ class FolderUpload(_Answer):
     fields: dict[str, str]
 
 
-class UploadFolder(_Answer):
+class UploadFolder(AnswerBody):
     """Where to send the files of a folder, in the order in which they were asked for."""
 
     folder: Annotated[str, Field(description="The folder's id, which POST /batch-process-images takes.")]
@@ -50,7 +51,7 @@ class UploadFolder(_Answer):
     expires_in: Annotated[int, Field(description="Seconds until the addresses expire.")]
 
 
-class Health(_Answer):
+class Health(AnswerBody):
     """The service's state and the settings that a caller may want to know."""
 
     ok: bool
@@ -62,7 +63,7 @@ class Health(_Answer):
     workshop_token_enabled: bool
 
 
-class Check(_Answer):
+class Check(AnswerBody):
     """How one check went, and the milliseconds that it took."""
 
     ok: bool
@@ -70,14 +71,14 @@ class Check(_Answer):
     error: Optionally[str] = None
 
 
-class DeepHealth(_Answer):
+class DeepHealth(AnswerBody):
     """What the service stands on: each part with how its check went, and in how many milliseconds."""
 
     ok: Annotated[bool, Field(description="Whether every check went well.")]
     checks: dict[str, Check]
 
 
-class CosConfig(_Answer):
+class CosConfig(AnswerBody):
     """Where images come from and go to; never a credential."""
 
     endpoint: str
@@ -89,14 +90,56 @@ class CosConfig(_Answer):
     presign_expires: int
 
 
-class Wait(_Answer):
+class ModelOptions(AnswerBody):
+    """What a model takes of each option; an option that is absent is not taken."""
+
+    quality: Optionally[list[str]] = None
+    size: Annotated[Optionally[str], Field(description="In plain English.")] = None
+    output_format: Optionally[list[OutputFormat]] = None
+    output_compression: Annotated[
+        Optionally[list[OutputFormat]], Field(description="The output formats that a percentage goes with.")
+    ] = None
+    background: Optionally[list[Background]] = None
+
+
+class Price(AnswerBody):
+    """What a model costs in US dollars: for an edit, or for a million tokens of each kind."""
+
+    edit: Optionally[float] = None
+    text_input: Optionally[float] = None
+    image_input: Optionally[float] = None
+    output: Optionally[float] = None
+    as_of: Annotated[Optionally[str], Field(description="The day for which the source says it.")] = None
+    source: Optionally[str] = None
+
+
+class ModelInfo(AnswerBody):
+    """One model: who runs it, whether it edits what names no model, and what it takes."""
+
+    name: str
+    engine: str
+    default: bool
+    options: ModelOptions
+    mask: bool
+    max_references: int
+    edit_modes: Optionally[list[str]] = None
+    price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
+
+
+class Models(AnswerBody):
+    """The models that a request may choose."""
+
+    models: list[ModelInfo]
+
+
+class Wait(AnswerBody):
     """What a job that runs is held up by, and since when."""
 
     reason: Literal["waiting for OpenAI's rate limit"] = "waiting for OpenAI's rate limit"
     since: AwareDatetime
 
 
-class DeliveryState(_Answer):
+class DeliveryState(AnswerBody):
     """How the delivery of the callback stands; `not_requested` for a job without a callbackUrl."""
 
     status: DeliveryStatus
@@ -104,7 +147,7 @@ class DeliveryState(_Answer):
     last_error: Optionally[str] = None
 
 
-class Base64Result(_Answer):
+class Base64Result(AnswerBody):
     """The result of a base64 job, with a presigned URL in place of the bytes; `expires_in` in seconds."""
 
     status: Literal["completed", "failed"]
@@ -125,10 +168,41 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
+class ModelUsed(AnswerBody):
+    """What one model took for a job's edits, and for answers of it that brought none."""
+
+    engine: str
+    model: Optionally[str] = None
+    images: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Annotated[Optionally[float], Field(description="Absent where the model's price is not known.")] = None
+
+
+class JobUsage(AnswerBody):
+    """What a job took of the models that edited it, and what that cost: an estimate by the models' prices."""
+
+    images: Annotated[list[ModelUsed], Field(description="The images by engine and model.")]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Annotated[
+        Optionally[float], Field(description="In USD; absent where the price of any model is not known.")
+    ] = None
+
+
+class BatchEstimate(AnswerBody):
+    """What a dry run found: how many images the batch would edit, and what that would cost."""
+
+    images: int
+    cost_usd: Annotated[
+        Optionally[float], Field(description="In USD; absent where the model's price is not known.")
+    ] = None
+
+
 type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
-class Job(_Answer):
+class Job(AnswerBody):
     """A job as it stands now."""
 
     job_id: str
@@ -146,6 +220,11 @@ class Job(_Answer):
         Optionally[str],
         Field(description="What was done to a single image before its edit, when that changes the result."),
     ] = None
+    engine: Annotated[Optionally[str], Field(description="Which engine edited a single image.")] = None
+    model: Annotated[Optionally[str], Field(description="Which of its models did.")] = None
+    ai_generated: Annotated[Optionally[bool], Field(description="Whether an AI made a single image's edit.")] = None
+    usage: Optionally[JobUsage] = None
+    estimate: Optionally[BatchEstimate] = None
     delivery: DeliveryState
     as_of: Annotated[
         AwareDatetime,
@@ -155,69 +234,20 @@ class Job(_Answer):
     erased_at: Optionally[AwareDatetime] = None
 
 
-class ListedJob(_Answer):
-    """A job in a list."""
-
-    job_id: str
-    operation: Operation
-    status: JobState
-    created_at: AwareDatetime
-    finished_at: Optionally[AwareDatetime] = None
-
-
-# As plain alias: to pydantic a `type` statement would be a definition of its own.
-_Next = Annotated[Optionally[str], Field(description="The cursor of the next page, where there is one.")]
-
-
-class JobList(_Answer):
-    """A page of the caller's jobs, newest first."""
-
-    jobs: list[ListedJob]
-    next: _Next = None
-
-
-class JobImage(_Answer):
-    """What became of one image of a batch; sizes in bytes, time in ms."""
-
-    file: Annotated[str, Field(description="Its name below the folder that the batch read.")]
-    status: Literal["completed", "failed"]
-    error: Optionally[str] = None
-    note: Optionally[str] = None
-    engine: Optionally[str] = None
-    model: Optionally[str] = None
-    input_tokens: Optionally[int] = None
-    output_tokens: Optionally[int] = None
-    cost_usd: Optionally[float] = None
-    bytes_in: Optionally[int] = None
-    bytes_out: Optionally[int] = None
-    ms: Optionally[int] = None
-    attempts: Optionally[int] = None
-    before_url: Optionally[str] = None
-    after_url: Optionally[str] = None
-
-
-class JobImageList(_Answer):
-    """A page of a batch's images; before its report is written, of those that have an edit by then."""
-
-    images: list[JobImage]
-    next: _Next = None
-    expires_in: Annotated[int, Field(description="Seconds until the links expire.")]
-
-
-class JobAction(_Answer):
+class JobAction(AnswerBody):
     """What was asked of a job is under way."""
 
     accepted: Literal[True] = True
     job_id: str
 
 
-class Problem(_Answer):
+class Problem(AnswerBody):
     """Why a request was refused, and what to do about it."""
 
     detail: str
 
 
-class InvalidField(_Answer):
+class InvalidField(AnswerBody):
     """One invalid part of a request: where it is, what is wrong with it and pydantic's name for that."""
 
     loc: list[str | int]
@@ -225,7 +255,7 @@ class InvalidField(_Answer):
     type: str
 
 
-class ValidationProblem(_Answer):
+class ValidationProblem(AnswerBody):
     """Why a body, header or path was refused: every invalid part."""
 
     detail: list[InvalidField]

@@ -20,7 +20,7 @@ from functions.accept.http.problems import InvalidRequestError, UnauthorizedErro
 from functions.accept.http.requests import OpenRequest
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSecrets, AcceptSettings
-from imagejobs.job_store import EVERYONE
+from imagejobs.job_request import EVERYONE
 
 type Answer = Response[str]
 

@@ -8,7 +8,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.checks import run_checks
 from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction
-from functions.accept.http.bodies import UploadRequest
 from functions.accept.http.call import Answer, Call, answer
 from functions.accept.http.docs_page import docs_page
 from functions.accept.http.requests import (
@@ -24,11 +23,13 @@ from functions.accept.http.requests import (
     RetrySubmission,
     UploadSubmission,
 )
+from functions.accept.http.upload_bodies import UploadRequest
 from functions.accept.jobs import erase, listing, retry, steer, uploads
 from functions.accept.jobs.batch_images import ImageLister
 from functions.accept.jobs.lookup import find_job, known_job
 from functions.accept.jobs.submit import Submission, submit
 from functions.accept.jobs.wait import wait_until
+from functions.accept.models import models_of
 from imagejobs.errors import RetryableError
 from imagejobs.job_store import Erasure
 from imagejobs.observability import loggable_error, make_logger
@@ -234,6 +235,11 @@ def cos_config(call: Call[Request]) -> Answer:
             presign_expires=settings.cos_presign_expires,
         ),
     )
+
+
+def list_models(call: Call[Request]) -> Answer:
+    """GET /models."""
+    return answer(HTTPStatus.OK, models_of(call.resources.settings))
 
 
 def root(call: Call[OpenRequest]) -> Answer:

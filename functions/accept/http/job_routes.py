@@ -3,7 +3,8 @@
 from typing import Any
 
 from functions.accept.http import handlers
-from functions.accept.http.answers import Accepted, Job, JobAction, JobImageList, JobList, Upload, UploadFolder
+from functions.accept.http.answers import Accepted, Job, JobAction, Upload, UploadFolder
+from functions.accept.http.list_answers import JobImageList, JobList
 from functions.accept.http.requests import (
     BatchSubmission,
     ImagesListing,
@@ -31,7 +32,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
         "of the three. The edit takes from seconds to minutes; the result arrives by callback with status completed "
         "(then result_image_base64 and result_mime_type) or failed (then error, which says why).",
-        problems=(401, 409, 413, 503),
+        problems=(401, 409, 413),
         callback=Base64Callback,
         tool=True,
     ),
@@ -48,7 +49,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
         "of the three. The result arrives by callback with status completed (then result_url, which works for "
         "expires_in seconds, and object_key) or failed (then error, which says why).",
-        problems=(401, 409, 413, 503),
+        problems=(401, 409, 413),
         callback=UrlCallback,
         tool=True,
     ),
@@ -64,8 +65,9 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "results in the output bucket. Use it when a whole folder is to be edited; no image is passed. The one "
         "callback at the end holds the counts (total_files, processed, failed), where the results are (output_bucket, "
         "output_prefix) and up to 20 errors. Its status is completed, completed_with_errors when at least one image "
-        "failed, or failed with error when the batch could not run.",
-        problems=(401, 409, 413, 503),
+        "failed, or failed with error when the batch could not run. With dry_run true nothing is edited or paid: the "
+        "one line in errors says how many images would be edited and for about how much. max_cost_usd bounds the cost.",
+        problems=(401, 409, 413),
         callback=BatchCallback,
         tool=True,
     ),
@@ -94,7 +96,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         description="Lists the caller's jobs, newest first, a page at a time: next is the cursor of the page after it. "
         "Use status and operation to see only some of them; a page may then be short or empty though there is a next "
         "one. GET /jobs/{job_id} tells more of one job.",
-        problems=(401, 503),
+        problems=(401,),
     ),
     Route(
         "GET",
@@ -108,7 +110,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "edit, a page at a time: next is the cursor of the page after it. While the batch runs, and of one that was "
         "ended early, it lists the images that have an edit; failed ones are told when the batch has ended. It is "
         "refused (409) for a job that is not a batch.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "GET",
@@ -122,7 +124,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "one, and how the delivery of the callback went. Use it to look at a job before its callback arrives, or after "
         "its links have expired. While the job runs, the header Retry-After says when to ask again; with Prefer: "
         "wait=N the answer comes as soon as status or progress have changed.",
-        problems=(401, 404, 503),
+        problems=(401, 404),
     ),
     Route(
         "DELETE",
@@ -135,7 +137,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         description="Cancels a job that has no result yet: no further image of it is edited, and its callback arrives "
         "with status failed and error cancelled. Asking twice does no harm. A job that has its result stays as it is "
         "(409).",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "POST",
@@ -149,7 +151,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way, "
         "for a job that was posted without a callbackUrl, "
         "and (429) when the job was redelivered a moment ago, or as often as the service allows.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "DELETE",
@@ -162,7 +164,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         description="Erases a finished job's input, prompt, result and callback at once and for good; that the job "
         "existed stays known. 204 means that nothing is left, 202 that there was more than fits into one request: send "
         "it again. Asking twice does no harm. It is refused (409) while the job runs or its callback is under way.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "POST",
@@ -175,7 +177,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         description="Starts a new batch of those images of a finished batch that failed, with the same prompt. The new "
         "job has an id and a callback of its own, which goes to callbackUrl or, without one, to where the earlier "
         "batch's went. It is refused (409) while the batch runs and when none of its images failed.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
         callback=BatchCallback,
     ),
 )

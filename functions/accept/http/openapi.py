@@ -1,6 +1,6 @@
 """The OpenAPI documents of the API, made from the route table and from the very models that the functions use.
 
-Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 without a word of complaint, and wrongly.
+Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 wrongly, and reports no error.
 """
 
 import inspect
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.bodies import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route, models
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
@@ -97,8 +98,15 @@ def wxo_document(routes: Routes, server_url: str, *, access: AccessControl) -> J
             ]
             operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": sent}
             operation["responses"] = {"202": operation["responses"]["202"]}
-            paths.setdefault(route.path, {})[route.method.lower()] = inlined(operation, schemas)
+            paths.setdefault(route.path, {})[route.method.lower()] = _for_agents(inlined(operation, schemas))
     return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, access=access)
+
+
+def _for_agents(operation: Json) -> Json:
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    shown = {name: field for name, field in body["properties"].items() if name not in NOT_FOR_AGENTS}
+    body = body | {"properties": shown}
+    return operation | {"requestBody": {"content": {"application/json": {"schema": body}}, "required": True}}
 
 
 def _document(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from functions.accept.http.answers import InvalidField
-from functions.accept.http.bodies import UNION_TAGS
+from functions.accept.http.upload_bodies import UNION_TAGS
 
 
 class ProblemError(Exception):

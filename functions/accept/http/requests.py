@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from functions.accept.http.answers import JobState
-from functions.accept.http.bodies import AnyUpload, BatchRequest, ImageRequest
+from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders, WaitHeaders
+from functions.accept.http.upload_bodies import AnyUpload
 from functions.accept.http.validators import Fits
 from functions.accept.jobs import index
 from functions.accept.jobs.batch_images import CURSOR

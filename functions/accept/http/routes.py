@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.accept.http import handlers
-from functions.accept.http.answers import CosConfig, DeepHealth, Health
+from functions.accept.http.answers import CosConfig, DeepHealth, Health, Models
 from functions.accept.http.call import Answer, Call
 from functions.accept.http.job_routes import JOB_ROUTES
 from functions.accept.http.requests import HealthRequest, OpenRequest, Request
@@ -65,6 +65,20 @@ ROUTES: tuple[Route[Any], ...] = (
         summary="Check what the service stands on",
         description="Checks storage, secret, state machine and OpenAI by one free call each, and tells of each how it "
         "went and how long it took. GET /health?deep=1 leads here.",
+        problems=(401,),
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/models",
+        handlers.list_models,
+        Request,
+        {200: Models},
+        operation_id="listModels",
+        summary="List the models that a request may choose",
+        description="Lists the models that a request may name in its field model, and what each of them takes: its "
+        "qualities, sizes, output formats and backgrounds, whether a mask, how many reference pictures. The default "
+        "one edits what names no model.",
         problems=(401,),
         tag="Service",
     ),

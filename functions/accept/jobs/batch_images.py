@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-from functions.accept.http.answers import JobImage, JobImageList
+from functions.accept.http.list_answers import JobImage, JobImageList
 from functions.accept.http.problems import ConflictError, InvalidRequestError
 from functions.accept.jobs.lookup import results_prefix
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 from imagejobs.upload_folders import images_prefix

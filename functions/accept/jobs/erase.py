@@ -9,7 +9,8 @@ from functions.accept.http.problems import ConflictError, NotConfiguredError
 from functions.accept.jobs.lookup import results_prefix
 from imagejobs.errors import StorageRejectedError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import MAX_DELETED_AT_ONCE, Bucket
 from imagejobs.upload_folders import images_prefix
@@ -38,8 +39,8 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
         inputs=images_prefix(request, settings) if request.folder and not request.retry_of else None,
     )
     jobs.put_erasure(erasure)
-    uploaded = [request.image_key] if request.image_key else []
-    jobs.bucket.delete_all([*uploaded, jobs.key(request.job_id, "request.json")])
+    uploaded = [request.image_key, request.mask_key, *(request.reference_keys or ())]
+    jobs.bucket.delete_all([*filter(None, uploaded), jobs.key(request.job_id, "request.json")])
     return erasure
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import cast
 
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.storage import Bucket
 from imagejobs.workflow import Operation
 

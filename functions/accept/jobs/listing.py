@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from functions.accept.http.answers import JobList, JobState, ListedJob
+from functions.accept.http.answers import JobState
+from functions.accept.http.list_answers import JobList, ListedJob
 from functions.accept.jobs import index
 from functions.accept.jobs.read import find_status
 from imagejobs.job_store import JobStore

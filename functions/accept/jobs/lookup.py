@@ -3,7 +3,8 @@
 import json
 
 from functions.accept.http.problems import ConflictError, NotFoundError
-from imagejobs.job_store import EVERYONE, Erasure, JobRequest, JobStore
+from imagejobs.job_request import EVERYONE, JobRequest
+from imagejobs.job_store import Erasure, JobStore
 from imagejobs.settings import StorageSettings
 
 

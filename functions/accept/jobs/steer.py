@@ -11,7 +11,8 @@ from functions.accept.jobs.lookup import known_job
 from functions.accept.settings import RedeliveryLimits
 from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.workflow import BatchCounts
 

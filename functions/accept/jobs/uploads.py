@@ -5,9 +5,9 @@ import re
 import uuid
 
 from functions.accept.http.answers import FolderUpload, Upload, UploadFolder
-from functions.accept.http.bodies import FolderRequest, UploadRequest
 from functions.accept.http.problems import InvalidRequestError
-from imagejobs.storage import Bucket
+from functions.accept.http.upload_bodies import FolderRequest, UploadRequest
+from imagejobs.storage import Bucket, StoredObject
 from imagejobs.upload_folders import folder_prefix, uploads_prefix
 
 
@@ -57,14 +57,17 @@ def _form(bucket: Bucket, key: str, size: int, media_type: str, expires_in: int)
     return form["url"], form["fields"]
 
 
-def check_upload(image_key: str, caller: str, bucket: Bucket) -> None:
-    """Refuse a key that no upload of this caller's gave, or under which nothing was uploaded."""
+def check_upload(image_key: str, caller: str, bucket: Bucket, *loc: str | int) -> StoredObject:
+    """Refuse a key, given at `loc` of the body, that no upload of this caller's gave, or without its file."""
+    loc = loc or ("image_key",)
     if not re.fullmatch(rf"{uploads_prefix(caller)}[0-9a-f-]{{36}}", image_key):
-        raise InvalidRequestError.at("body", "image_key", msg="expected the image_key that POST /uploads answered")
-    if bucket.find(image_key) is None:
+        raise InvalidRequestError.at("body", *loc, msg="expected the image_key that POST /uploads answered")
+    found = bucket.find(image_key)
+    if found is None:
         raise InvalidRequestError.at(
-            "body", "image_key", msg="nothing was uploaded under this key: POST the image to the upload's url first"
+            "body", *loc, msg="nothing was uploaded under this key: POST the image to the upload's url first"
         )
+    return found
 
 
 def check_folder(folder: str, caller: str, inputs: Bucket) -> None:

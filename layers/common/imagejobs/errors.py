@@ -79,6 +79,10 @@ class BatchTooLargeError(PermanentError):
     """A batch has more images than the owner allows; nothing was edited."""
 
 
+class CostTooHighError(PermanentError):
+    """A job would cost more than it may; the message names both numbers. Nothing was edited."""
+
+
 class SourceUnavailableError(RetryableError):
     """The server behind an `image_url` could not be reached or answered 5xx or 429."""
 
@@ -103,8 +107,10 @@ class CallbackRefusedError(PermanentError):
     """The callback URL is one that policy forbids to call."""
 
 
-# Errors whose message already begins with the name of the SDK error that they stand for.
-_NAMED_IN_MESSAGE = {error.__name__ for error in (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswerError)}
+# Errors whose message already begins with the name of the engine's own error that they stand for.
+_ENGINE_ERRORS = (EngineRetryableError, EngineRejectedError, EngineInvalidAnswerError)
+_OPENAI_ERRORS = (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswerError)
+_NAMED_IN_MESSAGE = {error.__name__ for error in (*_ENGINE_ERRORS, *_OPENAI_ERRORS)}
 
 
 def failure_text(error: str, cause: str) -> str:

@@ -1,20 +1,6 @@
-"""A job's record in the jobs bucket, under `jobs/{job_id}/`. Objects here are the service's only memory of a job,
-beside the Step Functions execution of the same name. Which job an Idempotency-Key belongs to stands beside them, under
-`idempotency/{digest of caller and key}`.
+"""A job's record in the jobs bucket, under `jobs/{job_id}/`: the service's only memory of a job, beside its execution.
 
-| object           | written                                            | by            |
-|------------------|----------------------------------------------------|---------------|
-| request.json     | once, when the job is accepted                     | accept        |
-| input            | once, with the request (posted or uploaded images) | accept        |
-| result           | once, by a base64 job                              | process_image |
-| waiting.json     | whenever a single image waits for a rate limit     | process_image |
-| manifest.jsonl   | once, by a batch                                   | batch_fanout  |
-| map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
-| progress.json    | while a batch that somebody looks at runs          | accept        |
-| summary.json     | by a batch: its counts and errors                  | batch_fanout  |
-| callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
-| delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
-| erased.json      | in the place of all the others, when the caller had them erased | accept |
+docs/architecture.md, "What is kept where", tells which objects there are and who writes them.
 """
 
 from collections.abc import Callable
@@ -26,45 +12,15 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.errors import StorageRejectedError, StorageUnavailableError
+from imagejobs.job_request import JobRequest
 from imagejobs.storage import Bucket
 from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 
 _JSON = "application/json"
 # In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
 MAX_MANIFEST_LINE = 8 * 1024
-# Whose jobs are those of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
-EVERYONE = "everyone"
-
 
 type DeliveryStatus = Literal["pending", "delivered", "dead_lettered", "not_requested"]
-
-
-class JobRequest(BaseModel):
-    """What a caller asked for, as accepted."""
-
-    # Other versions wrote fields that this one does not know, `fingerprint` for example.
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    job_id: str
-    # Who posted it: `key:` and the API key's id, `jwt:` and a digest of the token's issuer and subject, or EVERYONE.
-    caller: str = EVERYONE
-    operation: Operation
-    prompt: str
-    # None for a job without a receiver, whose caller reads the result.
-    callback_url: str | None = None
-    correlation_id: str
-    created_at: AwareDatetime
-    filename: str | None = None
-    # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
-    image_key: str | None = None
-    image_url: str | None = None
-    # Batch choices: a folder below the configured prefix or one of uploads, how many, a segment of the output's.
-    prefix: str | None = None
-    folder: str | None = None
-    max_files: int | None = None
-    output_prefix: str | None = None
-    # The batch whose failed images this one edits again.
-    retry_of: str | None = None
 
 
 class IdempotencyClaim(BaseModel):
@@ -200,13 +156,13 @@ class JobStore:
         """The key of what stays known of an erased job."""
         return self.key(job_id, "erased.json")
 
-    def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
-        """Keep the posted image."""
-        self.bucket.put(self.key(job_id, "input"), image, content_type)
+    def put_input(self, job_id: str, image: bytes, content_type: str, name: str = "input") -> None:
+        """Keep an image that was sent: the one to edit, or another one under its `name`."""
+        self.bucket.put(self.key(job_id, name), image, content_type)
 
-    def copy_input(self, job_id: str, image_key: str) -> None:
-        """Keep a copy of an uploaded image: uploads are deleted after a day."""
-        self.bucket.copy(image_key, self.key(job_id, "input"))
+    def copy_input(self, job_id: str, image_key: str, name: str = "input") -> None:
+        """Keep a copy of an image of this bucket: uploads are deleted after a day."""
+        self.bucket.copy(image_key, self.key(job_id, name))
 
     def manifest_line(self, job_id: str, at: int) -> ManifestLine:
         """Read the line of a batch's manifest that begins `at` this byte."""

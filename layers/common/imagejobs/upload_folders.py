@@ -6,7 +6,7 @@ A key says whose it is before anything is looked up, so that no caller reaches a
 import re
 from hashlib import sha256
 
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.settings import StorageSettings
 
 _UPLOAD = re.compile(r"uploads/[0-9a-f]{64}/")

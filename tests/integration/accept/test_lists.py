@@ -9,7 +9,8 @@ import boto3
 import pytest
 
 from functions.accept.jobs import index
-from imagejobs.job_store import EVERYONE, Delivery, Erasure, JobStore
+from imagejobs.job_request import EVERYONE
+from imagejobs.job_store import Delivery, Erasure, JobStore
 from tests.integration.accept.conftest import Answered, Api
 from tests.support.jobs import job_request
 
