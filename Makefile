@@ -112,7 +112,11 @@ deploy: setup ## Deploy to AWS, with the credentials and region of this shell (S
 
 .PHONY: openai-key
 openai-key: setup ## Ask for OpenAI's key and keep it in a stack's secret (STACK=name)
-	@$(BIN)/python -m tools.openai_key $(ON_STACK)
+	@$(BIN)/python -m tools.engine_key openai $(ON_STACK)
+
+.PHONY: gemini-key
+gemini-key: setup ## Ask for Google Gemini's key and keep it in a stack's secret (STACK=name)
+	@$(BIN)/python -m tools.engine_key gemini $(ON_STACK)
 
 .PHONY: api-key
 api-key: setup ## Write the key that callers of a stack's API send as x-api-key (STACK=name)

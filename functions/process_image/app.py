@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if missing := own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets):
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         logger.append_keys(correlation_id=job.correlation_id)
-        engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices))
+        engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices), own.clients)
         result, is_new = edit_image(edit_request, job, own, engines)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

@@ -46,7 +46,7 @@ def edit_image(
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
         return _waiting(edit_request, wait, places), False
-    except JobError:
+    except Exception:
         engines.ledger.write_off(edit_request, places.jobs.bucket)
         raise
 
@@ -76,7 +76,7 @@ def _edited(
         input_tokens=took.input_tokens,
         output_tokens=took.output_tokens,
         cost_usd=took.cost_usd,
-        note=picture.note,
+        note="; ".join(filter(None, (picture.note, edit.note))) or None,
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     key = output_key(job, settings, edit.media_type, input_key)
@@ -119,7 +119,7 @@ def _waiting(edit_request: EditRequest, wait: NotYetError, places: ProcessImageR
         )
     if edit_request.operation != "batch":
         with suppress(JobError):  # only callers who ask for the job's status miss it
-            waiting = Waiting(since=since, until=until + timedelta(seconds=_WAKE_SECONDS))
+            waiting = Waiting(engine=wait.engine, since=since, until=until + timedelta(seconds=_WAKE_SECONDS))
             places.jobs.put_waiting(edit_request.job_id, waiting)
     return RateLimited(
         wait_seconds=seconds,

@@ -8,6 +8,7 @@ took 405 MB (8.0 bytes a pixel) and 0.8 s of CPU on 25 November 2026.
 """
 
 import math
+import sys
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -18,7 +19,7 @@ from functions.process_image.colours import is_upright, plain
 from functions.process_image.opening import OpenedFile, opened
 from functions.process_image.structure.findings import count
 
-__all__ = ["OPENAI_MAX_BYTES", "OPENAI_TYPES", "Picture", "check", "opened", "prepare"]
+__all__ = ["OPENAI_MAX_BYTES", "OPENAI_TYPES", "Picture", "check", "fitted", "opened", "prepare"]
 
 # What OpenAI takes: "png, webp, or jpg file less than 50MB" (images.edit in the API reference). In decimal megabytes,
 # the smaller reading, and with room for the form around it.
@@ -36,6 +37,12 @@ class Picture:
     media_type: str
     note: str | None = None
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its width and height in pixels."""
+        with opened(self.body, sys.maxsize) as file:
+            return file.image.size
+
 
 def prepare(body: bytes, max_pixels: int, max_bytes: int = OPENAI_MAX_BYTES) -> Picture:
     """Make a file an upright, 8-bit PNG, JPEG or WebP of at most `max_bytes`; one that is so already stays as it is.
@@ -49,6 +56,24 @@ def prepare(body: bytes, max_pixels: int, max_bytes: int = OPENAI_MAX_BYTES) -> 
         notes = [f"only the first of {count(file.frames)} frames was edited"] if file.frames > 1 else []
         encoded, scaled = _encode(plain(file.decoded()), file.media_type in _LOSSY_TYPES, max_bytes)
     return Picture(encoded.body, encoded.media_type, "; ".join(notes + scaled) or None)
+
+
+def fitted(picture: Picture, max_pixels: int, max_bytes: int, whose: str) -> Picture:
+    """Scale a picture that `prepare` made down to so many pixels and bytes; one that fits stays as it is.
+
+    The note of what is given tells of the scaling alone; `whose` limits they are is said in it.
+    """
+    size = picture.size
+    if math.prod(size) <= max_pixels and len(picture.body) <= max_bytes:
+        return Picture(picture.body, picture.media_type)
+    with opened(picture.body, sys.maxsize) as file:  # `prepare` held it to the owner's limit
+        image = plain(file.decoded())
+    factor = math.sqrt(max_pixels / math.prod(size))
+    if factor < 1:
+        image = image.resize([max(1, int(side * factor)) for side in size], Image.Resampling.LANCZOS)
+    encoded, _ = _encode(image, picture.media_type in _LOSSY_TYPES, max_bytes)
+    sizes = "{} x {} to {} x {}".format(*size, *encoded.size)
+    return Picture(encoded.body, encoded.media_type, f"scaled down from {sizes} pixels to fit {whose} limits")
 
 
 def check(body: bytes, max_pixels: int) -> None:

@@ -25,6 +25,12 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     # How long an image waits for OpenAI's rate limit in all; then the limit is reported.
     openai_max_rate_limit_wait_hours: Annotated[float, Field(ge=0)] = 12
 
+    # The first part of the inference profiles' ids; another address of Bedrock's runtime than the region's own.
+    bedrock_geography: str = "us"
+    bedrock_endpoint_url: str = ""
+    # Another server that speaks the Gemini API; empty for Google's.
+    gemini_base_url: str = ""
+
     # Who is asked about prompt and picture before an edit.
     prompt_screening: Literal["off", "openai"] = "off"
 

@@ -79,7 +79,7 @@ def batch(
         bool, typer.Option("--dry-run", help="Upload and estimate the cost; edit nothing, pay nothing.")
     ] = False,
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="Edit nothing if the estimate is above.", metavar="USD")
+        float | None, typer.Option(min=0.01, help="Edit nothing if the estimate is above.", metavar="USD")
     ] = None,
     side_by_side: SideBySide = 8,
     timeout: Timeout = None,

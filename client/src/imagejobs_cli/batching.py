@@ -7,6 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
+
 from imagejobs_cli import tables
 from imagejobs_cli.contact_sheet import write_sheet
 from imagejobs_cli.display import count_bar
@@ -70,7 +72,7 @@ def run(session: Session, order: Order, way: Way) -> None:
     session.say(f"[dim]job {job_id}[/]")
     job = follow(session, job_id, "editing" if not dry else "estimating", way.timeout)
     if dry:
-        _tell_estimate(session, job, len(files))
+        _tell_estimate(session, job)
         return
     finish(session, job, way.out, way.side_by_side, before=files, skipped=skipped)
 
@@ -150,12 +152,12 @@ def _sheet(out: Path, job: Job) -> Path:
     return path if not path.exists() else path.with_stem(f"{path.stem}-{job.job_id[:8]}")
 
 
-def _tell_estimate(session: Session, job: Job, files: int) -> None:
+def _tell_estimate(session: Session, job: Job) -> None:
     if not job.succeeded:
         raise JobFailedError(job)
-    cost = job.usage.cost_usd if job.usage else None
     if session.json:
         session.answer({"job": job.raw})
     else:
-        told = f"about ${cost:.2f}" if cost is not None else "an unknown amount: the service has no price for it"
-        session.out.print(f"{files} pictures would cost {told}. Nothing was edited")
+        # The service's own line says as well when a bound would refuse the batch.
+        for line in job.result.errors if job.result else ():
+            session.out.print(escape(line), soft_wrap=True)

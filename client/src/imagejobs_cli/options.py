@@ -42,7 +42,7 @@ EDIT = {
     "output_format": Annotated[str | None, _edit_option("png, jpeg or webp.", "TYPE", "--format")],
     "output_compression": Annotated[int | None, _edit_option("Of jpeg and webp, 0 to 100.", "N", "--compression", 100)],
     "background": Annotated[str | None, _edit_option("transparent, opaque or auto.", "NAME")],
-    "edit_mode": Annotated[str | None, _edit_option("What a model with several modes is to do.", "NAME")],
+    "search": Annotated[str | None, _edit_option("What in the picture is meant, for models that look.", "TEXT")],
 }
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 from functions.accept.http.validators import Fits, allowed, within_the_owners_bound
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import Optionally, without_null_defaults
-from imagejobs.catalogue import MAX_REFERENCES, find_model, refusals
+from imagejobs.catalogue import MAX_REFERENCES, find_model, unmet, untaken
 from imagejobs.edit_options import Background, EditOptions, OutputFormat
 from imagejobs.executions import JOB_ID_PATTERN
 from imagejobs.outbound.policy import MAX_URL_LENGTH
@@ -95,7 +95,7 @@ def _taken[T](value: T, info: ValidationInfo) -> T:
     model = find_model(sent["model"] or settings.openai_image_model)
     option = _OPTION_OF.get(str(info.field_name), info.field_name)
     references = sum(len(sent.get(name) or ()) for name in ("reference_keys", "reference_urls"))
-    for refusal in refusals(model, EditOptions.model_validate(sent), mask=option == "mask", references=references):
+    for refusal in untaken(model, EditOptions.model_validate(sent), mask=option == "mask", references=references):
         if refusal.option == option:
             raise ValueError(refusal.message)
     return value
@@ -105,7 +105,7 @@ def _taken[T](value: T, info: ValidationInfo) -> T:
 # model costs, or hold a mask or a key.
 NOT_FOR_AGENTS = {
     "folder",
-    *("model", "quality", "output_compression", "edit_mode"),
+    *("model", "quality", "output_compression", "search"),
     *("mask_base64", "mask_key", "reference_keys", "reference_urls"),
 }
 # Fields that stand for an option of another name.
@@ -148,9 +148,9 @@ class _EditRequest(Body):
     background: Annotated[
         Optionally[Background], Field(description="The result's background: transparent, opaque or auto."), _TAKEN
     ] = None
-    edit_mode: Annotated[
+    search: Annotated[
         Optionally[str],
-        Field(max_length=50, description="Which of its ways to edit a model takes, where it has several."),
+        Field(max_length=1000, description="What in the image is meant, such as 'the red car', for models that look."),
         _TAKEN,
     ] = None
     mask_base64: Annotated[
@@ -188,6 +188,18 @@ class _EditRequest(Body):
         """What the caller chose; None for nothing."""
         options = EditOptions.model_validate(self.model_dump(include=set(EditOptions.model_fields)))
         return options if options.chosen else None
+
+    @model_validator(mode="after")
+    def _has_what_its_model_needs(self, info: ValidationInfo) -> Self:
+        settings: AcceptSettings | None = info.context
+        if settings is None:
+            return self
+        model, options = find_model(self.model or settings.openai_image_model), self.options or EditOptions()
+        references = [*(self.reference_keys or ()), *(self.reference_urls or ())]
+        has_mask = bool(self.mask_base64 or self.mask_key)
+        for refusal in unmet(model, options, mask=has_mask, references=len(references)):
+            raise ValueError(refusal.message)
+        return self
 
     @model_validator(mode="after")
     def _has_one_mask(self) -> Self:

@@ -16,6 +16,7 @@ from functions.accept.jobs.progress import ProgressReader
 from functions.accept.jobs.usage import told_estimate, told_usage
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
+from imagejobs.catalogue import PROVIDERS
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
@@ -137,7 +138,8 @@ class JobReader:
             return fields | ({"progress": kept.counts, "as_of": min(as_of, kept.as_of)} if kept else {})
         waiting = self.jobs.find_waiting(request.job_id)
         if waiting and waiting.until > datetime.now(UTC):
-            fields["waiting"] = Wait(since=waiting.since)
+            reason = f"waiting for {PROVIDERS[waiting.engine]}'s rate limit"
+            fields["waiting"] = Wait(reason=reason, since=waiting.since)
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:

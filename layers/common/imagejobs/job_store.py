@@ -53,10 +53,11 @@ class Delivery(BaseModel):
 
 
 class Waiting(BaseModel):
-    """A single image that waits for OpenAI's rate limit: since when, and until it will be tried again."""
+    """A single image that waits for an engine's rate limit: since when, and until it will be tried again."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
+    engine: str = "openai"
     since: AwareDatetime
     until: AwareDatetime
 

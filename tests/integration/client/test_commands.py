@@ -98,9 +98,13 @@ def test_a_batch_is_told_to_scripts_as_json(run: Run, folder: Path) -> None:
 def test_a_dry_run_edits_nothing(run: Run, folder: Path, service: ImageJobsStandIn) -> None:
     done = run("batch", "holiday", "p", "--dry-run")
 
-    assert (done.code, done.out) == (0, "3 pictures would cost about $0.04. Nothing was edited\n")
+    assert (done.code, done.out) == (
+        0,
+        "dry run: 3 images would be edited for about $0.06. Nothing was edited or paid\n",
+    )
     assert service.posts("/batch-process-images")[0].body["dry_run"] is True
     assert not Path("results").exists()
+    assert "3 images for about $0.06" in run("show", next(iter(service.jobs))).out
 
 
 def test_jobs_are_listed_shown_watched_and_steered(run: Run, service: ImageJobsStandIn, folder: Path) -> None:
@@ -119,7 +123,10 @@ def test_jobs_are_listed_shown_watched_and_steered(run: Run, service: ImageJobsS
 
 
 def test_models_are_listed(run: Run) -> None:
-    assert "gpt-image-2.6-flare (default)" in run("models").out
+    shown = run("models").out
+    assert "gpt-image-2.6-flare · openai (default)" in shown
+    assert "--format png, webp" in " ".join(shown.split())
+    assert "$5 text in" in shown
     assert len(run("models", "--json").json["models"]) == 2
 
 

@@ -16,7 +16,7 @@ from tools.remove import Remover
 from tools.render import template
 from tools.stack import OperatorError
 
-COMMANDS = ("deploy", "remove", "openai_key", "api_key", "first_job", "redeliver", "redrive")
+COMMANDS = ("deploy", "remove", "engine_key", "api_key", "first_job", "redeliver", "redrive")
 
 
 @pytest.fixture

@@ -93,7 +93,9 @@ def test_a_batchs_summary_is_tried_for_hours() -> None:
         for attempt in range(retrier["MaxAttempts"])
     ]
 
-    assert retrier["ErrorEquals"] == TASKS["ListImages"]["Retry"][-1]["ErrorEquals"]
+    # The other task alone fetches pictures from strangers.
+    listing = set(TASKS["ListImages"]["Retry"][-1]["ErrorEquals"])
+    assert set(retrier["ErrorEquals"]) == listing - {"SourceUnavailableError"}
     assert sum(delays) / 2 > 2 * 3600
 
 
