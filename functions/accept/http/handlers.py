@@ -27,10 +27,10 @@ from functions.accept.http.upload_bodies import UploadRequest
 from functions.accept.jobs import erase, listing, retry, steer, uploads
 from functions.accept.jobs.batch_images import ImageLister
 from functions.accept.jobs.lookup import find_job, known_job
-from functions.accept.jobs.submit import Submission, submit
+from functions.accept.jobs.submit import Submission, is_claimed, submit
 from functions.accept.jobs.wait import wait_until
 from functions.accept.models import models_of
-from imagejobs.errors import RetryableError
+from imagejobs.errors import JobError
 from imagejobs.job_store import Erasure
 from imagejobs.observability import loggable_error, make_logger
 from imagejobs.workflow import Operation
@@ -44,19 +44,20 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 def submit_base64(call: Call[ImageSubmission]) -> Answer:
     """POST /process-image-async-b64."""
-    return _submit(call, "base64")
+    return _accept(call, _submission(call, "base64"))
 
 
 def submit_url(call: Call[ImageSubmission]) -> Answer:
     """POST /process-image-async."""
-    return _submit(call, "url")
+    return _accept(call, _submission(call, "url"))
 
 
 def submit_batch(call: Call[BatchSubmission]) -> Answer:
     """POST /batch-process-images."""
-    if folder := call.sent.body.folder:
+    submission, folder = _submission(call, "batch"), call.sent.body.folder
+    if folder and not is_claimed(submission, call.resources.jobs):
         uploads.check_folder(folder, call.caller, call.resources.inputs)
-    return _submit(call, "batch")
+    return _accept(call, submission)
 
 
 def retry_job(call: Call[RetrySubmission]) -> Answer:
@@ -74,8 +75,8 @@ def retry_job(call: Call[RetrySubmission]) -> Answer:
     return _accept(call, submission)
 
 
-def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Answer:
-    submission = Submission(
+def _submission(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Submission:
+    return Submission(
         operation=operation,
         body=call.sent.body,
         callback_url=call.sent.header.callback_url,
@@ -83,7 +84,6 @@ def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Oper
         idempotency_key=call.sent.header.idempotency_key,
         caller=call.caller,
     )
-    return _accept(call, submission)
 
 
 def _accept(call: Call[Any], submission: Submission) -> Answer:
@@ -103,7 +103,7 @@ def _ended(call: Call[Any], job_id: str, seconds: int) -> Job | None:
     try:
         if wait_until(lambda: own.jobs.has_payload(job_id), call.began + seconds):
             return own.job_reader.read(job_id, call.caller)
-    except (RetryableError, ClientError, BotoCoreError) as error:
+    except (JobError, ClientError, BotoCoreError) as error:
         logger.warning("the job could not be waited for", extra={"job_id": job_id, "error": loggable_error(error)})
     return None
 

@@ -106,7 +106,7 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
     if body.image_base64 is not None:
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
-    if body.image_key is not None and not _is_claimed(submission, jobs):
+    if body.image_key is not None and not is_claimed(submission, jobs):
         check_upload(body.image_key, submission.caller, jobs.bucket)
     return None
 
@@ -116,12 +116,12 @@ def _beside(submission: Submission, jobs: JobStore, settings: AcceptSettings) ->
         return beside_of_retried(jobs.get_request(submission.retry_of), jobs)
     body = submission.body
     uploads = body.mask_key is not None or body.reference_keys
-    is_claimed = bool(uploads) and _is_claimed(submission, jobs)
-    return beside_of_body(body, submission.caller, jobs, settings, is_claimed=is_claimed)
+    claimed = bool(uploads) and is_claimed(submission, jobs)
+    return beside_of_body(body, submission.caller, jobs, settings, is_claimed=claimed)
 
 
-def _is_claimed(submission: Submission, jobs: JobStore) -> bool:
-    """Tell whether an earlier post had this Idempotency-Key: its upload may be deleted by now."""
+def is_claimed(submission: Submission, jobs: JobStore) -> bool:
+    """Tell whether an earlier post had this Idempotency-Key: its uploads may be deleted by now."""
     key = submission.idempotency_key
     return key is not None and jobs.find_claim(submission.caller, key) is not None
 

@@ -59,6 +59,10 @@ def test_a_batch_names_its_folder(api: Api, store: JobStore) -> None:
     boto3.client("s3").put_object(Bucket="input", Key=key, Body=b"x")
     job_id = api.post(BATCH, {"prompt": "p", "folder": folder}, x_api_key="alice").body["job_id"]
     assert store.get_request(job_id).folder == folder
+    keyed = {"x_api_key": "alice", "Idempotency_Key": "order-1"}
+    first = api.post(BATCH, {"prompt": "p", "folder": folder}, **keyed)
+    api.resources.inputs.delete_all([key])
+    assert api.post(BATCH, {"prompt": "p", "folder": folder}, **keyed).body == first.body
     # To everyone else the folder does not exist.
     assert api.post(BATCH, {"prompt": "p", "folder": folder}, x_api_key="bob").status == 422
     # A retry reads what the report names, which lies in the folder.
