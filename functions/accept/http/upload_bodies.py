@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from functions.accept.http.bodies import CONTROL, FOLDER, NAME, Body, whole
+from functions.accept.http.bodies import CONTROL, FOLDER, NAME
+from functions.accept.http.edit_body import Body, whole
 from functions.accept.http.validators import Fits
 from imagejobs.callbacks import Optionally
 
