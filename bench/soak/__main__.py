@@ -1,5 +1,6 @@
 """`make soak`: a thousand jobs with random faults and killed workers, and what became of each."""
 
+import os
 import random
 import time
 from datetime import UTC, datetime
@@ -49,7 +50,8 @@ def main(
     minutes = (time.monotonic() - began) / 60
     _show(rows, minutes)
     if write:
-        _write(rows, f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {minutes:.1f} minutes")
+        machine = f"{os.cpu_count()} processors at a load of {os.getloadavg()[1]:.0f}"
+        _write(rows, f"`{command}`, {datetime.now(UTC):%Y-%m-%d}: {minutes:.1f} minutes on {machine}")
     if len(stories) < jobs or not all(row.kept for row in rows):
         console.print(f"[bold red]not as it must be[/]; the same again: {command}")
         raise typer.Exit(1)
