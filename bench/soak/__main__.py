@@ -38,7 +38,11 @@ def main(
     began = time.monotonic()
     soak = Soak(jobs, seed, kills, state_dir)
     try:
-        with Live(get_renderable=lambda: f"{soak.progress} · {time.monotonic() - began:.0f} s", console=console):
+        with Live(
+            get_renderable=lambda: f"{soak.progress} · {time.monotonic() - began:.0f} s",
+            console=console,
+            transient=True,
+        ):
             stories = soak.run()
     except (StartError, SoakError) as error:
         console.print(f"[bold red]the soak failed:[/] {error}", soft_wrap=True)
