@@ -58,7 +58,6 @@ sbom: setup ## Write what is deployed to .local/sbom: a CycloneDX bill of materi
 
 .PHONY: docs
 docs: setup ## Write the parts of docs/ that come from the code and the template
-	@$(BIN)/python -m tools.configuration_page write
 	@$(BIN)/python -m tools.document write
 
 .PHONY: hooks

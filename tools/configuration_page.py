@@ -1,18 +1,11 @@
-"""Writes docs/configuration.md from the parameters of template.yaml.
-
-python -m tools.configuration_page write     # `make docs` does this
-python -m tools.configuration_page check     # ends with 1 when the page is stale
-"""
+"""docs/configuration.md, made from the parameters of template.yaml; `tools.document` writes it."""
 
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tools.render import template
 
-PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 _HEAD = """# Configuration
 
 <!-- Written by `make docs` from template.yaml: change the parameters there. -->
@@ -28,7 +21,7 @@ The key that signs callbacks, `CALLBACK_SIGNING_KEY`, is made by the stack in a 
 _COLUMNS = "| parameter | variable | default | meaning |\n|---|---|---|---|"
 
 
-def page() -> str:
+def text() -> str:
     """The text of docs/configuration.md."""
     parameters, variables = template()["Parameters"], _variables()
     parts = [_HEAD.format(secrets=", ".join(map(_code, _secrets())))]
@@ -87,19 +80,3 @@ def _references(value: object) -> Iterator[str]:
         case list():
             for part in value:
                 yield from _references(part)
-
-
-def main(mode: str) -> None:
-    """Write the page, or end with 1 when it is stale."""
-    if mode == "write":
-        PAGE.write_text(page())
-    elif PAGE.read_text() != page():
-        sys.exit("docs/configuration.md is stale: run `make docs`")
-
-
-if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["write" | "check" as chosen]:
-            main(chosen)
-        case _:
-            sys.exit(f"expected write or check, got {sys.argv[1:]}")

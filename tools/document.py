@@ -1,4 +1,4 @@
-"""Writes what docs/ says of the API's routes, from the route table: docs/openapi.json and the table in docs/api.md.
+"""Writes the parts of docs/ that come from code: openapi.json, the route table of api.md, configuration.md.
 
 python -m tools.document write     # `make docs` does this
 python -m tools.document check     # ends with 1 when one of them is stale
@@ -16,28 +16,35 @@ from functions.accept.http.openapi import full_document, problem_codes
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
+from tools import configuration_page
 
 DOCS = Path(__file__).parent.parent / "docs"
-OPENAPI, PAGE = DOCS / "openapi.json", DOCS / "api.md"
 _SERVER_URL = "https://your-api.example/v1"
 _BEGIN, _END = "<!-- routes: begin -->", "<!-- routes: end -->"
 _COLUMNS = "| method | path | what it does | body | answers |\n|---|---|---|---|---|"
 
 
-def openapi() -> str:
-    """The text of docs/openapi.json: what a stack with API keys answers to `GET /openapi.json`."""
-    return (
-        json.dumps(full_document(ROUTES, _SERVER_URL, access=AccessControl.API_KEY), indent=2, ensure_ascii=False)
-        + "\n"
-    )
+def pages(folder: Path) -> dict[Path, str]:
+    """The text that each of the pages in a folder should have."""
+    api_page = folder / "api.md"
+    return {
+        folder / "openapi.json": _openapi(),
+        api_page: _with_route_table(api_page.read_text()),
+        folder / "configuration.md": configuration_page.text(),
+    }
 
 
-def page() -> str:
-    """The text of docs/api.md with the route table as it is."""
+def _openapi() -> str:
+    """What a stack with API keys answers to `GET /openapi.json`."""
+    document = full_document(ROUTES, _SERVER_URL, access=AccessControl.API_KEY)
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _with_route_table(page: str) -> str:
     table = "\n".join([_BEGIN, _COLUMNS, *map(_row, ROUTES), _END])
-    text, found = re.subn(f"{_BEGIN}.*{_END}", lambda _: table, PAGE.read_text(), flags=re.DOTALL)
+    text, found = re.subn(f"{_BEGIN}.*{_END}", lambda _: table, page, flags=re.DOTALL)
     if found != 1:
-        raise ValueError(f"{PAGE} needs the lines {_BEGIN} and {_END}, once")
+        raise ValueError(f"docs/api.md needs the lines {_BEGIN} and {_END}, once")
     return text
 
 
@@ -54,18 +61,23 @@ def _fields(body: type[BaseModel]) -> str:
     return f"{{{', '.join(names)}}}"
 
 
-def main(mode: str) -> None:
-    """Write both, or end with 1 when one of them is stale."""
-    for path, text in ((OPENAPI, openapi()), (PAGE, page())):
-        if mode == "write":
-            path.write_text(text)
-        elif path.read_text() != text:
-            sys.exit(f"{path} is stale: run `make docs`")
+def write(folder: Path = DOCS) -> None:
+    """Write the pages."""
+    for path, text in pages(folder).items():
+        path.write_text(text)
+
+
+def check(folder: Path = DOCS) -> None:
+    """End with 1 when a page is stale."""
+    if stale := [path.name for path, text in pages(folder).items() if path.read_text() != text]:
+        sys.exit(f"stale: {', '.join(stale)}. Run `make docs`")
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["write" | "check" as chosen]:
-            main(chosen)
+        case ["write"]:
+            write()
+        case ["check"]:
+            check()
         case _:
             sys.exit(f"expected write or check, got {sys.argv[1:]}")

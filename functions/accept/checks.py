@@ -74,8 +74,7 @@ def _secret_is_filled_in(own: AcceptResources) -> None:
 
 
 def _state_machine_is_active(own: AcceptResources) -> None:
-    arn = own.settings.state_machine_arn
-    status = own.clients.step_functions.describe_state_machine(stateMachineArn=arn)["status"]
+    status = own.executions.machine_status()
     if status != "ACTIVE":
         raise CheckFailedError(f"the state machine is {status}")
 

@@ -5,13 +5,11 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from functions.authorizer.issuer import logger
 from functions.authorizer.policy import answer
 from functions.authorizer.resources import AuthorizerResources
 from functions.authorizer.settings import AuthorizerSettings
 from functions.authorizer.tokens import TokenRefusedError, verify
-from imagejobs.observability import make_logger
-
-logger = make_logger("authorizer")
 
 
 class UnauthorizedError(Exception):
@@ -24,7 +22,7 @@ class UnauthorizedError(Exception):
 @lru_cache
 def resources() -> AuthorizerResources:
     """What this process works with."""
-    return AuthorizerResources(AuthorizerSettings.from_environment(), logger)
+    return AuthorizerResources(AuthorizerSettings.from_environment())
 
 
 @logger.inject_lambda_context(clear_state=True)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-from aws_lambda_powertools import Logger
 
 from imagejobs.errors import RetryableError
+from imagejobs.observability import make_logger
 from imagejobs.outbound.connection import get
 from imagejobs.outbound.network import NETWORK, ExchangeFailedError, Network
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError, parse_url
+
+logger = make_logger("authorizer")
 
 # Asymmetric ones alone: with them, no public key can pass for a shared secret (RFC 8725, 2.1).
 ALGORITHMS = ("RS256", "ES256")
@@ -37,7 +39,6 @@ class IssuerKeys:
 
     issuer: str
     jwks_uri: str
-    logger: Logger
     network: Network = NETWORK
     clock: Callable[[], float] = time.monotonic
     _keys: list[jwt.PyJWK] = field(default_factory=list)
@@ -72,7 +73,7 @@ class IssuerKeys:
         try:
             self._keys = signing_keys(self._read_json(self.jwks_uri or self._published_jwks_uri()))
         except IssuerUnavailableError as error:
-            self.logger.warning("the issuer's keys could not be read", reason=str(error))
+            logger.warning("the issuer's keys could not be read", reason=str(error))
         else:
             self._read_at = self.clock()
 

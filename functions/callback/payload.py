@@ -13,7 +13,7 @@ from imagejobs.job_store import JobRequest
 from imagejobs.observability import loggable_error, loggable_stack
 from imagejobs.output_keys import EDIT_TYPES, output_key
 from imagejobs.resources import Resources
-from imagejobs.workflow import BatchSummary, EditedImage, MapRunCounts, Outcome
+from imagejobs.workflow import BatchSummary, EditedImage, Outcome
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class PayloadBuilder:
         run = self.resources.executions.find_map_run(ExecutionName(request.job_id))
         if run is None:
             return self._failed(request, error)
-        made = MapRunCounts.model_validate(run["itemCounts"]).as_batch()
-        if run["status"] != "SUCCEEDED":
+        made = run.progress.as_batch()
+        if run.status != "SUCCEEDED":
             return failed_callback(request, error, self.resources.settings, made)
         notice = f"the report could not be written, and fallbacks are not counted: {error}"
         return self._batch(request, BatchSummary(**made.model_dump(), errors=[notice]))

@@ -7,7 +7,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.process_image.edit import Engine, edit_image
-from functions.process_image.places import Places
+from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from functions.process_image.telemetry import logger, observed, record, record_usage
 from imagejobs.errors import ConfigurationError
@@ -19,9 +19,9 @@ _SECONDS_TO_KEEP = 20.0
 
 
 @lru_cache
-def resources() -> Places:
+def resources() -> ProcessImageResources:
     """What this process works with."""
-    return Places(ProcessImageSettings.from_environment())
+    return ProcessImageResources(ProcessImageSettings.from_environment())
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     edit_request = EditRequest.model_validate(event)
     deadline = monotonic() + context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_KEEP
     with observed(edit_request):
-        places = resources()
-        secrets = places.owner_secrets(EditSecrets)
-        if missing := places.settings.missing(edit_request.operation, secrets):
+        own = resources()
+        secrets = own.owner_secrets(EditSecrets)
+        if missing := own.settings.missing(edit_request.operation, secrets):
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
-        job = places.get_request(edit_request.job_id)
+        job = own.get_request(edit_request.job_id)
         logger.append_keys(correlation_id=job.correlation_id)
         api_key = secrets.openai_api_key.get_secret_value()
-        engine = Engine(places.settings, api_key, deadline, record_usage, job.caller)
-        result, is_new = edit_image(edit_request, job, places, engine)
+        engine = Engine(own.settings, api_key, deadline, record_usage, job.caller)
+        result, is_new = edit_image(edit_request, job, own, engine)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

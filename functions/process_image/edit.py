@@ -17,7 +17,7 @@ from functions.process_image.engines.openai import (
 )
 from functions.process_image.pacing import Turn
 from functions.process_image.pictures import Picture, prepare
-from functions.process_image.places import Places
+from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.errors import (
     ContentFlaggedError,
@@ -82,7 +82,7 @@ class Engine:
 
 
 def edit_image(
-    edit_request: EditRequest, job: JobRequest, places: Places, engine: Engine
+    edit_request: EditRequest, job: JobRequest, places: ProcessImageResources, engine: Engine
 ) -> tuple[EditedImage | RateLimited, bool]:
     """Edit one image and keep the edit, or find the one that an earlier attempt kept; and tell whether it is new.
 
@@ -145,7 +145,9 @@ def _asked_in_turn(edit_request: EditRequest, picture: Picture, prompt: str, eng
         raise
 
 
-def _earlier(edit_request: EditRequest, job: JobRequest, input_key: str, places: Places) -> EditedImage | None:
+def _earlier(
+    edit_request: EditRequest, job: JobRequest, input_key: str, places: ProcessImageResources
+) -> EditedImage | None:
     """Find the edit that an earlier attempt kept: OpenAI's under the configured type, the fallback's under its own."""
     types = (f"image/{places.settings.openai_image_output_format}", fallback.MEDIA_TYPE)
     for key in dict.fromkeys(output_key(job, places.settings, media_type, input_key) for media_type in types):
@@ -158,7 +160,7 @@ def _earlier(edit_request: EditRequest, job: JobRequest, input_key: str, places:
 
 
 def _waiting(
-    edit_request: EditRequest, turn: Turn, places: Places, refusal: RateLimitedError | None = None
+    edit_request: EditRequest, turn: Turn, places: ProcessImageResources, refusal: RateLimitedError | None = None
 ) -> RateLimited:
     """Ask the state machine to wait for an image's turn, after OpenAI's refusal or before it is asked.
 

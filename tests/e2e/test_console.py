@@ -16,7 +16,7 @@ from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page, Request
+    from playwright.sync_api import Browser, FilePayload, Locator, Page, Request
 
 _NARROW = {"width": 390, "height": 844}
 _WIDE = {"width": 1280, "height": 900}
@@ -76,9 +76,8 @@ def console(page: "Page", api_key: str) -> "Page":
 
 
 def choose(page: "Page", *files: tuple[str, bytes]) -> None:
-    page.locator("#files").set_input_files(
-        [{"name": name, "mimeType": "image/png", "buffer": body} for name, body in files]
-    )
+    payloads: list[FilePayload] = [{"name": name, "mimeType": "image/png", "buffer": body} for name, body in files]
+    page.locator("#files").set_input_files(payloads)
 
 
 def state(page: "Page") -> "Locator":
@@ -177,7 +176,8 @@ def test_every_part_can_be_reached_read_and_heard(console: "Page", scheme: str) 
 
 
 def test_a_file_that_is_no_picture_is_left_out_and_told(console: "Page") -> None:
-    console.locator("#files").set_input_files([{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}])
+    notes: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
+    console.locator("#files").set_input_files(notes)
 
     expect(console.get_by_role("alert")).to_have_text("1 of the files is not a picture and left out.")
     expect(console.locator("#chosen li")).to_have_count(0)

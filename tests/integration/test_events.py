@@ -15,7 +15,7 @@ from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.callback import app as callback
 from functions.callback.settings import CallbackSettings
 from functions.process_image import app as process_image
-from functions.process_image.places import Places
+from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
@@ -36,7 +36,7 @@ def _resources(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest
         accept: AcceptResources(AcceptSettings.from_environment(stack | local)),
         batch_fanout: Resources(BatchFanoutSettings.from_environment(stack | local)),
         callback: Resources(CallbackSettings.from_environment(stack | local)),
-        process_image: Places(ProcessImageSettings.from_environment(stack | local)),
+        process_image: ProcessImageResources(ProcessImageSettings.from_environment(stack | local)),
     }
     for module, resources in made.items():
         monkeypatch.setattr(module, "resources", lambda resources=resources: resources)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import configuration_page
+from tools import document
 from tools.render import template
 
 ROOT = Path(__file__).parents[2]
@@ -63,12 +63,22 @@ def test_the_readme_stays_short_and_its_picture_small() -> None:
     assert (ROOT / "docs" / "contact-sheet.webp").stat().st_size < 300_000
 
 
-def test_the_configuration_page_is_what_the_template_says() -> None:
-    assert configuration_page.PAGE.read_text() == configuration_page.page(), "stale: run `make docs`"
+def test_every_page_that_is_made_from_code_or_template_is_fresh() -> None:
+    document.check()
+
+
+def test_a_stale_page_fails_the_check_and_writing_mends_it(tmp_path: Path) -> None:
+    for path in document.pages(document.DOCS):
+        (tmp_path / path.name).write_text(re.sub("[Uu]ploads?", "elsewhere", path.read_text()))
+
+    with pytest.raises(SystemExit, match=r"^stale: openapi\.json, api\.md, configuration\.md\. Run `make docs`$"):
+        document.check(tmp_path)
+    document.write(tmp_path)
+    document.check(tmp_path)
 
 
 def test_the_configuration_page_spells_every_name_out() -> None:
-    text = configuration_page.PAGE.read_text()
+    text = (document.DOCS / "configuration.md").read_text()
     variables = set(template()["Globals"]["Function"]["Environment"]["Variables"])
     for resource in template()["Resources"].values():
         variables |= set(resource.get("Properties", {}).get("Environment", {}).get("Variables", {}))

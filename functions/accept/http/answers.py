@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
-from imagejobs.workflow import Operation
+from imagejobs.workflow import Operation, Progress
 
 
 class _Answer(BaseModel):
@@ -65,16 +65,6 @@ class CosConfig(_Answer):
     input_prefix: str
     output_prefix: str
     presign_expires: int
-
-
-class Progress(_Answer):
-    """How many images of a batch stand where."""
-
-    total: int
-    succeeded: int
-    failed: int
-    running: int
-    pending: int
 
 
 class Wait(_Answer):

@@ -51,8 +51,8 @@ _PROBLEMS = {
     500: "The service is not configured, or failed; the message says what is missing.",
     503: "A service that this one needs is not available: try again later.",
 }
-# What every route may answer: API Gateway's throttle is one of them.
-_PROBLEMS_OF_ALL = (422, 429, 500)
+# What every route may answer: API Gateway's throttle, and its answer while accept cannot be asked, are among them.
+_PROBLEMS_OF_ALL = (422, 429, 500, 503)
 
 
 def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:
@@ -73,7 +73,8 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
 
 def problem_codes(route: Route[Any], *, access: AccessControl) -> list[int]:
     """The codes of every refusal that a route may answer, in order."""
-    return sorted({*route.problems, *_PROBLEMS_OF_ALL, *([] if route.open else _REFUSALS[access])})
+    problems = {*route.problems, *_PROBLEMS_OF_ALL, *([] if route.open else _REFUSALS[access])}
+    return sorted(problems - route.answers.keys())
 
 
 def wxo_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:

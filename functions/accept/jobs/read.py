@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Progress, Wait
+from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Wait
 from functions.accept.jobs.lookup import find_job
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
@@ -18,11 +18,11 @@ from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
 from imagejobs.storage import Bucket, StoredObject
-from imagejobs.workflow import REPORT_NAME
+from imagejobs.workflow import REPORT_NAME, Progress
 
 # A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
 _SMALL_PAYLOAD_BYTES = 64 * 1024
-# DescribeMapRun allows about one call a second for the whole account, DescribeExecution about fifteen.
+# A map run may be read about once a second for the whole account, executions about fifteen times.
 _PROGRESS_MAX_AGE_SECONDS = 2.0
 _STATE_MAX_AGE_SECONDS = 1.0
 
@@ -54,7 +54,6 @@ class JobReader:
     settings: AcceptSettings
     _states: _Cached[str | None] = field(default_factory=_Cached)
     _progress: _Cached[Progress | None] = field(default_factory=_Cached)
-    _map_runs: dict[str, str] = field(default_factory=dict)
 
     def read(self, job_id: str, caller: str) -> Job:
         """Read a caller's job; raises NotFoundError for one that this stack does not know as theirs."""
@@ -149,24 +148,10 @@ class JobReader:
         if fresh:
             return progress
         try:
-            return self._progress.keep(job_id, self._describe_map_run(job_id))
+            run = self.executions.find_map_run(ExecutionName(job_id))
+            return self._progress.keep(job_id, run.progress if run else None)
         except (ClientError, BotoCoreError):
             return self._progress.keep(job_id, progress)
-
-    def _describe_map_run(self, job_id: str) -> Progress | None:
-        if job_id not in self._map_runs:
-            arn = self.executions.find_map_run_arn(ExecutionName(job_id))
-            if not arn:
-                return None
-            self._map_runs[job_id] = arn
-        counts = self.executions.client.describe_map_run(mapRunArn=self._map_runs[job_id])["itemCounts"]
-        return Progress(
-            total=counts["total"],
-            succeeded=counts["succeeded"],
-            failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
-            running=counts["running"],
-            pending=counts["pending"],
-        )
 
 
 def _erased(erasure: Erasure) -> Job:

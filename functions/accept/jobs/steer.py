@@ -12,7 +12,7 @@ from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobRequest, JobStore
 from imagejobs.settings import StorageSettings
-from imagejobs.workflow import BatchCounts, MapRunCounts
+from imagejobs.workflow import BatchCounts
 
 
 class DeliveryUnderWayError(ConflictError):
@@ -41,7 +41,7 @@ def _made(job_id: str, executions: Executions) -> BatchCounts:
         run = executions.find_map_run(ExecutionName(job_id))
     except (ClientError, BotoCoreError):
         return NOTHING_MADE
-    return MapRunCounts.model_validate(run["itemCounts"]).as_batch() if run else NOTHING_MADE
+    return run.progress.as_batch() if run else NOTHING_MADE
 
 
 def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: RedeliveryLimits | None = None) -> None:

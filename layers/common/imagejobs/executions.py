@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
+from imagejobs.workflow import Progress
+
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions.client import SFNClient
     from mypy_boto3_stepfunctions.type_defs import (
         DescribeExecutionOutputTypeDef,
-        DescribeMapRunOutputTypeDef,
         ExecutionListItemTypeDef,
     )
 
@@ -48,11 +49,23 @@ class ExecutionName:
 
 
 @dataclass(frozen=True)
+class MapRun:
+    """A batch's map run: its status (RUNNING, SUCCEEDED, FAILED or ABORTED) and what it counts."""
+
+    status: str
+    progress: Progress
+
+
+@dataclass(frozen=True)
 class Executions:
     """The executions of one state machine."""
 
     client: "SFNClient"
     state_machine_arn: str
+
+    def machine_status(self) -> str:
+        """Read the state machine's own status: ACTIVE, or DELETING."""
+        return self.client.describe_state_machine(stateMachineArn=self.state_machine_arn)["status"]
 
     def start(self, name: ExecutionName, operation: str) -> bool:
         """Start an execution; False when one of that name has ended. Starting a running one changes nothing."""
@@ -85,18 +98,28 @@ class Executions:
         except (self.client.exceptions.ExecutionDoesNotExist, self.client.exceptions.ValidationException):
             return
 
-    def find_map_run_arn(self, name: ExecutionName) -> str | None:
-        """The ARN of an execution's latest map run; None where none began, or where nothing is known any more."""
+    def find_map_run(self, name: ExecutionName) -> MapRun | None:
+        """Read an execution's latest map run; None where none began, or where nothing is known any more.
+
+        Each of its two calls is allowed about once a second for the whole account.
+        """
         try:
             runs = self.client.list_map_runs(executionArn=self.arn(name))["mapRuns"]
         except self.client.exceptions.ExecutionDoesNotExist:
             return None
-        return max(runs, key=lambda run: run["startDate"])["mapRunArn"] if runs else None
-
-    def find_map_run(self, name: ExecutionName) -> "DescribeMapRunOutputTypeDef | None":
-        """Read an execution's latest map run, its counts with it; None as for `find_map_run_arn`."""
-        arn = self.find_map_run_arn(name)
-        return self.client.describe_map_run(mapRunArn=arn) if arn else None
+        if not runs:
+            return None
+        latest = max(runs, key=lambda run: run["startDate"])
+        run = self.client.describe_map_run(mapRunArn=latest["mapRunArn"])
+        counts = run["itemCounts"]
+        progress = Progress(
+            total=counts["total"],
+            succeeded=counts["succeeded"],
+            failed=counts["failed"] + counts["timedOut"] + counts["aborted"],
+            running=counts["running"],
+            pending=counts["pending"],
+        )
+        return MapRun(run["status"], progress)
 
     def ended(self, since: datetime, most: int) -> Iterator[tuple[ExecutionName, "ExecutionListItemTypeDef"]]:
         """List this service's executions that failed, timed out or were aborted `since`, without a map run's children.

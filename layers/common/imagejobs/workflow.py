@@ -165,14 +165,20 @@ class BatchCounts(_Message):
     fallback_local: int
 
 
-class MapRunCounts(_Message):
-    """What Step Functions counts of a batch's images (its own `itemCounts`): all of them, and those with an output."""
+class Progress(_Message):
+    """How many images of a batch stand where."""
 
     total: int
     succeeded: int
+    failed: int
+    running: int
+    pending: int
 
     def as_batch(self) -> BatchCounts:
-        """The counts as a callback has them. Which of the outputs the fallback made, Step Functions cannot tell."""
+        """The counts as a callback has them: an image without an edit failed.
+
+        Step Functions cannot tell which of the edits the fallback made.
+        """
         failed = self.total - self.succeeded
         return BatchCounts(total_files=self.total, processed=self.succeeded, failed=failed, fallback_local=0)
 

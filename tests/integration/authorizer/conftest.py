@@ -35,7 +35,7 @@ def configure(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Configure:
 
     def change(**variables: str) -> None:
         environment.update(variables)
-        resources = AuthorizerResources(AuthorizerSettings.from_environment(environment), app.logger)
+        resources = AuthorizerResources(AuthorizerSettings.from_environment(environment))
         monkeypatch.setattr(app, "resources", lambda: resources)
 
     change()

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from aws_lambda_powertools import Logger
 from flask import Response
 
 from functions.authorizer import issuer as subject
@@ -34,7 +33,7 @@ def clock() -> Clock:
 @pytest.fixture
 def keys(issuer: Issuer, clock: Clock) -> IssuerKeys:
     """The issuer's keys, of which nothing is known yet."""
-    return IssuerKeys(issuer.url, "", Logger(service="test"), clock=clock)
+    return IssuerKeys(issuer.url, "", clock=clock)
 
 
 def found(keys: IssuerKeys, issuer: Issuer) -> bool:
@@ -112,7 +111,7 @@ def test_an_unreachable_issuer_is_a_failure_and_not_a_refusal(authorize: Authori
 def test_metadata_may_lie_where_oauth_has_it(clock: Clock) -> None:
     """RFC 8414, 3.1: between host and path."""
     with Issuer(path="/tenant/") as issuer:
-        keys = IssuerKeys(issuer.url, "", Logger(service="test"), clock=clock)
+        keys = IssuerKeys(issuer.url, "", clock=clock)
         oauth = {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks"}
         issuer.answers["/tenant/.well-known/openid-configuration"] = Response(status=404)
         issuer.answers["/.well-known/oauth-authorization-server/tenant"] = _json(oauth)
@@ -122,7 +121,7 @@ def test_metadata_may_lie_where_oauth_has_it(clock: Clock) -> None:
 
 
 def test_the_parameter_saves_the_metadata(issuer: Issuer, clock: Clock) -> None:
-    keys = IssuerKeys(issuer.url, f"{issuer.url}/jwks", Logger(service="test"), clock=clock)
+    keys = IssuerKeys(issuer.url, f"{issuer.url}/jwks", clock=clock)
 
     assert found(keys, issuer)
     assert issuer.requests == ["/jwks"]
@@ -167,7 +166,7 @@ def test_a_slow_issuer_is_given_up(issuer: Issuer, clock: Clock, monkeypatch: py
             yield b" "
 
     issuer.answers["/jwks"] = Response(drip())
-    keys = IssuerKeys(issuer.url, f"{issuer.url}/jwks", Logger(service="test"), clock=clock)
+    keys = IssuerKeys(issuer.url, f"{issuer.url}/jwks", clock=clock)
 
     started = time.monotonic()
     with pytest.raises(IssuerUnavailableError):

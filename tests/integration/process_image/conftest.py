@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from functions.process_image import app
-from functions.process_image.places import Places
+from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_store import JobRequest, JobStore
 from imagejobs.workflow import Operation
@@ -38,7 +38,7 @@ def configure(stack: dict[str, str], openai: OpenAIStandIn, monkeypatch: pytest.
 
     def change(**variables: str) -> None:
         environment.update(variables)
-        resources = Places(ProcessImageSettings.from_environment(environment))
+        resources = ProcessImageResources(ProcessImageSettings.from_environment(environment))
         monkeypatch.setattr(app, "resources", lambda: resources)
 
     change()

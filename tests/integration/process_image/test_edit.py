@@ -215,7 +215,7 @@ def test_a_damaged_image_costs_nothing(accept: Accept, openai: OpenAIStandIn) ->
 
 
 def test_an_image_of_too_many_bytes_is_refused_unread(accept: Accept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.process_image.places.MAX_IMAGE_BYTES", 1000)
+    monkeypatch.setattr("functions.process_image.resources.MAX_IMAGE_BYTES", 1000)
     accept("base64", bytes(1001))
 
     with pytest.raises(StorageRejectedError, match="1,001 bytes; the limit is 1,000"):

@@ -178,6 +178,11 @@ def test_refusals_are_told_of_every_route_that_is_not_open(access: str, refusals
         assert told == (set() if operation.get("security") == [] else refusals)
 
 
+def test_every_operation_tells_of_api_gateways_own_refusals() -> None:
+    for operation in operations(full_document(ROUTES, URL, access=AccessControl.API_KEY)).values():
+        assert {"429", "503"} <= set(operation["responses"])
+
+
 def test_health_and_documents_stay_open() -> None:
     document = full_document(ROUTES, URL, access=AccessControl.API_KEY)
     opened = {path for path, item in document["paths"].items() if item.get("get", {}).get("security") == []}
@@ -238,6 +243,7 @@ def test_every_route_is_documented() -> None:
         ("get", "/health/deep"),
         ("get", "/openapi.json"),
         ("get", "/docs"),
+        ("get", "/console"),
     }
 
 

@@ -1,4 +1,4 @@
-"""Where an image comes from and where its edit goes."""
+"""What process_image works with, beside what every function has: where an image comes from, where its edit goes."""
 
 from functools import cached_property, lru_cache
 
@@ -15,8 +15,8 @@ MAX_IMAGE_BYTES = 100_000_000
 IMAGE_URL_SECONDS = 30.0
 
 
-class Places(Resources[ProcessImageSettings]):
-    """What the function works with: the buckets that it reads from and writes to, and the way to other servers."""
+class ProcessImageResources(Resources[ProcessImageSettings]):
+    """The wiring of process_image."""
 
     def __init__(self, settings: ProcessImageSettings, clients: Clients | None = None) -> None:
         super().__init__(settings, clients)
