@@ -63,6 +63,8 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
         if 202 in route.answers:
             operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
         operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, access=access)}
+        if route.example:
+            operation["requestBody"]["content"]["application/json"]["example"] = route.example
         if route.open:
             operation["security"] = []
         paths.setdefault(route.path, {})[route.method.lower()] = operation

@@ -7,7 +7,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.accept.http import handlers
+from functions.accept.http import examples, handlers
 from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction, Upload
 from functions.accept.http.call import Answer, Call
 from functions.accept.http.requests import (
@@ -54,6 +54,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "(then result_image_base64 and result_mime_type) or failed (then error, which says why).",
         problems=(401, 409, 413, 503),
         callback=Base64Callback,
+        example=examples.IMAGE,
         tool=True,
     ),
     Route(
@@ -71,6 +72,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "expires_in seconds, and object_key) or failed (then error, which says why).",
         problems=(401, 409, 413, 503),
         callback=UrlCallback,
+        example=examples.IMAGE,
         tool=True,
     ),
     Route(
@@ -88,6 +90,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "failed, or failed with error when the batch could not run.",
         problems=(401, 409, 413, 503),
         callback=BatchCallback,
+        example=examples.BATCH,
         tool=True,
     ),
     Route(
@@ -102,6 +105,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "job then names it. Use it for an image over 4 MB. State the file's exact size in bytes: the form takes "
         "nothing else, and expires after expires_in seconds.",
         problems=(401,),
+        example=examples.UPLOAD,
     ),
     Route(
         "GET",
