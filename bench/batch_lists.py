@@ -81,7 +81,8 @@ def run(task: str, url: str) -> dict[str, float]:
     from functions.batch_fanout.manifest import list_images
     from functions.batch_fanout.settings import BatchFanoutSettings
     from functions.batch_fanout.summary import summarize_batch
-    from imagejobs.job_store import JobRequest, JobStore
+    from imagejobs.job_request import JobRequest
+    from imagejobs.job_store import JobStore
     from imagejobs.resources import Clients, Patience
     from imagejobs.storage import Bucket
     from imagejobs.workflow import SummarizeBatch

@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image
 
 from imagejobs.callbacks import Base64Callback
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from imagejobs.workflow import BatchSummary, EditedImage, ImageFailure, ManifestLine, Operation
 

@@ -1,7 +1,6 @@
 """Posts a first job to a stack's API and fetches its result: `python -m tools.first_job` (docs/deploying.md).
 
-It needs no receiver of one's own: the callback goes to the API's POST /health, which takes anything and keeps nothing.
-The result is read by GET /jobs/{job_id}.
+It needs no receiver: the API holds its answers until the job has ended (Prefer: wait), and has the result then.
 """
 
 import base64
@@ -18,7 +17,7 @@ from functions.accept.settings import AcceptSecrets
 from tools.stack import DEFAULT_STACK, OperatorError, Stack, StackFile, StackName, connect, run
 
 ROOT = Path(__file__).parents[1]
-_POLL_SECONDS = 2
+_WAIT = {"Prefer": "wait=20"}
 
 
 def first_job(http: httpx2.Client, image: Path, prompt: str, patience: float) -> tuple[bytes, str]:
@@ -27,13 +26,14 @@ def first_job(http: httpx2.Client, image: Path, prompt: str, patience: float) ->
     Raises OperatorError with what the API answered when the job is refused, fails or takes longer.
     """
     body = {"prompt": prompt, "filename": image.name, "image_base64": base64.b64encode(image.read_bytes()).decode()}
-    callback = {"callbackUrl": f"{str(http.base_url).rstrip('/')}/health"}
-    accepted = _json(http.post("/process-image-async-b64", json=body, headers=callback), 202)
+    answer = http.post("/process-image-async-b64", json=body, headers=_WAIT)
     deadline = time.monotonic() + patience
-    while (job := _json(http.get(f"/jobs/{accepted['job_id']}"), 200))["status"] in ("queued", "running"):
+    while answer.status_code == 202 or _json(answer, 200)["status"] in ("queued", "running"):
+        job_id = answer.json()["job_id"]
         if time.monotonic() > deadline:
-            raise OperatorError(f"the job {job['job_id']} still runs; GET /jobs/{job['job_id']} tells how it ends")
-        time.sleep(_POLL_SECONDS)
+            raise OperatorError(f"the job {job_id} still runs; GET /jobs/{job_id} tells how it ends")
+        answer = http.get(f"/jobs/{job_id}", headers=_WAIT)
+    job = _json(answer, 200)
     if job["status"] != "completed":
         raise OperatorError(f"the job {job['job_id']} ended as {job['status']}: {job.get('error', '')}")
     result = job["result"]

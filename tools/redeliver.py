@@ -142,7 +142,7 @@ class Redeliverer:
         match delivery.status:
             case "delivered":
                 return Fate.DELIVERED
-            case "dead_lettered":
+            case "dead_lettered" | "not_requested":
                 return Fate.FAILED_AGAIN
             case "pending":
                 return None

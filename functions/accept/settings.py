@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from imagejobs.catalogue import DEFAULT_MODEL
 from imagejobs.secrets import EditSecrets
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
 
@@ -32,7 +33,7 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
     # What the deep health check asks for; process_image uses them.
-    openai_image_model: str = "gpt-image-2.5-flare"
+    openai_image_model: str = DEFAULT_MODEL
     openai_base_url: str = ""
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900
@@ -42,6 +43,8 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
     max_redeliveries: Annotated[int, Field(ge=0)] = 10
     redelivery_interval_seconds: Annotated[int, Field(ge=0)] = 60
+    # API Gateway waits 29 s in all.
+    max_wait_seconds: Annotated[int, Field(ge=0, le=25)] = 25
 
     @property
     def origins(self) -> list[str]:

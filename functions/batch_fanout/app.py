@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from functions.batch_fanout.manifest import list_images
 from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.summary import summarize_batch
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.observability import make_logger
 from imagejobs.resources import Resources
 from imagejobs.workflow import ListImages, SummarizeBatch

@@ -8,7 +8,8 @@ from functions.batch_fanout.leftovers import is_leftover
 from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.summary import ImageReport
 from imagejobs.errors import BatchTooLargeError, StorageRejectedError
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME, Manifest, ManifestLine

@@ -15,8 +15,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from imagejobs.callbacks import MAX_ERRORS
+from imagejobs.catalogue import LOCAL, PROVIDERS
 from imagejobs.errors import failure_text
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.output_keys import output_key
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
@@ -46,7 +48,8 @@ class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     status: Literal["completed", "failed"]
-    engine: Literal["openai", "local_fallback"] | None = None
+    engine: str | None = None
+    stands_in_for: str | None = None
     error: str | None = None
     attempts: int | None = None
     bytes_in: int | None = None
@@ -124,9 +127,10 @@ class _Tally:
             if report.status == "failed":
                 self.failed += 1
                 self._add(self._failures, f"{report.key}: {report.error}")
-            elif report.engine == "local_fallback":
-                self.fallbacks += 1
-                self._add(self._notices, f"{report.key}: OpenAI billing limit -> fallback local applied")
+            elif report.stands_in_for:
+                self.fallbacks += report.engine == LOCAL
+                limit, fallback = PROVIDERS[report.stands_in_for], "local" if report.engine == LOCAL else report.engine
+                self._add(self._notices, f"{report.key}: {limit} billing limit -> fallback {fallback} applied")
             yield report
 
     @staticmethod

@@ -5,7 +5,6 @@ Retries are the state machine's. What is recorded in `delivery.json` keeps a rep
 
 import json
 from dataclasses import dataclass
-from typing import Literal
 
 from aws_lambda_powertools import Logger, Metrics
 
@@ -15,7 +14,8 @@ from functions.callback.settings import CallbackSettings, SigningSecrets
 from functions.callback.signing import signed_headers
 from imagejobs.errors import ConfigurationError, JobError
 from imagejobs.executions import ExecutionName
-from imagejobs.job_store import Delivery, JobRequest, JobStore, Payload
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, DeliveryStatus, JobStore, Payload
 from imagejobs.observability import loggable_error, loggable_failure, loggable_stack, loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
@@ -45,8 +45,11 @@ class DeliveryService:
             # The state machine asks again when it lost our answer, too.
             self.logger.info("nothing to deliver", extra={"delivery": delivery.status})
             return delivery
-        result = self._attempt(request, self._payload(request, outcome).body)
-        self._report(request, result, retries)
+        payload = self._payload(request, outcome)
+        if request.callback_url is None:
+            return self._record(job_id, delivery, "not_requested", None)
+        result = self._attempt(request, request.callback_url, payload.body)
+        self._report(request.callback_url, result, retries)
         recorded = self._record(job_id, delivery, "pending" if result.error else "delivered", result.error)
         if result.error:
             raise result.error
@@ -61,6 +64,8 @@ class DeliveryService:
             return delivery
         if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.ended(request, error))
+        if request.callback_url is None:
+            return self._record(job_id, delivery, "not_requested", None)
         message = {
             "job_id": job_id,
             "callback_url": loggable_url(request.callback_url),
@@ -93,7 +98,7 @@ class DeliveryService:
         delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending" or delivery.round != name.round:
             return False  # delivered or given up already, or a later round has taken over
-        if name.kind == "job":
+        if name.kind == "job" and request.callback_url is not None:
             self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
             self.logger.info("a further execution delivers", extra={"error": loggable_failure(error)})
         else:
@@ -132,13 +137,13 @@ class DeliveryService:
         found = self.store.find_payload(request.job_id)
         return found or self.store.decide(request.job_id, self._builder.build(request, outcome))
 
-    def _attempt(self, request: JobRequest, body: bytes) -> Attempt:
+    def _attempt(self, request: JobRequest, url: str, body: bytes) -> Attempt:
         try:
             headers = signed_headers(self._signing_keys, request.job_id, body)
         except ConfigurationError as error:
             return Attempt(milliseconds=0, error=error)
         return attempt(
-            self.settings.delivery_url(request.callback_url),
+            self.settings.delivery_url(url),
             body,
             {**headers, "x-correlation-id": request.correlation_id},
             self.settings.callback_policy,
@@ -146,7 +151,7 @@ class DeliveryService:
             self.network,
         )
 
-    def _report(self, request: JobRequest, result: Attempt, retries: int) -> None:
+    def _report(self, url: str, result: Attempt, retries: int) -> None:
         self.metrics.add_metric("CallbacksFailed" if result.error else "CallbacksDelivered", "Count", 1)
         self.metrics.add_metric("CallbackLatency", "Milliseconds", result.milliseconds)
         log = self.logger.warning if result.error else self.logger.info
@@ -157,7 +162,7 @@ class DeliveryService:
                 "max_attempts": self.settings.callback_max_retries,
                 "status": result.status,
                 "ms": result.milliseconds,
-                "receiver": loggable_url(request.callback_url),
+                "receiver": loggable_url(url),
                 "error": loggable_error(result.error) if result.error else None,
             },
         )
@@ -166,12 +171,12 @@ class DeliveryService:
         self,
         job_id: str,
         before: Delivery,
-        status: Literal["pending", "delivered", "dead_lettered"],
+        status: DeliveryStatus,
         error: JobError | str | None,
     ) -> Delivery:
         """Record how an attempt or the delivery ended. What was sent stays sent if that cannot be written."""
         text = f"{type(error).__name__}: {error}" if isinstance(error, JobError) else error
-        tried = 0 if status == "dead_lettered" else 1
+        tried = 1 if status in ("pending", "delivered") else 0
 
         def change(now: Delivery) -> Delivery | None:
             if now.round != before.round or now.status == "delivered":

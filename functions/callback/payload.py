@@ -9,7 +9,7 @@ from functions.callback.settings import CallbackSettings
 from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.executions import ExecutionName
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.observability import loggable_error, loggable_stack
 from imagejobs.output_keys import EDIT_TYPES, output_key
 from imagejobs.resources import Resources

@@ -1,4 +1,4 @@
-"""Lambda function `process_image`: edits one image, by OpenAI or locally when OpenAI's billing limit is reached."""
+"""Lambda function `process_image`: edits one image, by the engine that its job chose or one that stands in."""
 
 from functools import lru_cache
 from time import monotonic
@@ -6,7 +6,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.process_image.edit import Engine, edit_image
+from functions.process_image.asking import Engines
+from functions.process_image.edit import edit_image
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from functions.process_image.telemetry import logger, observed, record, record_usage
@@ -14,7 +15,7 @@ from imagejobs.errors import ConfigurationError
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import EditRequest
 
-# What is left of the function's time, after OpenAI's answer, to keep it.
+# What is left of the function's time, after an engine's answer, to keep it.
 _SECONDS_TO_KEEP = 20.0
 
 
@@ -35,8 +36,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         job = own.get_request(edit_request.job_id)
         logger.append_keys(correlation_id=job.correlation_id)
-        api_key = secrets.openai_api_key.get_secret_value()
-        engine = Engine(own.settings, api_key, deadline, record_usage, job.caller)
-        result, is_new = edit_image(edit_request, job, own, engine)
+        engines = Engines(own.settings, secrets, deadline, record_usage)
+        result, is_new = edit_image(edit_request, job, own, engines)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

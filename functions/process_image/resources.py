@@ -1,10 +1,10 @@
 """What process_image works with, beside what every function has: where an image comes from, where its edit goes."""
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from functions.process_image.pacing import Pacer
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.resources import Clients, Resources
 from imagejobs.storage import Bucket
 from imagejobs.workflow import EditRequest
@@ -44,10 +44,9 @@ class ProcessImageResources(Resources[ProcessImageSettings]):
             )
         return self.jobs.bucket.get(self.jobs.key(job.job_id, "input"), MAX_IMAGE_BYTES).body
 
-    @cached_property
-    def pacer(self) -> Pacer:
-        """The queue of the images that wait for OpenAI's rate limit."""
-        return Pacer(self.jobs.bucket, "openai")
+    def pacer(self, engine: str) -> Pacer:
+        """The queue of the images that wait for an engine's rate limit."""
+        return Pacer(self.jobs.bucket, engine)
 
     def output_bucket(self, edit_request: EditRequest) -> Bucket:
         """The bucket that the edit goes to, which is there: nothing is paid for that could not be kept."""

@@ -1,23 +1,23 @@
 """What `process_image` reads from its environment."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from imagejobs.catalogue import DEFAULT_MODEL, is_known
+from imagejobs.edit_options import Background, EditOptions, OutputFormat
 from imagejobs.settings import CallbackUrlSettings, StorageSettings
-
-OutputFormat = Literal["png", "jpeg", "webp"]
 
 
 class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
-    """How OpenAI is asked, how long, and what is done when it refuses."""
+    """How the engines are asked, how long, and what is done when one refuses."""
 
-    # What the SDK's `ImageModel` names as gpt-image-1's successor beside the slower, finer -sunburst.
-    openai_image_model: str = "gpt-image-2.5-flare"
+    openai_image_model: str = DEFAULT_MODEL
     openai_image_quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] = "medium"
     openai_image_output_format: OutputFormat = "png"
     openai_image_size: str = "auto"
-    openai_image_background: Literal["transparent", "opaque", "auto"] = "auto"
+    openai_image_background: Background = "auto"
     # Another server that speaks OpenAI's images API; empty for OpenAI itself.
     openai_base_url: str = ""
     # From the first byte sent until the last one received, whatever the server does meanwhile.
@@ -31,10 +31,38 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
     # Who is asked about prompt and picture before an edit.
     prompt_screening: Literal["off", "openai"] = "off"
 
+    # Which models stand in, in this order, when the billing limit of the one before is reached.
+    fallback_models: str = "local"
     enable_fallback_single: bool = True
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
     max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
+
+    @property
+    def fallback_order(self) -> list[str]:
+        """The names of the models that stand in."""
+        return self.fallback_models.replace(",", " ").split()
+
+    def is_openais(self, model: str) -> bool:
+        """Whether a model is OpenAI's: the catalogue says so, or api.openai.com (eu.api.openai.com …) is asked.
+
+        A model by another name at another server is not, and such a server may refuse what it does not know.
+        """
+        host = urlsplit(self.openai_base_url).hostname or ""
+        return is_known(model) or not self.openai_base_url or f".{host}".endswith(".api.openai.com")
+
+    def openai_defaults(self, model: str) -> EditOptions:
+        """What OpenAI's API is asked for where the caller says nothing.
+
+        Of a model that is not OpenAI's only what differs from these settings' own defaults: the owner chose it.
+        """
+        names = {f"openai_image_{name}": name for name in ("quality", "size", "background", "output_format")}
+        told = {
+            name: getattr(self, field)
+            for field, name in names.items()
+            if self.is_openais(model) or getattr(self, field) != type(self).model_fields[field].default
+        }
+        return EditOptions.model_validate(told)
 
     @property
     def billing_limit_codes(self) -> frozenset[str]:

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.process_image.engines.openai import Usage
-from imagejobs.errors import ContentFlaggedError, JobDecidedError, OpenAIInvalidAnswerError, RetryableError
+from functions.process_image.engines.engine import Usage
+from imagejobs.errors import ContentFlaggedError, EngineInvalidAnswerError, JobDecidedError, RetryableError
 from imagejobs.observability import loggable_error, make_logger, make_metrics
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
@@ -29,7 +29,7 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
         if not isinstance(error, JobDecidedError):
             _count("AttemptsFailed" if isinstance(error, RetryableError) else "ImagesFailed")
         # `edit` reports the second one as refused, after a wait.
-        if isinstance(error, OpenAIInvalidAnswerError) or isinstance(error.__cause__, OpenAIInvalidAnswerError):
+        if isinstance(error, EngineInvalidAnswerError) or isinstance(error.__cause__, EngineInvalidAnswerError):
             _count("InvalidAnswers")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")

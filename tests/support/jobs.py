@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.workflow import Operation
 
 JOB_ID = "0b6f2c1e-0000-4000-8000-000000000001"

@@ -14,7 +14,7 @@ from samcli.yamlhelper import yaml_parse
 
 from functions.accept.http.call import caller_of
 from functions.authorizer.tokens import CLOCK_SKEW_SECONDS
-from imagejobs.job_store import EVERYONE
+from imagejobs.job_request import EVERYONE
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 OPEN_PATHS = {"/", "/health", "/docs", "/console", "/openapi.json"}

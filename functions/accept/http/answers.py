@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
 
@@ -75,9 +76,9 @@ class Wait(_Answer):
 
 
 class DeliveryState(_Answer):
-    """How the delivery of the callback stands."""
+    """How the delivery of the callback stands; `not_requested` for a job without a callbackUrl."""
 
-    status: Literal["pending", "delivered", "dead_lettered"]
+    status: DeliveryStatus
     attempts: int
     last_error: Optionally[str] = None
 
@@ -125,6 +126,10 @@ class Job(_Answer):
         Field(description="What was done to a single image before its edit, when that changes the result."),
     ] = None
     delivery: DeliveryState
+    as_of: Annotated[
+        AwareDatetime,
+        Field(description="When status and progress were read: of two answers, the one with the later time is newer."),
+    ]
     error: Optionally[str] = None
     erased_at: Optionally[AwareDatetime] = None
 

@@ -2,10 +2,11 @@
 
 import hmac
 import re
+import time
 from base64 import b64decode
 from binascii import Error as Base64Error
 from codecs import BOM_UTF8
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -14,12 +15,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel, ValidationError
 
-from functions.accept.http.headers import CORRELATION_ID, CORRELATION_ID_PATTERN, WORKSHOP_TOKEN
+from functions.accept.http.headers import CORRELATION_ID, CORRELATION_ID_PATTERN, PREFER, WORKSHOP_TOKEN
 from functions.accept.http.problems import InvalidRequestError, UnauthorizedError
 from functions.accept.http.requests import OpenRequest
 from functions.accept.resources import AcceptResources
 from functions.accept.settings import AcceptSecrets, AcceptSettings
-from imagejobs.job_store import EVERYONE
+from imagejobs.job_request import EVERYONE
 
 type Answer = Response[str]
 
@@ -35,6 +36,8 @@ class Call[R: OpenRequest]:
     # Who calls, as `JobRequest.caller` has it.
     caller: str
     base_url: str
+    # By `time.monotonic`: what a caller waits is counted from here.
+    began: float = field(default_factory=time.monotonic)
 
     def url_of(self, path: str) -> str:
         """The URL of another path of this API."""
@@ -57,13 +60,19 @@ def read_request[R: OpenRequest](
     """Read what was sent; raises InvalidRequestError with everything that is wrong with any part of it."""
     # An empty parameter of the query is as good as none, like an empty header.
     query = {name: value for name, value in (event.query_string_parameters or {}).items() if value}
-    parts: dict[str, Any] = {"header": event.headers, "path": path, "query": query}
+    parts: dict[str, Any] = {"header": _headers(event), "path": path, "query": query}
     if "body" in model.model_fields:
         parts["body"] = _raw_body(event)
     try:
         return model.model_validate(parts, context=settings)
     except ValidationError as error:
         raise InvalidRequestError.of(error) from None
+
+
+def _headers(event: APIGatewayProxyEvent) -> dict[str, str]:
+    """The headers; Prefer, which may come in several lines, in one (RFC 7240, section 2)."""
+    lines = [", ".join(of) for name, of in event.multi_value_headers.items() if name.lower() == PREFER.lower()]
+    return {**event.headers, **({PREFER.lower(): ", ".join(lines)} if lines else {})}
 
 
 def _raw_body(event: APIGatewayProxyEvent) -> bytes:

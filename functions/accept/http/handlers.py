@@ -4,9 +4,10 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
+from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.checks import run_checks
-from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, JobAction
+from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction
 from functions.accept.http.call import Answer, Call, answer
 from functions.accept.http.pages import Page, console_page, docs_page
 from functions.accept.http.requests import (
@@ -14,6 +15,7 @@ from functions.accept.http.requests import (
     HealthRequest,
     ImageSubmission,
     JobAddress,
+    JobReading,
     OpenRequest,
     Request,
     RetrySubmission,
@@ -22,11 +24,14 @@ from functions.accept.http.requests import (
 from functions.accept.jobs import erase, retry, steer, uploads
 from functions.accept.jobs.lookup import find_job, known_job
 from functions.accept.jobs.submit import Submission, submit
+from functions.accept.jobs.wait import wait_until
+from imagejobs.errors import RetryableError
 from imagejobs.job_store import Erasure
-from imagejobs.observability import make_logger
+from imagejobs.observability import loggable_error, make_logger
 from imagejobs.workflow import Operation
 
 logger = make_logger("accept")
+_NO_STORE = {"Cache-Control": "no-store"}
 
 
 # ---------------------------------------------------------------- jobs
@@ -78,13 +83,32 @@ def _accept(call: Call[Any], submission: Submission) -> Answer:
     own = call.resources
     job_id = submit(submission, own.jobs, own.executions, own.settings, own.secrets)
     logger.info("accepted", extra={"job_id": job_id, "operation": submission.operation})
-    return answer(HTTPStatus.ACCEPTED, Accepted(job_id=job_id), {"Location": call.url_of(f"/jobs/{job_id}")})
+    preferences = call.sent.header.preferences(own.settings.max_wait_seconds)
+    location = {"Location": call.url_of(f"/jobs/{job_id}")}
+    if preferences.wait is not None and (job := _ended(call, job_id, preferences.wait)):
+        return answer(HTTPStatus.OK, job, location | preferences.applied(is_async=False) | _NO_STORE)
+    return answer(HTTPStatus.ACCEPTED, Accepted(job_id=job_id), location | preferences.applied(is_async=True))
 
 
-def read_job(call: Call[JobAddress]) -> Answer:
+def _ended(call: Call[Any], job_id: str, seconds: int) -> Job | None:
+    """The job, if it ends within these seconds of the call. It is accepted: nothing that fails here is told as its."""
+    own = call.resources
+    try:
+        if wait_until(lambda: own.jobs.has_payload(job_id), call.began + seconds):
+            return own.job_reader.read(job_id, call.caller)
+    except (RetryableError, ClientError, BotoCoreError) as error:
+        logger.warning("the job could not be waited for", extra={"job_id": job_id, "error": loggable_error(error)})
+    return None
+
+
+def read_job(call: Call[JobReading]) -> Answer:
     """GET /jobs/{job_id}."""
-    job = call.resources.job_reader.read(call.sent.path.job_id, call.caller)
-    headers = {"Cache-Control": "no-store"}
+    own, job_id = call.resources, call.sent.path.job_id
+    reader, preferences = own.job_reader, call.sent.header.preferences(own.settings.max_wait_seconds)
+    job = reader.read(job_id, call.caller)
+    if preferences.wait is not None and wait_until(lambda: reader.has_news(job), call.began + preferences.wait):
+        job = reader.read(job_id, call.caller)
+    headers = preferences.applied(is_async=False) | _NO_STORE
     if job.status in ("queued", "running"):
         headers["Retry-After"] = "2"
     return answer(HTTPStatus.OK, job, headers)
@@ -100,7 +124,7 @@ def cancel_job(call: Call[JobAddress]) -> Answer:
 def redeliver_job(call: Call[JobAddress]) -> Answer:
     """POST /jobs/{job_id}/redeliver."""
     own = call.resources
-    request = known_job(call.sent.path.job_id, call.caller, own.jobs)
+    request = steer.find_redeliverable(call.sent.path.job_id, call.caller, own.jobs)
     steer.redeliver(request.job_id, own.jobs, own.executions, own.settings.redelivery_limits)
     return _under_way(call, "redelivery")
 
@@ -165,7 +189,7 @@ def deep_health(call: Call[Request]) -> Answer:
     healthy = all(check.ok for check in checks.values())
     logger.info("checked", extra={"failed": [name for name, check in checks.items() if not check.ok]})
     status = HTTPStatus.OK if healthy else HTTPStatus.SERVICE_UNAVAILABLE
-    return answer(status, DeepHealth(ok=healthy, checks=checks), {"Cache-Control": "no-store"})
+    return answer(status, DeepHealth(ok=healthy, checks=checks), _NO_STORE)
 
 
 def cos_config(call: Call[Request]) -> Answer:

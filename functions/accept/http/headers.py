@@ -2,13 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from functions.accept.http.preferences import Preferences
 from functions.accept.http.validators import Fits, allowed
 from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
+CALLBACK_URL = "callbackUrl"
+PREFER = "Prefer"
 CORRELATION_ID = "x-correlation-id"
 CORRELATION_ID_PATTERN = r"[A-Za-z0-9._:/+=-]{1,128}"
 # On an answer: the caller's id that could not be used, where there was one.
@@ -20,10 +23,14 @@ def _without_spaces(text: str | None) -> str | None:
     return (text or "").strip() or None
 
 
-def _required_url(text: str) -> str:
-    url = text.strip()
-    if not url:
-        raise PydanticCustomError("missing", "Field required: the URL that the result is to be posted to")
+def _required_url(text: str | None, info: ValidationInfo) -> str | None:
+    url = _without_spaces(text)
+    if url is None and not Preferences.parse(info.data.get("prefer"), 0).without_receiver:
+        raise PydanticCustomError(
+            "missing",
+            "Field required: the URL that the result is to be posted to. Without a receiver send Prefer: respond-async "
+            "and read the job at the answer's Location",
+        )
     return url
 
 
@@ -58,8 +65,9 @@ class CallerHeaders(BaseModel):
         """Find each header whatever the case of its name (RFC 9110, 5.1); an empty one is as good as none."""
         values = {name.lower(): value for name, value in given.items()}
         found = {field.alias: values.get(field.alias.lower()) for field in cls.model_fields.values() if field.alias}
-        required = {field.alias for field in cls.model_fields.values() if field.is_required()}
-        return {name: value or "" for name, value in found.items() if value or name in required}
+        # An error at a default would name the field, not the header.
+        checked = {field.alias for field in cls.model_fields.values() if field.validate_default}
+        return {name: value or "" for name, value in found.items() if value or name in checked}
 
 
 class TokenHeaders(CallerHeaders):
@@ -71,13 +79,42 @@ class TokenHeaders(CallerHeaders):
     ] = None
 
 
-class RetryHeaders(TokenHeaders):
+class WaitHeaders(TokenHeaders):
+    """The headers of a request that may wait for its job."""
+
+    prefer: Annotated[
+        Optionally[str],
+        Field(
+            alias=PREFER,
+            description="wait=N (RFC 7240) holds the answer for up to N seconds, at most 25, until there is news of "
+            "the job.",
+        ),
+    ] = None
+
+    def preferences(self, max_wait: int) -> Preferences:
+        """What the caller prefers of the answer, with a wait of at most these seconds."""
+        return Preferences.parse(self.prefer, max_wait)
+
+
+class _StartHeaders(WaitHeaders):
+    prefer: Annotated[
+        Optionally[str],
+        Field(
+            alias=PREFER,
+            description="respond-async or wait=N (RFC 7240): with either, callbackUrl may be left out, and the job is "
+            "read at the answer's Location. wait=N holds the answer for up to N seconds, at most 25, until the job has "
+            "ended.",
+        ),
+    ] = None
+
+
+class RetryHeaders(_StartHeaders):
     """The headers of a request that starts a job in the place of an earlier one."""
 
     callback_url: Annotated[
         Optionally[str],
         Field(
-            alias="callbackUrl",
+            alias=CALLBACK_URL,
             max_length=MAX_URL_LENGTH,
             description="Where the result is posted; by default where the earlier job's was.",
         ),
@@ -87,17 +124,18 @@ class RetryHeaders(TokenHeaders):
     idempotency_key: IdempotencyKey = None
 
 
-class SubmissionHeaders(TokenHeaders):
+class SubmissionHeaders(_StartHeaders):
     """The headers of a request that starts a job."""
 
     callback_url: Annotated[
-        str,
+        Optionally[str],
         Field(
-            alias="callbackUrl",
+            alias=CALLBACK_URL,
+            validate_default=True,
             description="Where the result is posted.",
             json_schema_extra={"minLength": 1, "maxLength": MAX_URL_LENGTH},
         ),
         AfterValidator(_required_url),
         allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
-    ]
+    ] = None
     idempotency_key: IdempotencyKey = None

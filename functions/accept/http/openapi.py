@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
 from functions.accept.settings import AccessControl
@@ -39,6 +40,7 @@ _SCHEMES: dict[AccessControl, dict[str, Json]] = {
 }
 _REFUSALS = {AccessControl.API_KEY: [403], AccessControl.JWT: [401, 403], AccessControl.OPEN: []}
 _RETRY_AFTER: Json = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
+_APPLIED: Json = {"description": "What was honoured of the header Prefer.", "schema": {"type": "string"}}
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
 _PROBLEMS = {
     401: "The token is missing or wrong.",
@@ -60,8 +62,9 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
     paths: Json = {}
     for route in routes:
         operation = _operation(route) | {"tags": [route.tag], "parameters": _parameters(route)}
-        if 202 in route.answers:
-            operation["responses"]["202"]["headers"] = {"Location": _LOCATION}
+        for code in route.answers:
+            if headers := _answer_headers(route, code):
+                operation["responses"][str(code)]["headers"] = headers
         operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, access=access)}
         if route.example:
             operation["requestBody"]["content"]["application/json"]["example"] = route.example
@@ -82,14 +85,20 @@ def problem_codes(route: Route[Any], *, access: AccessControl) -> list[int]:
 def wxo_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:
     """The tools for watsonx Orchestrate, every schema inlined; `access` is what it asks callers for.
 
-    An agent sees the parameters: of the headers only those that WXO must send, of the answers only the success.
+    An agent sees the parameters: of the headers only those that WXO must send, of the answers only the 202.
     """
     schemas = _schemas(routes)
     paths: Json = {}
     for route in routes:
         if route.tool:
-            required = [parameter for parameter in _parameters(route) if parameter["required"]]
-            operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": required}
+            # Its callback is how an agent learns the result.
+            sent = [
+                parameter | {"required": True}
+                for parameter in _parameters(route)
+                if parameter["required"] or parameter["name"] == CALLBACK_URL
+            ]
+            operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": sent}
+            operation["responses"] = {"202": operation["responses"]["202"]}
             paths.setdefault(route.path, {})[route.method.lower()] = inlined(operation, schemas)
     return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, access=access)
 
@@ -148,6 +157,12 @@ def _success(route: Route[Any], code: int) -> Json:
         return {"description": route.summary, "content": {answer: {"schema": schema}}}
     # The first line of the model's docstring says what the answer means.
     return {"description": inspect.cleandoc(answer.__doc__ or "").partition("\n")[0], **_content(answer)}
+
+
+def _answer_headers(route: Route[Any], code: int) -> Json:
+    starts_or_steers = 202 in route.answers and code in (200, 202)
+    waits = PREFER in route.header_names and code in (200, 202)
+    return ({"Location": _LOCATION} if starts_or_steers else {}) | ({"Preference-Applied": _APPLIED} if waits else {})
 
 
 def _problem(code: int) -> Json:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest, UploadRequest
-from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders
+from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders, WaitHeaders
 from functions.accept.http.validators import Fits
 from imagejobs.executions import JOB_ID_PATTERN
 
@@ -60,6 +60,12 @@ class JobAddress(Request):
     """A request about one job."""
 
     path: JobPath
+
+
+class JobReading(JobAddress):
+    """A request to see a job, perhaps when there is news of it."""
+
+    header: WaitHeaders
 
 
 class RetrySubmission(JobAddress):

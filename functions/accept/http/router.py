@@ -59,7 +59,7 @@ def _cors(origins: list[str]) -> CORSConfig:
         allow_origin=origins[0],
         extra_origins=origins[1:],
         allow_headers=sorted({name for route in ROUTES for name in route.header_names}),
-        expose_headers=["Location", "Retry-After", CORRELATION_ID, REPLACED_CORRELATION_ID],
+        expose_headers=["Location", "Preference-Applied", "Retry-After", CORRELATION_ID, REPLACED_CORRELATION_ID],
         max_age=600,
     )
 

@@ -15,6 +15,7 @@ from functions.accept.http.requests import (
     HealthRequest,
     ImageSubmission,
     JobAddress,
+    JobReading,
     OpenRequest,
     Request,
     RetrySubmission,
@@ -44,7 +45,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "/process-image-async-b64",
         handlers.submit_base64,
         ImageSubmission,
-        {202: Accepted},
+        {202: Accepted, 200: Job},
         operation_id="processImageAsyncToBase64",
         summary="Edit one image and give it back",
         description="Edits one image as the prompt asks and gives the edited image itself back, as base64. Use it when "
@@ -62,7 +63,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "/process-image-async",
         handlers.submit_url,
         ImageSubmission,
-        {202: Accepted},
+        {202: Accepted, 200: Job},
         operation_id="processImageAsyncToCos",
         summary="Edit one image and store it",
         description="Edits one image as the prompt asks, stores the result in object storage and gives back a link to "
@@ -80,7 +81,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "/batch-process-images",
         handlers.submit_batch,
         BatchSubmission,
-        {202: Accepted},
+        {202: Accepted, 200: Job},
         operation_id="batchProcessImages",
         summary="Edit every image of a folder",
         description="Edits every image in the configured input bucket with one and the same prompt and stores the "
@@ -111,13 +112,14 @@ ROUTES: tuple[Route[Any], ...] = (
         "GET",
         "/jobs/{job_id}",
         handlers.read_job,
-        JobAddress,
+        JobReading,
         {200: Job},
         operation_id="getJob",
         summary="See a job",
         description="Tells how a job stands: its status, a batch's progress, the result with fresh links once there is "
         "one, and how the delivery of the callback went. Use it to look at a job before its callback arrives, or after "
-        "its links have expired. While the job runs, the header Retry-After says when to ask again.",
+        "its links have expired. While the job runs, the header Retry-After says when to ask again; with Prefer: "
+        "wait=N the answer comes as soon as status or progress have changed.",
         problems=(401, 404, 503),
     ),
     Route(
@@ -143,6 +145,7 @@ ROUTES: tuple[Route[Any], ...] = (
         summary="Send a job's callback again",
         description="Posts the callback of a finished job once more, to the same callbackUrl and with the same bytes. "
         "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way, "
+        "for a job that was posted without a callbackUrl, "
         "and (429) when the job was redelivered a moment ago, or as often as the service allows.",
         problems=(401, 404, 409, 503),
     ),
@@ -164,7 +167,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "/jobs/{job_id}/retry",
         handlers.retry_job,
         RetrySubmission,
-        {202: Accepted},
+        {202: Accepted, 200: Job},
         operation_id="retryJob",
         summary="Edit a batch's failed images again",
         description="Starts a new batch of those images of a finished batch that failed, with the same prompt. The new "
@@ -193,8 +196,8 @@ ROUTES: tuple[Route[Any], ...] = (
         {200: Health},
         operation_id="postHealth",
         summary="Take a callback as a receiver would",
-        description="Answers as GET does, and keeps nothing of what is posted. Its address serves as callbackUrl where "
-        "there is no receiver: the result is then read by GET /jobs/{job_id}.",
+        description="Answers as GET does, and keeps nothing of what is posted. Its address serves as callbackUrl for a "
+        "client that has no receiver and cannot send Prefer: the result is then read by GET /jobs/{job_id}.",
         tag="Service",
     ),
     Route(

@@ -9,7 +9,8 @@ from itertools import islice
 from functions.accept.http.problems import ConflictError, NotConfiguredError
 from imagejobs.errors import StorageRejectedError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import MAX_DELETED_AT_ONCE, Bucket
 
@@ -66,7 +67,7 @@ def _delivery_of_finished(request: JobRequest, jobs: JobStore, executions: Execu
     """How the delivery of a finished job ended; raises ConflictError while something may still be read or written."""
     if not jobs.has_payload(request.job_id):
         raise ConflictError("the job has no result yet: cancel it, or try again when it has ended")
-    delivery = jobs.get_delivery(request.job_id)
+    delivery = jobs.delivery_of(request)
     own = ExecutionName(request.job_id)
     delivering = ExecutionName(request.job_id, "redelivery", delivery.round) if delivery.round else own
     names = dict.fromkeys([own, ExecutionName(request.job_id, "last-word"), delivering])

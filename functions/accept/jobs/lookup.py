@@ -1,7 +1,8 @@
 """Finding the job that a caller names."""
 
 from functions.accept.http.problems import ConflictError, NotFoundError
-from imagejobs.job_store import EVERYONE, Erasure, JobRequest, JobStore
+from imagejobs.job_request import EVERYONE, JobRequest
+from imagejobs.job_store import Erasure, JobStore
 
 
 def find_job(job_id: str, caller: str, jobs: JobStore) -> JobRequest | Erasure:

@@ -12,36 +12,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Wait
 from functions.accept.jobs.lookup import find_job
+from functions.accept.jobs.progress import ProgressReader
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, Erasure, JobRequest, JobStore, PayloadInfo
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, Erasure, JobStore, PayloadInfo
 from imagejobs.storage import Bucket, StoredObject
-from imagejobs.workflow import REPORT_NAME, Progress
+from imagejobs.workflow import REPORT_NAME
 
 # A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
 _SMALL_PAYLOAD_BYTES = 64 * 1024
-# A map run may be read about once a second for the whole account, executions about fifteen times.
-_PROGRESS_MAX_AGE_SECONDS = 2.0
+# DescribeExecution allows about fifteen calls a second for the whole account.
 _STATE_MAX_AGE_SECONDS = 1.0
-
-
-@dataclass
-class _Cached[T]:
-    """A value that is read anew when it is older than it may be, or kept when it cannot be read."""
-
-    values: dict[str, tuple[float, T]] = field(default_factory=dict)
-
-    def fresh(self, key: str, max_age: float) -> tuple[bool, T | None]:
-        read_at, value = self.values.get(key, (float("-inf"), None))
-        return time.monotonic() - read_at <= max_age, value
-
-    def keep(self, key: str, value: T) -> T:
-        if len(self.values) > 1000:
-            self.values.clear()
-        self.values[key] = (time.monotonic(), value)
-        return value
 
 
 @dataclass
@@ -52,8 +36,7 @@ class JobReader:
     executions: Executions
     outputs: Callable[[], Bucket]
     settings: AcceptSettings
-    _states: _Cached[str | None] = field(default_factory=_Cached)
-    _progress: _Cached[Progress | None] = field(default_factory=_Cached)
+    _states: dict[str, tuple[float, str]] = field(default_factory=dict)
 
     def read(self, job_id: str, caller: str) -> Job:
         """Read a caller's job; raises NotFoundError for one that this stack does not know as theirs."""
@@ -61,15 +44,34 @@ class JobReader:
         if isinstance(request, Erasure):
             return _erased(request)
         info = self.jobs.find_payload_info(job_id)
-        delivery = self.jobs.get_delivery(job_id)
+        delivery = self.jobs.delivery_of(request)
         job: dict[str, Any] = {
             "job_id": job_id,
             "operation": request.operation,
             "created_at": request.created_at,
             "retry_of": request.retry_of,
             "delivery": _told(delivery),
+            "as_of": datetime.now(UTC),
         }
-        return Job(**job, **(self._of_result(request, info) if info else self._under_way(request)))
+        return Job(**job | (self._of_result(request, info) if info else self._under_way(request)))
+
+    def has_news(self, job: Job) -> bool:
+        """Tell whether a job's status or progress is another than what was read, or will not change any more.
+
+        Nothing here but a progress that is too old asks Step Functions, so that many callers may wait.
+        """
+        if job.status not in ("queued", "running") or self.jobs.has_payload(job.job_id):
+            return True
+        if job.status == "queued":
+            return self._execution_state(job.job_id) is not None
+        if job.operation != "batch":
+            return False
+        kept = self._progress.read(job.job_id)
+        return kept is not None and kept.counts != job.progress
+
+    @property
+    def _progress(self) -> ProgressReader:
+        return ProgressReader(self.jobs, self.executions)
 
     def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
         payload, edit = self._decided(request, info)
@@ -126,32 +128,27 @@ class JobReader:
             return {"status": "failed", "error": f"the execution ended as {state}; the callback will follow"}
         fields: dict[str, Any] = {"status": "running"}
         if request.operation == "batch":
-            progress = self._read_progress(request.job_id)
-            return fields | ({"progress": progress} if progress else {})
+            kept = self._progress.read(request.job_id)
+            return fields | ({"progress": kept.counts, "as_of": kept.as_of} if kept else {})
         waiting = self.jobs.find_waiting(request.job_id)
         if waiting and waiting.until > datetime.now(UTC):
             fields["waiting"] = Wait(since=waiting.since)
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:
-        fresh, state = self._states.fresh(job_id, _STATE_MAX_AGE_SECONDS)
-        if fresh:
+        """The execution's status, a second old at the most; None when it was not started yet."""
+        read_at, state = self._states.get(job_id, (float("-inf"), None))
+        if time.monotonic() - read_at <= _STATE_MAX_AGE_SECONDS:
             return state
         try:
-            return self._states.keep(job_id, self.executions.find_status(ExecutionName(job_id)))
-        except (ClientError, BotoCoreError):
+            state = self.executions.find_status(ExecutionName(job_id))
+        except (ClientError, BotoCoreError):  # Step Functions throttles
             return state or "RUNNING"
-
-    def _read_progress(self, job_id: str) -> Progress | None:
-        """The map run's counts; a moment old, or none at all, while Step Functions throttles."""
-        fresh, progress = self._progress.fresh(job_id, _PROGRESS_MAX_AGE_SECONDS)
-        if fresh:
-            return progress
-        try:
-            run = self.executions.find_map_run(ExecutionName(job_id))
-            return self._progress.keep(job_id, run.progress if run else None)
-        except (ClientError, BotoCoreError):
-            return self._progress.keep(job_id, progress)
+        if len(self._states) > 1000:
+            self._states.clear()
+        if state is not None:  # or else another environment could tell that it runs, and this one that it does not
+            self._states[job_id] = time.monotonic(), state
+        return state
 
 
 def _erased(erasure: Erasure) -> Job:
@@ -161,6 +158,7 @@ def _erased(erasure: Erasure) -> Job:
         status="erased",
         created_at=erasure.created_at,
         delivery=_told(erasure.delivery),
+        as_of=datetime.now(UTC),
         erased_at=erasure.erased_at,
     )
 

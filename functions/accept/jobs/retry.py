@@ -5,7 +5,8 @@ import json
 from functions.accept.http.bodies import BatchRequest
 from functions.accept.http.problems import ConflictError
 from functions.accept.jobs.lookup import known_job
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 
 
 def find_retriable(job_id: str, caller: str, jobs: JobStore) -> JobRequest:

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.problems import ConflictError, TooManyRequestsError
+from functions.accept.jobs.lookup import known_job
 from functions.accept.settings import RedeliveryLimits
 from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import Delivery, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import Delivery, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.workflow import BatchCounts
 
@@ -42,6 +44,17 @@ def _made(job_id: str, executions: Executions) -> BatchCounts:
     except (ClientError, BotoCoreError):
         return NOTHING_MADE
     return run.progress.as_batch() if run else NOTHING_MADE
+
+
+def find_redeliverable(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
+    """Give the request of a caller's job that has a receiver; raises NotFoundError and ConflictError for any other."""
+    request = known_job(job_id, caller, jobs)
+    if request.callback_url is None:
+        raise ConflictError(
+            "the job was posted without a callbackUrl, so there is no callback to send again: read its result by "
+            "GET /jobs/{job_id}"
+        )
+    return request
 
 
 def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: RedeliveryLimits | None = None) -> None:

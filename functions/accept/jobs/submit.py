@@ -12,7 +12,8 @@ from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import IdempotencyClaim, JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import IdempotencyClaim, JobStore
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
 
@@ -23,7 +24,8 @@ class Submission:
 
     operation: Operation
     body: ImageRequest | BatchRequest
-    callback_url: str
+    # None for a job without a receiver.
+    callback_url: str | None
     correlation_id: str
     idempotency_key: str | None
     caller: str

@@ -6,17 +6,20 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
 import openai
 from openai.types import ImagesResponse, ModerationCreateResponse, ModerationMultiModalInputParam
 
+from functions.process_image.engines.engine import BillingLimitError, Edit, OnUsage, RateLimitedError, Task, Usage
 from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
 from functions.process_image.pictures import Picture, check, prepare
 from functions.process_image.settings import ProcessImageSettings
+from imagejobs.edit_options import EditOptions
 from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.image_types import HEAD_BYTES, sniffed_type
+from imagejobs.output_keys import EDIT_TYPES
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
 _CONNECT_SECONDS = 10.0
@@ -27,67 +30,27 @@ _MODERATION_MAX_BYTES = 19_900_000
 _LARGEST_EDIT_PIXELS = 3840 * 2160
 
 
-class BillingLimitError(Exception):
-    """OpenAI's billing hard limit is reached; the message is the SDK's."""
-
-
-class RateLimitedError(Exception):
-    """OpenAI answered 429 and asks to wait `seconds`, 0 where it does not say; the message is the SDK's."""
-
-    def __init__(self, message: str, seconds: float) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class ModerationRateLimitedError(RateLimitedError):
-    """So did OpenAI's moderation, whose limit is another one than that of edits."""
-
-
 @dataclass(frozen=True)
-class Edit:
-    """An edited image, and who made it."""
+class OpenAIEngine:
+    """OpenAI, or another server that speaks its images API (`settings.openai_base_url`), with the owner's key."""
 
-    body: bytes
-    media_type: str
-    engine: Literal["openai", "local_fallback"]
+    settings: ProcessImageSettings
+    api_key: str
 
+    def edit(self, task: Task, on_usage: OnUsage) -> Edit:
+        """Have a picture edited within `task.timeout` seconds, all told.
 
-@dataclass(frozen=True)
-class Usage:
-    """What an answer 200 of OpenAI took: its time, and the tokens it charged, 0 where it does not say."""
+        Raises:
+            BillingLimitError, RateLimitedError: as they say.
+            OpenAIRetryableError: it failed in a way that passes.
+            OpenAIInvalidAnswerError: it answered 200 without a sound image.
+            OpenAIRejectedError: it refused for good.
+        """
 
-    ms: int
-    input_tokens: int = 0
-    output_tokens: int = 0
+        async def call(client: openai.AsyncOpenAI) -> Edit:
+            return await _edit(client, task, self.settings, on_usage)
 
-
-type OnUsage = Callable[[Usage], None]
-
-
-def edit(
-    picture: Picture,
-    prompt: str,
-    caller: str,
-    api_key: str,
-    settings: ProcessImageSettings,
-    timeout: float,
-    on_usage: OnUsage,
-) -> Edit:
-    """Have OpenAI edit a picture within `timeout` seconds, all told. It learns of the job's caller a digest alone.
-
-    `on_usage` hears of every answer 200, before it is known whether its image is any good.
-
-    Raises:
-        BillingLimitError, RateLimitedError: as they say.
-        OpenAIRetryableError: it failed in a way that passes.
-        OpenAIInvalidAnswerError: it answered 200 without a sound image.
-        OpenAIRejectedError: it refused for good.
-    """
-
-    async def call(client: openai.AsyncOpenAI) -> Edit:
-        return await _edit(client, picture, prompt, caller, settings, on_usage)
-
-    return _run(call, prompt, api_key, settings, timeout)
+        return _run(call, task.prompt, self.api_key, self.settings, task.timeout)
 
 
 def flagged_categories(
@@ -95,14 +58,11 @@ def flagged_categories(
 ) -> list[str]:
     """Ask OpenAI's moderation model about a picture and a prompt; returns the categories that it flags.
 
-    Raises what `edit` raises, of the RateLimitedErrors ModerationRateLimitedError.
+    Raises what `OpenAIEngine.edit` raises.
     """
     if len(picture.body) > _MODERATION_MAX_BYTES:
         picture = prepare(picture.body, settings.max_image_pixels, _MODERATION_MAX_BYTES)
-    try:
-        return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
-    except RateLimitedError as error:
-        raise ModerationRateLimitedError(str(error), error.seconds) from error
+    return _run(lambda client: _moderate(client, picture, prompt), prompt, api_key, settings, timeout)
 
 
 def _run[T](
@@ -141,25 +101,28 @@ def _runner() -> asyncio.Runner:
     return asyncio.Runner()
 
 
-async def _edit(
-    client: openai.AsyncOpenAI,
-    picture: Picture,
-    prompt: str,
-    caller: str,
-    settings: ProcessImageSettings,
-    on_usage: OnUsage,
-) -> Edit:
-    answer = await client.images.with_raw_response.edit(
-        image=(f"image.{picture.media_type.removeprefix('image/')}", picture.body, picture.media_type),
-        prompt=prompt,
-        model=settings.openai_image_model,
-        quality=settings.openai_image_quality,
-        size=settings.openai_image_size,
-        background=settings.openai_image_background,
-        output_format=settings.openai_image_output_format,
-        safety_identifier=hashlib.sha256(caller.encode()).hexdigest(),
-    )
-    return _checked(answer.http_response, answer.parse, settings, on_usage)
+async def _edit(client: openai.AsyncOpenAI, task: Task, settings: ProcessImageSettings, on_usage: OnUsage) -> Edit:
+    images = [_file("image", picture) for picture in task.pictures]
+    image = images if len(images) > 1 else images[0]
+    answer = await client.images.with_raw_response.edit(image=image, prompt=task.prompt, **_further(task, settings))
+    return _checked(answer.http_response, answer.parse, task.options, settings, on_usage)
+
+
+def _further(task: Task, settings: ProcessImageSettings) -> dict[str, Any]:
+    """What is sent beside picture and prompt, by OpenAI's names, which are those of our options.
+
+    What nobody chose is not sent: other servers refuse what they do not know.
+    """
+    further: dict[str, Any] = task.options.chosen
+    if task.mask:
+        further["mask"] = _file("mask", task.mask)
+    if settings.is_openais(str(task.options.model)):
+        further["safety_identifier"] = hashlib.sha256(task.caller.encode()).hexdigest()
+    return further
+
+
+def _file(name: str, picture: Picture) -> tuple[str, bytes, str]:
+    return f"{name}.{picture.media_type.removeprefix('image/')}", picture.body, picture.media_type
 
 
 async def _moderate(client: openai.AsyncOpenAI, picture: Picture, prompt: str) -> list[str]:
@@ -183,7 +146,11 @@ async def _moderate(client: openai.AsyncOpenAI, picture: Picture, prompt: str) -
 
 
 def _checked(
-    response: httpx2.Response, parse: Callable[[], ImagesResponse], settings: ProcessImageSettings, on_usage: OnUsage
+    response: httpx2.Response,
+    parse: Callable[[], ImagesResponse],
+    asked: EditOptions,
+    settings: ProcessImageSettings,
+    on_usage: OnUsage,
 ) -> Edit:
     """Take the image out of an answer, and make sure that it is one, whole, of the format asked for."""
     ms = round(response.elapsed.total_seconds() * 1000)
@@ -191,21 +158,24 @@ def _checked(
         answer = parse()
     except (AttributeError, TypeError, ValueError):
         raise _invalid(response, "no image in the answer") from None
-    on_usage(_usage(answer, ms))
+    usage = _usage(answer, ms)
+    on_usage(usage)
     try:
         body = b64decode(answer.data[0].b64_json, validate=True)  # type: ignore[index, arg-type]
     except (AttributeError, IndexError, TypeError, ValueError):
         raise _invalid(response, "no image in the answer") from None
-    expected, actual = f"image/{settings.openai_image_output_format}", sniffed_type(body[:HEAD_BYTES])
-    if actual is not None and actual != expected:
+    expected = (f"image/{asked.output_format}",) if asked.output_format else EDIT_TYPES
+    actual = sniffed_type(body[:HEAD_BYTES])
+    if actual is not None and actual not in expected:
         # Asking again would pay again for the same.
-        raise OpenAIRejectedError(f"APIResponseValidationError: asked for {expected}, the answer is {actual}")
+        wanted = " or ".join(expected)
+        raise OpenAIRejectedError(f"APIResponseValidationError: asked for {wanted}, the answer is {actual}")
     try:
         # The owner's limit is for inputs: an edit that is larger has been paid for.
         check(body, max(settings.max_image_pixels, _LARGEST_EDIT_PIXELS))
     except JobError as error:
         raise _invalid(response, f"no sound image in the answer ({error})") from error
-    return Edit(body, expected, "openai")
+    return Edit(body, str(actual), "openai", str(asked.model), usage)
 
 
 def _usage(answer: ImagesResponse, ms: int) -> Usage:

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 type OutputFormat = Literal["png", "jpeg", "webp"]
+type Background = Literal["transparent", "opaque", "auto"]
 
 
 class EditOptions(BaseModel):
-    """A caller's choices. Whatever is absent is the model's own default, or the stack's for its own model.
+    """A caller's choices. Whatever is absent is the model's own default, or the stack's for OpenAI's models.
 
     Which model takes which of them, `catalogue` says.
     """
@@ -22,4 +23,11 @@ class EditOptions(BaseModel):
     output_format: OutputFormat | None = None
     # In percent, of JPEG and WebP.
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
-    background: Literal["transparent", "opaque", "auto"] | None = None
+    background: Background | None = None
+    # Which of a model's ways to edit, where it has several.
+    edit_mode: str | None = None
+
+    @property
+    def chosen(self) -> dict[str, str | int]:
+        """The options that are there, by name."""
+        return self.model_dump(exclude_none=True)

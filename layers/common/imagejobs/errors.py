@@ -103,8 +103,10 @@ class CallbackRefusedError(PermanentError):
     """The callback URL is one that policy forbids to call."""
 
 
-# Errors whose message already begins with the name of the SDK error that they stand for.
-_NAMED_IN_MESSAGE = {error.__name__ for error in (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswerError)}
+# Errors whose message already begins with the name of the engine's own error that they stand for.
+_ENGINE_ERRORS = (EngineRetryableError, EngineRejectedError, EngineInvalidAnswerError)
+_OPENAI_ERRORS = (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswerError)
+_NAMED_IN_MESSAGE = {error.__name__ for error in (*_ENGINE_ERRORS, *_OPENAI_ERRORS)}
 
 
 def failure_text(error: str, cause: str) -> str:

@@ -6,10 +6,13 @@ beside the Step Functions execution of the same name. Which job an Idempotency-K
 |------------------|----------------------------------------------------|---------------|
 | request.json     | once, when the job is accepted                     | accept        |
 | input            | once, with the request (posted or uploaded images) | accept        |
+| mask             | once, with the request                             | accept        |
+| reference-1 …    | once, with the request; a batch's URLs before its images | accept, batch_fanout |
 | result           | once, by a base64 job                              | process_image |
 | waiting.json     | whenever a single image waits for a rate limit     | process_image |
 | manifest.jsonl   | once, by a batch                                   | batch_fanout  |
 | map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
+| progress.json    | while a batch that somebody looks at runs          | accept        |
 | summary.json     | by a batch: its counts and errors                  | batch_fanout  |
 | callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
 | delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
@@ -25,40 +28,15 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.errors import StorageRejectedError, StorageUnavailableError
+from imagejobs.job_request import JobRequest
 from imagejobs.storage import Bucket
 from imagejobs.workflow import BatchSummary, ManifestLine, Operation
 
 _JSON = "application/json"
 # In bytes. A key has 1,024 at the most, and its JSON six characters for each of them at the worst.
 MAX_MANIFEST_LINE = 8 * 1024
-# Whose jobs are those of callers who show nothing of who they are (`AccessControl=open`): such a job is everyone's.
-EVERYONE = "everyone"
 
-
-class JobRequest(BaseModel):
-    """What a caller asked for, as accepted."""
-
-    # Other versions wrote fields that this one does not know, `fingerprint` for example.
-    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    job_id: str
-    # Who posted it: `key:` and the API key's id, `jwt:` and a digest of the token's issuer and subject, or EVERYONE.
-    caller: str = EVERYONE
-    operation: Operation
-    prompt: str
-    callback_url: str
-    correlation_id: str
-    created_at: AwareDatetime
-    filename: str | None = None
-    # Where a single image comes from when it was not posted: an upload's key in the jobs bucket, or a URL.
-    image_key: str | None = None
-    image_url: str | None = None
-    # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
-    prefix: str | None = None
-    max_files: int | None = None
-    output_prefix: str | None = None
-    # The batch whose failed images this one edits again.
-    retry_of: str | None = None
+type DeliveryStatus = Literal["pending", "delivered", "dead_lettered", "not_requested"]
 
 
 class IdempotencyClaim(BaseModel):
@@ -75,6 +53,8 @@ class Delivery(BaseModel):
 
     `redelivered_at` is when the last of them began.
 
+    A job without a receiver has none: its delivery is `not_requested`.
+
     `etag` is that of the stored object, None for one that is not stored yet: `put_delivery` takes a changed copy only
     when nobody else changed the object meanwhile. It is not part of the JSON.
     """
@@ -82,7 +62,7 @@ class Delivery(BaseModel):
     # Objects that an earlier version wrote have one field more, updated_at.
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    status: Literal["pending", "delivered", "dead_lettered"] = "pending"
+    status: DeliveryStatus = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0
     last_error: str | None = None
     round: Annotated[int, Field(ge=0)] = 0
@@ -255,6 +235,11 @@ class JobStore:
         if not found:
             return Delivery()
         return Delivery.model_validate_json(found.body).model_copy(update={"etag": found.etag})
+
+    def delivery_of(self, request: JobRequest) -> Delivery:
+        """Read how a job's delivery stands, that of a job without a receiver before its end too."""
+        delivery = self.get_delivery(request.job_id)
+        return delivery if request.callback_url else delivery.model_copy(update={"status": "not_requested"})
 
     def put_delivery(self, job_id: str, delivery: Delivery) -> bool:
         """Write how the delivery stands; False when the stored object is another than `delivery.etag` says."""

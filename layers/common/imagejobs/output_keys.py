@@ -5,7 +5,8 @@ import re
 from pathlib import PurePosixPath
 
 from imagejobs.errors import StorageRejectedError
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
 
 # The media types of edits: OpenAI's output formats, and the fallback's PNG.

@@ -25,11 +25,13 @@ class CaughtError(_Message):
 
 
 class Waited(_Message):
-    """What an image went through until its last wait for OpenAI's rate limit; the state machine only carries it."""
+    """What an image went through until its last wait for an engine's rate limit; the state machine only carries it."""
 
-    # How many attempts there were, and how many of them OpenAI's rate limit refused.
+    # How many attempts there were, and how many of them a rate limit refused.
     attempts: Annotated[int, Field(ge=0)] = 0
     rate_limited: Annotated[int, Field(ge=0)] = 0
+    # Whose rate limit it waits for. (An execution that began under an earlier version does not say.)
+    engine: str = "openai"
     # Its place among the images that wait (`process_image.pacing`); 0 for none.
     ticket: Annotated[int, Field(ge=0)] = 0
     since: AwareDatetime | None = None
@@ -66,7 +68,9 @@ class EditedImage(_Message):
 
     status: Literal["edited"] = "edited"
     content_type: str
-    engine: Literal["openai", "local_fallback"]
+    engine: str
+    # The engine whose billing limit was reached, so that this one stood in; None for an edit by the job's own model.
+    stands_in_for: str | None = None
     attempts: Annotated[int, Field(ge=1)]
     bytes_in: int
     bytes_out: int
@@ -77,7 +81,8 @@ class EditedImage(_Message):
     def metadata(self) -> dict[str, str]:
         """What `of_object` cannot read off the edit's object itself. Its values are ASCII, as S3 wants them."""
         kept = {"engine": self.engine, "bytes-in": str(self.bytes_in), "ms": str(self.ms)}
-        return kept | ({"note": self.note} if self.note else {})
+        known = {"stands-in-for": self.stands_in_for, "note": self.note}
+        return kept | {name: value for name, value in known.items() if value}
 
     @classmethod
     def of_object(cls, size: int, content_type: str, metadata: dict[str, str], attempts: int) -> "EditedImage | None":
@@ -88,6 +93,7 @@ class EditedImage(_Message):
             {
                 "content_type": content_type,
                 "engine": metadata["engine"],
+                "stands_in_for": metadata.get("stands-in-for"),
                 "attempts": attempts,
                 "bytes_in": metadata["bytes-in"],
                 "bytes_out": size,
@@ -98,7 +104,7 @@ class EditedImage(_Message):
 
 
 class RateLimited(Waited):
-    """Output of `process_image` while an image waits for OpenAI's rate limit: the state machine waits, then asks again.
+    """Output of `process_image` while an image waits for a rate limit: the state machine waits, then asks again.
 
     `wait_seconds` is whole, as a Wait state takes it (Step Functions Developer Guide, "Wait").
     """

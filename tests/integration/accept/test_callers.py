@@ -7,7 +7,8 @@ import pytest
 from functions.accept.http.routes import ROUTES
 from imagejobs.callbacks import Base64Callback
 from imagejobs.executions import ExecutionName, Executions
-from imagejobs.job_store import EVERYONE, JobStore
+from imagejobs.job_request import EVERYONE
+from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Answered, Api
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

@@ -77,17 +77,21 @@ def child(at: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def edited(at: int, engine: str = "openai") -> dict[str, Any]:
+def edited(at: int, **fields: str) -> dict[str, Any]:
     output = {
         "status": "edited",
         "content_type": "image/png",
-        "engine": engine,
+        "engine": "openai",
         "attempts": 1,
         "bytes_in": 10,
         "bytes_out": 20,
         "ms": 30,
     }
-    return child(at, Output=json.dumps(output))
+    return child(at, Output=json.dumps(output | fields))
+
+
+def fallen_back(at: int) -> dict[str, Any]:
+    return edited(at, engine="local_fallback", stands_in_for="openai")
 
 
 def failed(at: int) -> dict[str, Any]:

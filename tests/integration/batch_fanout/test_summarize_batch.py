@@ -7,6 +7,7 @@ from tests.integration.batch_fanout.conftest import (
     child,
     edited,
     failed,
+    fallen_back,
     record,
     report,
     summarize,
@@ -25,7 +26,7 @@ class TestSummarizeBatch:
     def test_counts_errors_and_report(self, store: JobStore) -> None:
         record(store)
         at = write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
-        succeeded = [edited(at["b.png"], "local_fallback"), edited(at["a.png"])]  # they come in any order
+        succeeded = [fallen_back(at["b.png"]), edited(at["a.png"])]  # they come in any order
         counts = summarize(write_results(store, succeeded, [failed(at["c.txt"])]))
 
         # The errors name files, which the state machine does not see.
@@ -53,6 +54,19 @@ class TestSummarizeBatch:
             "bytes_out": 20,
             "ms": 30,
         }
+
+    def test_who_stood_in_is_told_and_the_local_one_alone_is_counted(self, store: JobStore) -> None:
+        record(store)
+        at = write_manifest(store, ["a.png", "b.png", "c.png"])
+        chosen = edited(at["b.png"], engine="local_fallback")  # the job asked for it
+        another = edited(at["c.png"], engine="openai", stands_in_for="local_fallback")
+        counts = summarize(write_results(store, [fallen_back(at["a.png"]), chosen, another], []))
+
+        assert counts["fallback_local"] == 1
+        assert summary_of(store).errors == [
+            "a.png: OpenAI billing limit -> fallback local applied",
+            "c.png: the local engine billing limit -> fallback openai applied",
+        ]
 
     def test_a_failed_images_line(self, store: JobStore) -> None:
         record(store)
@@ -96,7 +110,7 @@ class TestSummarizeBatch:
         keys = [f"{number:02}.png" for number in range(40)]
         at = write_manifest(store, keys)
         results = write_results(
-            store, [edited(at[key], "local_fallback") for key in keys[:25]], [failed(at[key]) for key in keys[25:]]
+            store, [fallen_back(at[key]) for key in keys[:25]], [failed(at[key]) for key in keys[25:]]
         )
         summarize(results)
         errors = summary_of(store).errors

@@ -56,7 +56,7 @@ class World:
         resources = Resources(CallbackSettings.from_environment(self._environment), self.clients)
         self._monkeypatch.setattr(app, "resources", lambda: resources)
 
-    def job(self, url: str, operation: Operation = "base64", job_id: str = JOB, **fields: Any) -> str:
+    def job(self, url: str | None, operation: Operation = "base64", job_id: str = JOB, **fields: Any) -> str:
         """Record a job that was accepted five seconds ago and whose callback goes to `url`; gives its id."""
         accepted = {"job_id": job_id, "callback_url": url, "created_at": datetime.now(UTC) - timedelta(seconds=5)}
         self.store.create(job_request(operation, **accepted, **fields))

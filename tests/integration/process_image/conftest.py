@@ -9,7 +9,8 @@ import pytest
 from functions.process_image import app
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.job_store import JobRequest, JobStore
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
 from imagejobs.workflow import Operation
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited

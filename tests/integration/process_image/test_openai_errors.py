@@ -6,11 +6,13 @@ from email.utils import formatdate
 
 import pytest
 
-from functions.process_image.edit import Engine
-from functions.process_image.engines.openai import Edit, RateLimitedError
+from functions.process_image.asking import Engines
+from functions.process_image.engines.engine import BillingLimitError, Edit, RateLimitedError, Task
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
+from imagejobs.edit_options import EditOptions
 from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.secrets import EditSecrets
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, refused
 from tests.integration.process_image.conftest import EDITED
@@ -71,6 +73,7 @@ REPORT = {
 }
 
 
+SECRETS = EditSecrets(OPENAI_API_KEY="sk-test")
 SETTINGS = ProcessImageSettings(openai_timeout_seconds=PATIENCE)
 
 
@@ -80,18 +83,20 @@ def ask(openai: OpenAIStandIn, answer: Answer, **settings: object) -> Edit:
     # A server that never answers is given up soon, every other has the time that a busy machine needs.
     seconds = 1 if answer.delay or answer.connection == "drip" else PATIENCE
     changes = {"openai_base_url": openai.base_url, "openai_timeout_seconds": seconds} | settings
-    configured = SETTINGS.model_copy(update=changes)
-    return engine(configured).edit(Picture(picture(), "image/png"), "make the sky purple", may_fall_back=True)
+    return edit(SETTINGS.model_copy(update=changes))
 
 
-def engine(settings: ProcessImageSettings, seconds: float = 2 * PATIENCE) -> Engine:
-    """The engine, with so many seconds left."""
-    return Engine(settings, "sk-test", time.monotonic() + seconds, on_usage=lambda _: None)
+def edit(settings: ProcessImageSettings, prompt: str = "make the sky purple", seconds: float = 2 * PATIENCE) -> Edit:
+    """Have a picture edited with so many seconds left of the function's time."""
+    task = Task((Picture(picture(), "image/png"),), prompt, EditOptions(model="m", output_format="png"), 0)
+    engines = Engines(settings, SECRETS, time.monotonic() + seconds, on_usage=lambda _: None)
+    return engines.edit("openai", task)
 
 
 @pytest.mark.parametrize("answer", FALLBACK.values(), ids=FALLBACK)
-def test_the_billing_limit_alone_leads_to_the_fallback(openai: OpenAIStandIn, answer: Answer) -> None:
-    assert ask(openai, answer).engine == "local_fallback"
+def test_the_billing_limit_is_told_from_every_other_failure(openai: OpenAIStandIn, answer: Answer) -> None:
+    with pytest.raises(BillingLimitError):
+        ask(openai, answer)
 
 
 @pytest.mark.parametrize(("answer", "message"), RETRY.values(), ids=RETRY)
@@ -125,7 +130,7 @@ def test_a_connection_that_is_refused_is_tried_again() -> None:
     settings = SETTINGS.model_copy(update={"openai_base_url": f"http://127.0.0.1:{port}/v1"})
 
     with pytest.raises(OpenAIRetryableError, match="APIConnectionError: Connection error"):
-        engine(settings).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+        edit(settings)
 
 
 def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStandIn) -> None:
@@ -133,7 +138,7 @@ def test_the_functions_own_end_comes_before_a_longer_timeout(openai: OpenAIStand
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url, "openai_timeout_seconds": 240})
 
     with pytest.raises(OpenAIRetryableError, match="Request timed out"):
-        engine(settings, 0.5).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+        edit(settings, seconds=0.5)
 
 
 def test_a_call_works_after_one_that_was_broken_off(openai: OpenAIStandIn) -> None:
@@ -148,7 +153,8 @@ def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIStandIn)
 
     with pytest.raises(OpenAIRejectedError):
         ask(openai, refused(429, "project_spend_limit_exceeded", QUOTA), **codes)
-    assert ask(openai, refused(403, "new_limit_reached"), **codes).engine == "local_fallback"
+    with pytest.raises(BillingLimitError):
+        ask(openai, refused(403, "new_limit_reached"), **codes)
 
 
 def test_long_words_are_cut(openai: OpenAIStandIn) -> None:
@@ -188,7 +194,7 @@ def test_a_prompt_that_openai_quotes_is_not_repeated(openai: OpenAIStandIn, prom
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
 
     with pytest.raises(OpenAIRejectedError, match=r"Refused: \(the prompt\) is not allowed"):
-        engine(settings).edit(Picture(picture(), "image/png"), prompt, may_fall_back=True)
+        edit(settings, prompt)
 
 
 def test_the_account_behind_the_key_is_told_to_nobody(openai: OpenAIStandIn) -> None:
@@ -200,7 +206,7 @@ def test_the_account_behind_the_key_is_told_to_nobody(openai: OpenAIStandIn) -> 
     settings = SETTINGS.model_copy(update={"openai_base_url": openai.base_url})
 
     with pytest.raises(OpenAIRejectedError) as told:
-        engine(settings).edit(Picture(picture(), "image/png"), "p", may_fall_back=True)
+        edit(settings)
 
     for hidden in ("org-", "aB3dEf9", "proj-", "proj_", "9Zz", "sk-", "xyz"):
         assert hidden not in str(told.value)

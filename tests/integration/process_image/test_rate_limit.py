@@ -48,7 +48,7 @@ def test_a_refused_image_takes_a_ticket_and_waits_as_long_as_it_is_told(
     assert waiting.pop("wait_seconds") in (58, 59)
     since = datetime.fromisoformat(waiting.pop("since"))
     assert datetime.now(UTC) - since < timedelta(seconds=60)
-    assert waiting == {"status": "rate_limited", "ticket": 1, "attempts": 2, "rate_limited": 1}
+    assert waiting == {"status": "rate_limited", "engine": "openai", "ticket": 1, "attempts": 2, "rate_limited": 1}
     assert stored_queue(store).turn(1) == pytest.approx(time.time() + 59, abs=10)
 
 

@@ -10,7 +10,7 @@ import pytest
 from functions.callback.events import ExecutionEnded
 from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback, failed_callback
 from imagejobs.executions import ExecutionName
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.settings import StorageSettings
 from imagejobs.workflow import Operation
 from local.event_jobs import JOB_ID as JOB

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imagejobs.job_store import JobRequest
+from imagejobs.job_request import JobRequest
 from imagejobs.output_keys import output_key
 from imagejobs.settings import StorageSettings
 

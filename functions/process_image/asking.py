@@ -1,0 +1,142 @@
+"""Asks the models for an edit, one after another: each when its turn comes, and the next at a billing limit alone."""
+
+from dataclasses import dataclass, replace
+from time import monotonic, sleep, time
+
+from functions.process_image.chain import Choice
+from functions.process_image.engines import engine_named
+from functions.process_image.engines.engine import BillingLimitError, Edit, OnUsage, RateLimitedError, Task
+from functions.process_image.pacing import Turn
+from functions.process_image.resources import ProcessImageResources
+from functions.process_image.settings import ProcessImageSettings
+from imagejobs.catalogue import LOCAL, EngineName
+from imagejobs.errors import (
+    ContentFlaggedError,
+    EngineInvalidAnswerError,
+    EngineRejectedError,
+    OpenAIRejectedError,
+)
+from imagejobs.secrets import EditSecrets
+from imagejobs.workflow import EditRequest
+
+# A turn that comes sooner is waited for here: a Wait state knows whole seconds only.
+_MAX_SLEEP_SECONDS = 1.0
+
+
+class ModerationRateLimitedError(RateLimitedError):
+    """OpenAI's moderation asks to wait, whose limit is another one than that of edits."""
+
+
+class NotYetError(Exception):
+    """The image waits for an engine's turn; `refusal` is what the engine answered, if it was asked."""
+
+    def __init__(self, engine: EngineName, turn: Turn, refusal: RateLimitedError | None = None) -> None:
+        super().__init__()
+        self.engine = engine
+        self.turn = turn
+        self.refusal = refusal
+
+
+@dataclass(frozen=True)
+class Engines:
+    """Who edits: every engine, with the owner's keys, until `deadline` on the clock of `time.monotonic`.
+
+    `on_usage` hears what each of their answers took.
+    """
+
+    settings: ProcessImageSettings
+    secrets: EditSecrets
+    deadline: float
+    on_usage: OnUsage
+
+    def edit(self, engine: EngineName, task: Task) -> Edit:
+        """Have a picture edited; what leaves for a provider is screened before, where screening is on.
+
+        Raises:
+            ContentFlaggedError: screening flagged a picture or the prompt; nothing was paid.
+            ModerationRateLimitedError, BillingLimitError: OpenAI's moderation says so.
+            Beside them what `Engine.edit` raises.
+        """
+        if self.settings.prompt_screening == "openai" and engine != LOCAL:
+            self._screen(task)
+        maker = engine_named(engine, self.settings, self.secrets)
+        return maker.edit(replace(task, timeout=self._timeout()), self.on_usage)
+
+    def _screen(self, task: Task) -> None:
+        from functions.process_image.engines import openai
+
+        api_key = self.secrets.openai_api_key.get_secret_value()
+        for picture in task.pictures:
+            try:
+                flagged = openai.flagged_categories(picture, task.prompt, api_key, self.settings, self._timeout())
+            except RateLimitedError as error:
+                raise ModerationRateLimitedError(str(error), error.seconds) from error
+            if flagged:
+                raise ContentFlaggedError(
+                    f"OpenAI's moderation flagged the prompt or the picture: {', '.join(flagged)}. Nothing was edited"
+                )
+
+    def _timeout(self) -> float:
+        return max(0.0, min(self.settings.openai_timeout_seconds, self.deadline - monotonic()))
+
+
+def turn_of(choice: Choice, edit_request: EditRequest, places: ProcessImageResources) -> Turn:
+    """When an image may ask a choice's engine.
+
+    Raises:
+        NotYetError: later than can be waited for here.
+    """
+    engine, waited = choice.model.engine, edit_request.waited
+    if engine == LOCAL:
+        return Turn(time())
+    turn = places.pacer(engine).turn(waited.ticket if waited.engine == engine else 0)
+    if turn.at > time() + _MAX_SLEEP_SECONDS:
+        raise NotYetError(engine, turn)
+    return turn
+
+
+def ask(
+    choices: list[Choice],
+    first_turn: Turn,
+    task: Task,
+    edit_request: EditRequest,
+    places: ProcessImageResources,
+    engines: Engines,
+) -> tuple[Edit, EngineName | None]:
+    """Have a picture edited by the first model of `choices`, or by the next where its billing limit is reached.
+
+    Gives the edit, and the engine that another one stood in for.
+
+    Raises:
+        NotYetError: an engine asks to wait, or others wait for it.
+        JobError: what an engine failed with, or the billing limit of the last.
+    """
+    turn = first_turn
+    for choice, following in zip(choices, [*choices[1:], None], strict=True):
+        engine = choice.model.engine
+        sleep(max(0.0, turn.at - time()))
+        try:
+            edit = engines.edit(engine, replace(task, options=choice.options))
+        except BillingLimitError as error:
+            if following is None:
+                raise rejected(engine, str(error)) from error
+            turn = turn_of(following, edit_request, places)
+        except RateLimitedError as error:
+            # The queue is that of edits: a refusal by the moderation says nothing of their pace.
+            pacer = places.pacer(engine)
+            wait = pacer.apart if isinstance(error, ModerationRateLimitedError) else pacer.refused
+            turn = wait(turn.ticket, error.seconds, edit_request.waited.rate_limited)
+            raise NotYetError(engine, turn, error) from error
+        except EngineInvalidAnswerError as error:
+            # The state machine asks once more, but counts anew after a wait.
+            if edit_request.waited.attempts > edit_request.waited.rate_limited:
+                raise rejected(engine, str(error)) from error
+            raise
+        else:
+            return edit, None if choice is choices[0] else choices[0].model.engine
+    raise AssertionError("the last choice edits or fails")
+
+
+def rejected(engine: str, message: str) -> EngineRejectedError:
+    """What an image fails with that an engine does not edit; OpenAI's by the name that callers know."""
+    return OpenAIRejectedError(message) if engine == "openai" else EngineRejectedError(message)
