@@ -45,11 +45,11 @@ class Call[R: OpenRequest]:
 
 
 def answer(status: HTTPStatus, body: BaseModel, headers: dict[str, str] | None = None) -> Answer:
-    """An answer in JSON; absent fields are left out."""
+    """An answer in JSON; absent fields are left out. It ends its line, for those who read it in a terminal."""
     return Response(
         status_code=int(status),
         content_type="application/json",
-        body=body.model_dump_json(exclude_none=True),
+        body=body.model_dump_json(exclude_none=True) + "\n",
         headers=dict(headers or {}),
     )
 

@@ -142,9 +142,11 @@ def _parameters(route: Route[Any]) -> list[Json]:
     for place, model in route.parameters.items():
         schema = model_schema(model)
         for name, of_field in schema["properties"].items():
-            description = {"description": of_field.pop("description")} if "description" in of_field else {}
+            told = {"description": of_field.pop("description")} if "description" in of_field else {}
+            # OpenAPI 3.0 has one example, beside the schema.
+            told |= {"example": example for example in of_field.pop("examples", [])[:1]}
             required = name in schema.get("required", [])
-            parameters.append({"in": place, "name": name, "required": required, **description, "schema": of_field})
+            parameters.append({"in": place, "name": name, "required": required, **told, "schema": of_field})
     return sorted(parameters, key=lambda parameter: not parameter["required"])
 
 
