@@ -27,7 +27,7 @@ help: ## List the commands
 .PHONY: setup
 setup: $(VENV)/.installed ## Create .venv with the locked packages
 
-$(VENV)/.installed: requirements.lock
+$(VENV)/.installed: requirements.lock client/pyproject.toml
 	@if $(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then \
 		echo "setting up $(VENV) (once, about half a minute)" && $(PYTHON) -m venv $(VENV); \
 	elif command -v uv >/dev/null && uv venv --quiet --clear --seed --python 3.13 $(VENV) 2>/dev/null; then \
@@ -37,6 +37,7 @@ $(VENV)/.installed: requirements.lock
 	fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --editable client
 	@touch $@
 
 .PHONY: lock

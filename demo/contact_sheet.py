@@ -4,9 +4,9 @@ from io import BytesIO
 from textwrap import wrap
 
 from PIL import Image, ImageDraw, ImageOps
-from PIL.ImageFont import load_default
 
 from demo.outcomes import Outcome
+from functions.process_image.fonts import font
 
 type Colour = tuple[int, int, int]
 
@@ -33,8 +33,8 @@ def draw(title: str, subtitle: str, outcomes: list[Outcome]) -> Image.Image:
     size = (_MARGIN + _COLUMNS * column, _HEAD + -(-len(outcomes) // _COLUMNS) * row)
     sheet = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(sheet)
-    pen.text((_MARGIN, 34), title, _INK, load_default(38))
-    pen.text((_MARGIN, 84), subtitle, _FAINT, load_default(21))
+    pen.text((_MARGIN, 34), title, _INK, font(38))
+    pen.text((_MARGIN, 84), subtitle, _FAINT, font(21))
     for index, outcome in enumerate(outcomes):
         sheet.paste(_card(outcome), (_MARGIN + index % _COLUMNS * column, _HEAD + index // _COLUMNS * row))
     return sheet
@@ -52,16 +52,16 @@ def _card(outcome: Outcome) -> Image.Image:
     pen.line((x - 12, y, x + 4, y), colour, 4)
     pen.polygon([(x + 2, y - 9), (x + 14, y), (x + 2, y + 9)], colour)
     line = _PADDING + _PICTURE[1] + 16
-    pen.text((first, line), outcome.name, _INK, load_default(22))
-    pen.text((first, line + 30), outcome.job, _FAINT, load_default(17))
-    badge, font = outcome.kind.upper(), load_default(16)
-    width = int(pen.textlength(badge, font)) + 22
+    pen.text((first, line), outcome.name, _INK, font(22))
+    pen.text((first, line + 30), outcome.job, _FAINT, font(17))
+    badge, letters = outcome.kind.upper(), font(16)
+    width = int(pen.textlength(badge, letters)) + 22
     pen.rounded_rectangle((second, line, second + width, line + 26), 13, colour)
-    pen.text((second + width // 2, line + 13), badge, _CARD, font, anchor="mm")
+    pen.text((second + width // 2, line + 13), badge, _CARD, letters, anchor="mm")
     if outcome.after:
         details = f"{outcome.seconds:.1f} s  ·  {outcome.sizes} KB"
         details += "  ·  billing limit" if outcome.kind == "fallback" else ""
-        pen.text((second, line + 32), details, _FAINT, load_default(17))
+        pen.text((second, line + 32), details, _FAINT, font(17))
     return card
 
 
@@ -72,5 +72,5 @@ def _picture(content: bytes | str) -> Image.Image:
             return ImageOps.pad(ImageOps.exif_transpose(opened).convert("RGB"), _PICTURE, color=_EMPTY)
     picture = Image.new("RGB", _PICTURE, _EMPTY)
     middle, text = (_PICTURE[0] // 2, _PICTURE[1] // 2), "\n".join(wrap(content, 36)[:8])
-    ImageDraw.Draw(picture).text(middle, text, _FAINT, load_default(18), anchor="mm", align="center")
+    ImageDraw.Draw(picture).text(middle, text, _FAINT, font(18), anchor="mm", align="center")
     return picture

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 from rich.markup import escape
 from rich.table import Table
 
+from imagejobs.workflow import REPORT_NAME
 from local.stack import StackInfo
 from standins.receiver import Received
 
@@ -50,7 +51,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture. `before` is None for what is not an image, `after` where there is no result."""
+    """What became of one picture. `before` is None when the file is not an image, `after` when the job failed."""
 
     name: str
     job: str
@@ -60,6 +61,8 @@ class Outcome:
     after: bytes | None = field(repr=False)
     fell_back: bool = False
     attempts: int = 1
+    model: str = ""
+    cost_usd: float | None = None
 
     @property
     def kind(self) -> str:
@@ -73,6 +76,11 @@ class Outcome:
         """Kilobytes before and after."""
         return f"{len(self.before or b'') / 1000:.0f} to {len(self.after or b'') / 1000:.0f}"
 
+    @property
+    def cost(self) -> str:
+        """What the edit cost in US dollars; empty where that is not known."""
+        return "" if self.cost_usd is None else f"{self.cost_usd:.4f}"
+
 
 def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
     """What became of a job's pictures: of a batch by its report, of a single one by its callback."""
@@ -85,8 +93,19 @@ def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
         after = base64.b64decode(payload["result_image_base64"])
     elif "result_url" in payload:
         after = httpx2.get(payload["result_url"], timeout=30).raise_for_status().content
-    note = payload.get("error", "")
-    return [Outcome(picture.name, TITLES[job.operation], job.seconds, note, picture.content, after)]
+    status = httpx2.get(f"{info.api_url}/jobs/{job.job_id}", timeout=30).raise_for_status().json()
+    return [
+        Outcome(
+            name=picture.name,
+            job=TITLES[job.operation],
+            seconds=job.seconds,
+            note=payload.get("error", ""),
+            before=picture.content,
+            after=after,
+            model=status.get("model", ""),
+            cost_usd=status["usage"].get("cost_usd"),
+        )
+    ]
 
 
 def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> list[Outcome]:
@@ -96,9 +115,7 @@ def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> li
         content: bytes = bucket.get_object(Bucket=info.output_bucket, Key=key)["Body"].read()
         return content
 
-    listed = bucket.list_objects_v2(Bucket=info.output_bucket, Prefix=payload["output_prefix"]).get("Contents", [])
-    reports = [entry["Key"] for entry in listed if entry["Key"].endswith(".jsonl")]
-    lines = read(reports[0]).decode().splitlines() if reports else []
+    lines = read(f"{payload['output_prefix']}{REPORT_NAME}").splitlines() if payload["status"] != "failed" else []
     files = {picture.name: picture.content for picture in job.pictures}
     outcomes = []
     for entry in map(json.loads, lines):
@@ -113,6 +130,8 @@ def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> li
                 after=read(entry["output_key"]) if entry.get("output_key") else None,
                 fell_back=entry.get("engine") == "local_fallback",
                 attempts=entry.get("attempts") or 1,
+                model=entry.get("model") or "",
+                cost_usd=entry.get("cost_usd"),
             )
         )
     return outcomes
@@ -133,6 +152,8 @@ def table_of(outcomes: list[Outcome]) -> Table:
     table.add_column("image", no_wrap=True)
     table.add_column("job", no_wrap=True)
     table.add_column("what became of it", ratio=1)
+    table.add_column("model", no_wrap=True)
+    table.add_column("USD", justify="right", no_wrap=True)
     table.add_column("KB", justify="right", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     colours = {"edited": "green", "fallback": "yellow", "failed": "red"}
@@ -141,5 +162,6 @@ def table_of(outcomes: list[Outcome]) -> Table:
         if one.attempts > 1:
             text += f" (attempt {one.attempts})"
         sizes = one.sizes if one.after else ""
-        table.add_row(escape(one.name), one.job, f"[{colours[one.kind]}]{escape(text)}[/]", sizes, f"{one.seconds:.1f}")
+        outcome = f"[{colours[one.kind]}]{escape(text)}[/]"
+        table.add_row(escape(one.name), one.job, outcome, one.model, one.cost, sizes, f"{one.seconds:.1f}")
     return table

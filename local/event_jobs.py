@@ -82,8 +82,8 @@ def _put_map_run(jobs: JobStore) -> None:
     edited = ManifestLine(at=0, key=KEYS[0], size=2048).model_dump_json() + "\n"
     refused = ManifestLine(at=len(edited), key=KEYS[1], size=2048).model_dump_json() + "\n"
     jobs.bucket.put(jobs.key(JOB_ID, "manifest.jsonl"), f"{edited}{refused}".encode(), "application/jsonl")
-    words = json.dumps({"errorMessage": "the file is not an image", "errorType": "UnsupportedImageError"})
-    cause = ImageFailure(cause=words, retries=0).model_dump_json()
+    message = json.dumps({"errorMessage": "the file is not an image", "errorType": "UnsupportedImageError"})
+    cause = ImageFailure(cause=message, retries=0).model_dump_json()
     image = EditedImage(
         content_type="image/png",
         engine="openai",

@@ -6,7 +6,9 @@ from functools import lru_cache
 from io import BytesIO
 from textwrap import shorten
 
-from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageOps
+
+from functions.process_image.fonts import font
 
 FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}
 _HUES = {"gold": 0.11, "green": 0.36, "blue": 0.6, "purple": 0.77, "pink": 0.92, "orange": 0.07, "red": 0.0}
@@ -43,9 +45,8 @@ def _colour(prompt: str, value: float) -> tuple[int, int, int]:
 
 def _captioned(image: Image.Image, text: str, colour: tuple[int, int, int]) -> Image.Image:
     size = max(8, image.width // 26)
-    font = ImageFont.load_default(size)
     draw = ImageDraw.Draw(image)
     top = image.height - round(size * 1.9)
     draw.rectangle((0, top, image.width, image.height), fill=(18, 18, 24))
-    draw.text((image.width // 2, (top + image.height) // 2), text, colour, font, anchor="mm")
+    draw.text((image.width // 2, (top + image.height) // 2), text, colour, font(size), anchor="mm")
     return image

@@ -17,9 +17,10 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass, field, replace
 from io import BytesIO
-from typing import Any
+from typing import Any, get_type_hints
 
 import typer
+from openai.types.image_edit_params import ImageEditParamsNonStreaming
 from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
@@ -28,6 +29,12 @@ from standins.openai_answers import FAULTS, REFUSALS, Answer, Fault, edited, ref
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Server, json_response
 
+# `images.edit` of the SDK.
+OPENAI_FIELDS = frozenset(get_type_hints(ImageEditParamsNonStreaming))
+# "Image Edits API", NVIDIA Dynamo's documentation: without mask, output_compression and safety_identifier.
+STRICT_FIELDS = frozenset(
+    {"image", "prompt", "model", "n", "quality", "background", "output_format", "response_format", "size", "user"}
+)
 _EDITS, _MODERATIONS, _MODEL = "/v1/images/edits", "/v1/moderations", "/v1/models/"
 DEFAULT_LATENCY = 0.5
 _MARKER = re.compile(r"\[fault:(\w+)\]")
@@ -45,6 +52,10 @@ class Call:
     output_format: str
     bytes_in: int
     started_at: float
+    # What came beside prompt, picture and model: the fields of the form, and how many further pictures.
+    fields: dict[str, str]
+    references: int
+    mask: bool
     fault: str | None = None
     status: int = 0
     ended_at: float | None = None
@@ -58,12 +69,17 @@ class Call:
 class OpenAIStandIn(Server):
     """The stand-in; a context manager. `latency` is the seconds from a request's arrival to its answer.
 
+    With `known=STRICT_FIELDS` it is another server that speaks OpenAI's API, as strict as NVIDIA's Dynamo in front of
+    vLLM-Omni, which answers 400 to every field that it does not know.
+
     `requests` and `moderations` are the last hundred bodies of each as they came.
     """
 
     port: int = 0
     latency: float = DEFAULT_LATENCY
     images_per_minute: float = 0
+    # What it knows of a request: OpenAI refuses what is not in its API, and servers that speak it know less of it.
+    known: frozenset[str] = OPENAI_FIELDS
     calls: list[Call] = field(default_factory=list)
     requests: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
     moderations: deque[bytes] = field(default_factory=lambda: deque(maxlen=_KEPT_BODIES))
@@ -118,13 +134,26 @@ class OpenAIStandIn(Server):
         return self._edit(request, body, arrived)
 
     def _edit(self, request: Request, body: bytes, arrived: float) -> Response:
-        image = request.files.get("image") or request.files.get("image[]")
+        images = request.files.getlist("image") or request.files.getlist("image[]")
+        image = images[0] if images else None
         content = image.stream.read() if image else b""
-        if problem := _problem(request, content):
+        mask = request.files["mask"].stream.read() if "mask" in request.files else b""
+        if problem := _problem(request, content, mask, self.known):
             return self._send(refused(400, "invalid_value", _INVALID, problem))
         form, filename = request.form, (image and image.filename) or ""
         wanted = form.get("output_format", "png")
-        call = Call(form["prompt"], filename, form.get("model", ""), wanted, len(content), time.time())
+        fields = {name: value for name, value in form.items() if name not in ("prompt", "model")}
+        call = Call(
+            form["prompt"],
+            filename,
+            form.get("model", ""),
+            wanted,
+            len(content),
+            time.time(),
+            fields,
+            references=len(images) - 1,
+            mask=bool(mask),
+        )
         with self._lock:
             scripted = self._scripted()
             fault = None if scripted else self._fault_of(call, content)
@@ -187,22 +216,34 @@ class OpenAIStandIn(Server):
         return Fault(fault=name) if name in FAULTS else None
 
 
-def _problem(request: Request, image: bytes) -> str:
-    """Say what OpenAI would find wrong with a request; empty when it would find nothing."""
+def _problem(request: Request, image: bytes, mask: bytes, known: frozenset[str]) -> str:
+    """Say what a server would find wrong with a request; empty when it would find nothing."""
     if not request.headers.get("Authorization", "").startswith("Bearer "):
         return "You didn't provide an API key."
-    if not image or not request.form.get("prompt"):
+    form = request.form
+    sent = {name.removesuffix("[]") for name in (*form, *request.files)}
+    if unknown := sorted(sent - known):
+        return f"Unknown parameter: {', '.join(unknown)}."
+    if not image or not form.get("prompt"):
         return "Missing required parameter: 'image' and 'prompt' are needed, as multipart/form-data."
-    try:
-        with Image.open(BytesIO(image)) as opened:
-            found = opened.format
-    except (UnidentifiedImageError, OSError):
-        found = None
-    if found not in ("PNG", "JPEG", "WEBP"):
+    shown, size = _read(image)
+    if shown not in ("PNG", "JPEG", "WEBP"):
         return "Invalid image file or mode: only PNG, JPEG and WebP pictures are supported."
-    if (wanted := request.form.get("output_format", "png")) not in FORMATS:
+    if mask and _read(mask) != ("PNG", size):
+        return "Invalid mask image format: it must be a PNG of the image's size."
+    if (wanted := form.get("output_format", "png")) not in FORMATS:
         return f"Invalid value: '{wanted}'. Supported values are: {sorted(FORMATS)}."
+    if wanted == "png" and "output_compression" in form:
+        return "Invalid value: output_compression is supported for webp and jpeg only."
     return ""
+
+
+def _read(picture: bytes) -> tuple[str | None, tuple[int, int] | None]:
+    try:
+        with Image.open(BytesIO(picture)) as opened:
+            return opened.format, opened.size
+    except (UnidentifiedImageError, OSError):
+        return None, None
 
 
 def main(port: int = 8081, latency: float = DEFAULT_LATENCY) -> None:

@@ -76,7 +76,7 @@ REFUSALS = {
     "server_error": refused(500, None, "server_error", "The server had an error while processing your request."),
     "unavailable": refused(503, None, "server_error", "The engine is currently overloaded, please try again later."),
 }
-# Faults that are no answer, or an answer without a good image. (`wrong_format` depends on the request.)
+# Other faults: no answer, or an answer without a sound image. (`wrong_format` depends on the request.)
 MISBEHAVIOURS = {
     "hang": Answer(connection="hang"),
     "drop": Answer(connection="drop"),

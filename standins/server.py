@@ -38,8 +38,13 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Answer no more, and take no more connections."""
         self.closing.set()
         self._server.shutdown()
+        self._server.server_close()
         self._thread.join(timeout=5)
 
     def run(self) -> None:

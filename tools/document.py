@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that come from code: openapi.json, the route table of api.md, configuration.md.
+"""Writes the parts of docs/ that come from code: openapi.json, the tables of api.md, configuration.md.
 
 python -m tools.document write     # `make docs` does this
 python -m tools.document check     # ends with 1 when one of them is stale
@@ -16,12 +16,15 @@ from functions.accept.http.openapi import full_document, problem_codes
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
+from imagejobs.catalogue import MODELS, Model, Sizes
 from tools import configuration_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 _SERVER_URL = "https://your-api.example/v1"
-_BEGIN, _END = "<!-- routes: begin -->", "<!-- routes: end -->"
-_COLUMNS = "| method | path | what it does | body | answers |\n|---|---|---|---|---|"
+_ROUTE_COLUMNS = "| method | path | what it does | body | answers |\n|---|---|---|---|---|"
+_MODEL_COLUMNS = (
+    "| model | `quality` | `size` | `output_format` | `background` | mask | references |\n" + 7 * "|---" + "|"
+)
 
 
 def pages(folder: Path) -> dict[Path, str]:
@@ -29,7 +32,7 @@ def pages(folder: Path) -> dict[Path, str]:
     api_page = folder / "api.md"
     return {
         folder / "openapi.json": _openapi(),
-        api_page: _with_route_table(api_page.read_text()),
+        api_page: _with_tables(api_page.read_text()),
         folder / "configuration.md": configuration_page.text(),
     }
 
@@ -40,12 +43,28 @@ def _openapi() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _with_route_table(page: str) -> str:
-    table = "\n".join([_BEGIN, _COLUMNS, *map(_row, ROUTES), _END])
-    text, found = re.subn(f"{_BEGIN}.*{_END}", lambda _: table, page, flags=re.DOTALL)
-    if found != 1:
-        raise ValueError(f"docs/api.md needs the lines {_BEGIN} and {_END}, once")
-    return text
+def _with_tables(page: str) -> str:
+    tables = {"routes": [_ROUTE_COLUMNS, *map(_row, ROUTES)], "models": [_MODEL_COLUMNS, *map(_model_row, MODELS)]}
+    for name, lines in tables.items():
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        table = "\n".join([begin, *lines, end])
+        # In what replaces a pattern a backslash is doubled.
+        page, found = re.subn(f"{begin}.*{end}", table.replace("\\", r"\\"), page, flags=re.DOTALL)
+        if found != 1:
+            raise ValueError(f"docs/api.md needs the lines {begin} and {end}, once")
+    return page
+
+
+def _model_row(model: Model) -> str:
+    listed = (model.qualities, model.output_formats, model.backgrounds)
+    quality, formats, backgrounds = (", ".join(one) or "none" for one in listed)
+    mask, references = "yes" if model.mask else "no", str(model.max_references or "none")
+    cells = f"`{model.name}`", quality, _sizes(model.sizes), formats, backgrounds, mask, references
+    return f"| {' | '.join(cells)} |"
+
+
+def _sizes(sizes: Sizes | None) -> str:
+    return f"multiples of {sizes.multiple_of} up to {sizes.max_edge:,}" if sizes else "none"
 
 
 def _row(route: Route[Any]) -> str:

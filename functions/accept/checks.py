@@ -7,6 +7,7 @@ from concurrent.futures import TimeoutError as NoAnswerError
 
 from functions.accept.http.answers import Check
 from functions.accept.resources import AcceptResources
+from imagejobs.catalogue import find_model
 from imagejobs.errors import JobError
 from imagejobs.observability import loggable_error
 
@@ -26,8 +27,9 @@ def run_checks(own: AcceptResources, seconds: float = _SECONDS) -> dict[str, Che
         "output_bucket": lambda: own.outputs.require(),
         "secret": lambda: _secret_is_filled_in(own),
         "state_machine": lambda: _state_machine_is_active(own),
-        "openai": lambda: _openai_knows_the_model(own),
     }
+    if find_model(own.settings.openai_image_model).engine == "openai":
+        checks["openai"] = lambda: _openai_knows_the_model(own)
     if own.settings.cos_input_bucket:
         checks["input_bucket"] = lambda: _input_can_be_listed(own)
     # The SDK's clients may be used by many threads, but not be made by them.
@@ -69,7 +71,8 @@ def _input_can_be_listed(own: AcceptResources) -> None:
 
 
 def _secret_is_filled_in(own: AcceptResources) -> None:
-    if missing := own.settings.missing("url", own.secrets):
+    engine = find_model(own.settings.openai_image_model).engine
+    if missing := own.settings.missing("url", engine, own.secrets):
         raise CheckFailedError(f"configuration missing: {', '.join(missing)}")
 
 

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from imagejobs.catalogue import DEFAULT_MODEL
 from imagejobs.secrets import EditSecrets
-from imagejobs.settings import CallbackUrlSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
 
 
 class AccessControl(StrEnum):
@@ -27,14 +26,14 @@ class RedeliveryLimits:
     interval_seconds: int
 
 
-class AcceptSettings(StorageSettings, CallbackUrlSettings):
+class AcceptSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     """What the API checks, promises and tells of."""
 
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
     max_image_base64_chars: Annotated[int, Field(ge=1)] = 6_000_000
-    # What the deep health check asks for; process_image uses them.
-    openai_image_model: str = DEFAULT_MODEL
     openai_base_url: str = ""
+    # What callers may choose besides: names of models, separated by commas or spaces.
+    allowed_models: str = ""
     max_concurrent_jobs: Annotated[int, Field(ge=1)] = 10
     upload_expires: Annotated[int, Field(ge=1)] = 900
     cors_allow_origins: str = ""
@@ -45,6 +44,11 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings):
     redelivery_interval_seconds: Annotated[int, Field(ge=0)] = 60
     # API Gateway waits 29 s in all.
     max_wait_seconds: Annotated[int, Field(ge=0, le=25)] = 25
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that callers may choose, that of the stack first."""
+        return list(dict.fromkeys([self.openai_image_model, *self.allowed_models.replace(",", " ").split()]))
 
     @property
     def origins(self) -> list[str]:

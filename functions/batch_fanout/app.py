@@ -6,7 +6,9 @@ from typing import Annotated, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from functions.batch_fanout.dry_run import summarize_dry_run
 from functions.batch_fanout.manifest import list_images
+from functions.batch_fanout.references import keep_references
 from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.summary import summarize_batch
 from imagejobs.job_request import JobRequest
@@ -40,5 +42,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 def _run(task: ListImages | SummarizeBatch, request: JobRequest) -> BaseModel:
     own = resources()
     if isinstance(task, ListImages):
+        keep_references(request, own.jobs, own.settings.source_policy)
         return list_images(request, own.inputs, own.outputs, own.jobs, own.settings)
+    if request.dry_run:
+        return summarize_dry_run(task, request, own.jobs, own.settings)
     return summarize_batch(task, request, own.outputs, own.jobs, own.settings)

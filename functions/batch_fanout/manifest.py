@@ -8,6 +8,7 @@ from functions.batch_fanout.leftovers import is_leftover
 from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.summary import ImageReport
 from imagejobs.errors import BatchTooLargeError, StorageRejectedError
+from imagejobs.estimates import check_cost
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
@@ -20,8 +21,11 @@ def list_images(
 ) -> Manifest:
     """Write the batch's manifest to the jobs bucket: JSONL, a `ManifestLine` each, in key order.
 
+    Of a dry run none of them is to be edited, so that it goes the way of an empty batch.
+
     Raises:
         BatchTooLargeError: there are more images than one batch may have.
+        CostTooHighError: to edit them would cost more than the job may.
         StorageRejectedError: the input or the output bucket is missing (no edit is paid for that could not be kept), or
             the batch of which this one is the retry left no report.
     """
@@ -32,10 +36,12 @@ def list_images(
     lines = _lines(islice(images, request.max_files), settings.max_batch_images)
     manifest_key = store.key(request.job_id, "manifest.jsonl")
     total_files = store.bucket.put_lines(manifest_key, lines, "application/jsonl")
+    if not request.dry_run:
+        check_cost(request, settings, total_files)
     return Manifest(
         manifest_key=manifest_key,
         results_prefix=store.key(request.job_id, "map-runs"),
-        total_files=total_files,
+        total_files=0 if request.dry_run else total_files,
     )
 
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from imagejobs.settings import StorageSettings
+from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
 
 
-class BatchFanoutSettings(StorageSettings):
+class BatchFanoutSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     """Settings of batch_fanout."""
 
     max_batch_images: Annotated[int, Field(ge=1)] = 10_000

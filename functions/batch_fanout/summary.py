@@ -21,7 +21,9 @@ from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
 from imagejobs.output_keys import output_key
 from imagejobs.settings import StorageSettings
+from imagejobs.spent import list_spent
 from imagejobs.storage import Bucket
+from imagejobs.usage import ModelUsage, UsageSums
 from imagejobs.workflow import (
     REPORT_NAME,
     BatchCounts,
@@ -49,12 +51,17 @@ class _Result(BaseModel):
 
     status: Literal["completed", "failed"]
     engine: str | None = None
+    model: str | None = None
+    ai_generated: bool | None = None
     stands_in_for: str | None = None
     error: str | None = None
     attempts: int | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None
     ms: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
     note: str | None = None
 
 
@@ -82,9 +89,11 @@ def summarize_batch(
         reports = (_report(line, results.find(line.at), request, settings) for line in manifest)
         lines = (f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n" for report in tally.of(reports))
         target.put_lines(report_key, (line.encode() for line in lines), "application/jsonl")
+    for spent in list_spent(store.bucket, request.job_id):
+        tally.usage.add(spent)
     summary = tally.summary()
     store.put_summary(request.job_id, summary)
-    return BatchCounts(**summary.model_dump(exclude={"errors"}))
+    return BatchCounts.model_validate(summary.model_dump())
 
 
 class _Results:
@@ -113,17 +122,20 @@ class _Results:
 
 @dataclass
 class _Tally:
-    """Counts reports as they pass, and keeps the errors for the callback."""
+    """Counts reports as they pass, adds up what they cost, and keeps the errors for the callback."""
 
     total: int = 0
     failed: int = 0
     fallbacks: int = 0
+    usage: UsageSums = field(default_factory=UsageSums)
     _failures: list[str] = field(default_factory=list)
     _notices: list[str] = field(default_factory=list)
 
     def of(self, reports: Iterable[ImageReport]) -> Iterator[ImageReport]:
         for report in reports:
             self.total += 1
+            if report.engine:
+                self.usage.add(ModelUsage.of_image(report))
             if report.status == "failed":
                 self.failed += 1
                 self._add(self._failures, f"{report.key}: {report.error}")
@@ -146,6 +158,7 @@ class _Tally:
             fallback_local=self.fallbacks,
             # Failures first: the many fallbacks of a spent budget must not take their room.
             errors=(self._failures + self._notices)[:MAX_ERRORS],
+            usage=self.usage.by_model(),
         )
 
 
@@ -177,7 +190,8 @@ def _child_result(child: dict[str, Any]) -> _ChildResult:
     if child["Status"] != "SUCCEEDED":
         return _failed(child)
     edited = EditedImage.model_validate_json(child["Output"])
-    return _ChildResult(status="completed", **edited.model_dump(exclude={"status"}))
+    fields = edited.model_dump(exclude={"status"})
+    return _ChildResult(status="completed", ai_generated=edited.ai_generated, **fields)
 
 
 def _failed(child: dict[str, Any]) -> _ChildResult:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aws_lambda_powertools import Logger
 
 from functions.callback.settings import CallbackSettings
-from imagejobs.callbacks import MAX_ERRORS, Base64Callback, BatchCallback, UrlCallback, failed_callback, seconds_since
+from imagejobs.callbacks import MAX_ERRORS, Base64Callback, UrlCallback, batch_callback, failed_callback
 from imagejobs.errors import JobError, RetryableError, StorageRejectedError, failure_text
 from imagejobs.executions import ExecutionName
 from imagejobs.job_request import JobRequest
@@ -125,16 +125,5 @@ class PayloadBuilder:
         return output_key(request, self.resources.settings, edited.content_type)
 
     def _batch(self, request: JobRequest, summary: BatchSummary) -> bytes:
-        return BatchCallback(
-            status="completed_with_errors" if summary.failed else "completed",
-            job_id=request.job_id,
-            total_files=summary.total_files,
-            processed=summary.processed,
-            failed=summary.failed,
-            fallback_local=summary.fallback_local,
-            total_files_processed=summary.processed,
-            duration_seconds=seconds_since(request.created_at),
-            output_bucket=self.resources.settings.output_bucket,
-            output_prefix=self.resources.settings.batch_output_prefix(request.job_id, request.output_prefix),
-            errors=summary.errors[:MAX_ERRORS],
-        ).to_json()
+        status, errors = "completed_with_errors" if summary.failed else "completed", summary.errors[:MAX_ERRORS]
+        return batch_callback(request, summary, self.resources.settings, status=status, errors=errors)

@@ -7,10 +7,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.process_image.asking import Engines
+from functions.process_image.chain import engine_of
 from functions.process_image.edit import edit_image
+from functions.process_image.ledger import Ledger
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
-from functions.process_image.telemetry import logger, observed, record, record_usage
+from functions.process_image.telemetry import logger, observed, record
 from imagejobs.errors import ConfigurationError
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import EditRequest
@@ -32,11 +34,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with observed(edit_request):
         own = resources()
         secrets = own.owner_secrets(EditSecrets)
-        if missing := own.settings.missing(edit_request.operation, secrets):
-            raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         job = own.get_request(edit_request.job_id)
+        if missing := own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets):
+            raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         logger.append_keys(correlation_id=job.correlation_id)
-        engines = Engines(own.settings, secrets, deadline, record_usage)
+        engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices))
         result, is_new = edit_image(edit_request, job, own, engines)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

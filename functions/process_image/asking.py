@@ -1,11 +1,13 @@
 """Asks the models for an edit, one after another: each when its turn comes, and the next at a billing limit alone."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from time import monotonic, sleep, time
 
 from functions.process_image.chain import Choice
 from functions.process_image.engines import engine_named
-from functions.process_image.engines.engine import BillingLimitError, Edit, OnUsage, RateLimitedError, Task
+from functions.process_image.engines.engine import BillingLimitError, Edit, RateLimitedError, Task
+from functions.process_image.ledger import Ledger
 from functions.process_image.pacing import Turn
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
@@ -41,13 +43,13 @@ class NotYetError(Exception):
 class Engines:
     """Who edits: every engine, with the owner's keys, until `deadline` on the clock of `time.monotonic`.
 
-    `on_usage` hears what each of their answers took.
+    `ledger` hears what each of their answers took.
     """
 
     settings: ProcessImageSettings
     secrets: EditSecrets
     deadline: float
-    on_usage: OnUsage
+    ledger: Ledger
 
     def edit(self, engine: EngineName, task: Task) -> Edit:
         """Have a picture edited; what leaves for a provider is screened before, where screening is on.
@@ -60,7 +62,8 @@ class Engines:
         if self.settings.prompt_screening == "openai" and engine != LOCAL:
             self._screen(task)
         maker = engine_named(engine, self.settings, self.secrets)
-        return maker.edit(replace(task, timeout=self._timeout()), self.on_usage)
+        on_usage = partial(self.ledger.charge, engine, str(task.options.model))
+        return maker.edit(replace(task, timeout=self._timeout()), on_usage)
 
     def _screen(self, task: Task) -> None:
         from functions.process_image.engines import openai

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.catalogue import LOCAL, Model, find_model, refusals
+from imagejobs.catalogue import LOCAL, EngineName, Model, find_model, refusals
 from imagejobs.edit_options import EditOptions
 from imagejobs.job_request import JobRequest
 
@@ -21,6 +21,11 @@ class Choice:
         return self.model.media_types(self.options)
 
 
+def engine_of(job: JobRequest, settings: ProcessImageSettings) -> EngineName:
+    """The engine of the job's own model."""
+    return _own_model(job, settings).engine
+
+
 def choices_of(job: JobRequest, settings: ProcessImageSettings) -> list[Choice]:
     """The job's own model, and those that stand in for it one after another where a billing limit is reached.
 
@@ -29,7 +34,7 @@ def choices_of(job: JobRequest, settings: ProcessImageSettings) -> list[Choice]:
     which makes another picture always. So is a second model of an engine, which has the same bill.
     """
     asked = job.options or EditOptions()
-    own = find_model(asked.model or settings.openai_image_model)
+    own = _own_model(job, settings)
     choices = [Choice(own, _with_defaults(asked.model_copy(update={"model": own.name}), own, settings))]
     if job.operation != "batch" and not settings.enable_fallback_single:
         return choices
@@ -39,6 +44,10 @@ def choices_of(job: JobRequest, settings: ProcessImageSettings) -> list[Choice]:
             options = _taken({"model": model.name}, asked.chosen, model)
             choices.append(Choice(model, _with_defaults(options, model, settings)))
     return choices
+
+
+def _own_model(job: JobRequest, settings: ProcessImageSettings) -> Model:
+    return find_model((job.options and job.options.model) or settings.openai_image_model)
 
 
 def _can_stand_in(model: Model, job: JobRequest, asked: EditOptions) -> bool:

@@ -46,6 +46,9 @@ def edit_image(
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
         return _waiting(edit_request, wait, places), False
+    except JobError:
+        engines.ledger.write_off(edit_request, places.jobs.bucket)
+        raise
 
 
 def _edited(
@@ -56,16 +59,23 @@ def _edited(
     turn = turn_of(choices[0], edit_request, places)
     source = places.read_input(job, input_key)
     picture = prepare(source, settings.max_image_pixels)
-    task = Task((picture,), job.prompt, EditOptions(), 0, job.caller)
+    beside = places.beside(job.job_id)
+    mask = beside.mask_of(picture, settings.max_image_pixels)
+    task = Task((picture, *beside.references), job.prompt, EditOptions(), 0, job.caller, mask)
     edit, stands_in_for = ask(choices, turn, task, edit_request, places, engines)
+    took = engines.ledger.priced(edit.engine, edit.model, edit.usage)
     edited = EditedImage(
         content_type=edit.media_type,
         engine=edit.engine,
+        model=edit.model,
         stands_in_for=stands_in_for,
         attempts=edit_request.attempt,
         bytes_in=len(source),
         bytes_out=len(edit.body),
         ms=round((monotonic() - started) * 1000),
+        input_tokens=took.input_tokens,
+        output_tokens=took.output_tokens,
+        cost_usd=took.cost_usd,
         note=picture.note,
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from functions.process_image import png
+from functions.process_image.fonts import font
 from functions.process_image.pictures import opened
 
 MEDIA_TYPE = "image/png"
@@ -19,6 +20,8 @@ _STRIP_PIXELS = 1 << 15
 _MAX_WIDTH, _MAX_HEIGHT = 0.94, 0.14
 _MAX_LINES = 3
 _MIN_FONT_SIZE = 4
+# How much larger a further line must make the letters.
+_WORTH_A_LINE = 1.1
 _PROBE_SIZE = 100
 
 
@@ -53,16 +56,16 @@ def _strips(width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
 def _mark(image: Image.Image, text: str) -> None:
     """Set the text on a dark bar at the picture's bottom; a picture too small for letters stays without."""
     width, height = image.size
-    lines, font = _fitted(text, width, height)
-    if font is None:
+    lines, letters = _fitted(text, width, height)
+    if letters is None:
         return
-    spacing = font.size // 4
+    spacing = round(letters.size / 4)
     measure = ImageDraw.Draw(Image.new("L", (1, 1)))
-    left, top, right, bottom = measure.multiline_textbbox((0, 0), lines, font, spacing=spacing, align="center")
-    padding = max(1, round(font.size * 0.3))
+    left, top, right, bottom = measure.multiline_textbbox((0, 0), lines, letters, spacing=spacing, align="center")
+    padding = max(1, round(letters.size * 0.3))
     bar = Image.new("RGBA", (width, min(height, round(bottom - top) + 2 * padding)), (0, 0, 0, 176))
     where = (width / 2 - (left + right) / 2, padding - top)
-    ImageDraw.Draw(bar).multiline_text(where, lines, (255, 255, 255, 255), font, spacing=spacing, align="center")
+    ImageDraw.Draw(bar).multiline_text(where, lines, (255, 255, 255, 255), letters, spacing=spacing, align="center")
     box = (0, height - bar.height, width, height)
     under = image.crop(box).convert("RGBA")
     image.paste(Image.alpha_composite(under, bar).convert(image.mode), box)
@@ -73,14 +76,13 @@ def _fitted(text: str, width: int, height: int) -> tuple[str, ImageFont.FreeType
     best, best_size = "", 0
     for count in range(1, _MAX_LINES + 1):
         lines = _broken(text, count)
-        probe = ImageFont.load_default(_PROBE_SIZE)
+        probe = font(_PROBE_SIZE)
         longest = max(probe.getlength(line) for line in lines.split("\n")) or 1
         across = _MAX_WIDTH * width * _PROBE_SIZE / longest
         down = _MAX_HEIGHT * height / (1.25 * (lines.count("\n") + 1) + 0.6)
-        if (size := int(min(across, down))) > best_size:
+        if (size := int(min(across, down))) > _WORTH_A_LINE * best_size:
             best, best_size = lines, size
-    font = ImageFont.load_default(best_size) if best_size >= _MIN_FONT_SIZE else None
-    return best, font if isinstance(font, ImageFont.FreeTypeFont) else None
+    return best, font(best_size) if best_size >= _MIN_FONT_SIZE else None
 
 
 def _broken(text: str, count: int) -> str:

@@ -21,7 +21,7 @@ Image.MAX_IMAGE_PIXELS = None
 # One text may take what Pillow grants all of them: programs keep whole workflows in one.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 _PATTERN = bytes(range(256))
-# How Pillow's words for what it cannot read begin, where nothing says that the file is damaged.
+# How Pillow's messages about what it cannot read begin, where nothing says that the file is damaged.
 _NOT_TAKEN = ("unknown pixel mode", "unsupported", "cannot handle", "not yet supported")
 
 
@@ -82,7 +82,7 @@ def opened(body: bytes, max_pixels: int) -> Iterator[OpenedFile]:
             yield OpenedFile(body, media_type, image, findings)
     except JobError:
         raise
-    except (struct.error, IndexError, KeyError) as error:  # whose words tell of this program
+    except (struct.error, IndexError, KeyError) as error:  # whose messages tell of this program
         raise UnsupportedImageError(
             f"damaged {media_type} file: it breaks off, or its parts do not fit together"
         ) from error
@@ -122,14 +122,14 @@ def _reason(body: bytes, formats: list[str]) -> str:
 
 
 def _in_words(error: Exception, body: bytes, media_type: str) -> str:
-    words = str(error)
-    if media_type == "image/tiff" and (words.startswith("unknown pixel mode") or words.isdecimal()):
+    message = str(error)
+    if media_type == "image/tiff" and (message.startswith("unknown pixel mode") or message.isdecimal()):
         return f"a TIFF of this kind is not taken ({tiff.kind(body)}): save it with 8 bits a sample, in RGB"
-    if "MAX_TEXT" in words:
+    if "MAX_TEXT" in message:
         return "the PNG has over 64 MB of text: save it without its metadata"
-    if words.lower().startswith(_NOT_TAKEN):
-        return f"an {media_type} file of this kind is not taken ({words}): save it as PNG or JPEG"
-    return f"damaged {media_type} file: {words}"
+    if message.lower().startswith(_NOT_TAKEN):
+        return f"an {media_type} file of this kind is not taken ({message}): save it as PNG or JPEG"
+    return f"damaged {media_type} file: {message}"
 
 
 def _formats(media_type: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Turns whatever file arrives into an image that OpenAI takes, or refuses it in words.
+"""Turns whatever file arrives into an image that OpenAI takes, or refuses it with a reason.
 
 Memory: a picture of P pixels takes at most 20 P bytes beside the file itself and what is made of it. Pillow keeps up to
 4 bytes a pixel, a conversion has the picture before and after it, and libwebp and libheif keep canvases of their own.

@@ -5,18 +5,15 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from imagejobs.catalogue import DEFAULT_MODEL, is_known
+from imagejobs.catalogue import is_known
 from imagejobs.edit_options import Background, EditOptions, OutputFormat
-from imagejobs.settings import CallbackUrlSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
 
 
-class ProcessImageSettings(StorageSettings, CallbackUrlSettings):
+class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     """How the engines are asked, how long, and what is done when one refuses."""
 
-    openai_image_model: str = DEFAULT_MODEL
-    openai_image_quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] = "medium"
     openai_image_output_format: OutputFormat = "png"
-    openai_image_size: str = "auto"
     openai_image_background: Background = "auto"
     # Another server that speaks OpenAI's images API; empty for OpenAI itself.
     openai_base_url: str = ""

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.process_image.engines.engine import Usage
 from imagejobs.errors import ContentFlaggedError, EngineInvalidAnswerError, JobDecidedError, RetryableError
-from imagejobs.observability import loggable_error, make_logger, make_metrics
+from imagejobs.observability import loggable_error, make_logger, make_metrics, make_model_metrics
+from imagejobs.usage import ModelUsage
 from imagejobs.workflow import EditedImage, EditRequest, RateLimited
 
 logger = make_logger("process_image")
@@ -55,11 +55,16 @@ def record(edit_request: EditRequest, result: EditedImage | RateLimited, *, is_n
             _count("Fallbacks")
 
 
-def record_usage(usage: Usage) -> None:
-    """Count what an answer of OpenAI took: what is paid counts even when the image fails."""
-    metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, usage.ms)
-    _count("InputTokens", usage.input_tokens)
-    _count("OutputTokens", usage.output_tokens)
+def record_usage(took: ModelUsage, ms: int) -> None:
+    """Count what an answer took, in all and by model: what is paid counts even when the image fails."""
+    metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, ms)
+    of_the_model = make_model_metrics("process_image", took.engine, took.model or "")
+    for counts in (metrics, of_the_model):
+        counts.add_metric("InputTokens", MetricUnit.Count, took.input_tokens)
+        counts.add_metric("OutputTokens", MetricUnit.Count, took.output_tokens)
+        if took.cost_usd is not None:
+            counts.add_metric("CostUSD", MetricUnit.NoUnit, took.cost_usd)
+    of_the_model.flush_metrics()
 
 
 def _count(name: str, value: int = 1) -> None:

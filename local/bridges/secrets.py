@@ -3,7 +3,7 @@
 | on AWS                                                          | ministack 1.5.33                              |
 |-----------------------------------------------------------------|-----------------------------------------------|
 | `GenerateSecretString` keeps out what `ExcludePunctuation`,     | only `ExcludeCharacters`: a signing key came  |
-| `ExcludeNumbers`, `ExcludeUppercase`, `ExcludeLowercase` say    | with punctuation, and so was no valid base64  |
+| `ExcludeNumbers`, `ExcludeUppercase`, `ExcludeLowercase` say    | with punctuation, and so was not valid base64 |
 
 Source: CloudFormation reference, "AWS::SecretsManager::Secret GenerateSecretString".
 """

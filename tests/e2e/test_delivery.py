@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -99,61 +100,76 @@ def body_of(job: str, store: JobStore) -> bytes:
     return payload.body
 
 
-def test_sixty_jobs_against_a_receiver_in_every_temper(
-    stack: StackInfo, service: Service, store: JobStore, executions: Executions, webhook: Webhook, empty_queue: None
-) -> None:
-    receiver = service.receiver
+@dataclass(frozen=True)
+class Sixty:
+    """Sixty jobs that are settled, by id: the path of each one's callback, and what the receiver answers there."""
+
+    paths: dict[str, str]
+    tempers: dict[str, list[Step | int]]
+
+    @property
+    def hopeless(self) -> set[str]:
+        """The jobs whose receiver never takes the callback."""
+        return {job for job, steps in self.tempers.items() if len(steps) == 1 and steps != [200]}
+
+
+@pytest.fixture
+def sixty(service: Service, store: JobStore, empty_queue: None) -> Sixty:
     tempers = [steps for count, steps in TEMPERS for _ in range(count)]
     random.Random(3).shuffle(tempers)
-    assert len(tempers) == JOBS
     paths = [f"/{number}" for number in range(JOBS)]
     for path, steps in zip(paths, tempers, strict=True):
-        receiver.script(path, *steps)
+        service.receiver.script(path, *steps)
     with ThreadPoolExecutor(2) as pool:
         ids = list(pool.map(lambda path: service.submit_url(path=f"{path}?token=hidden"), paths))
-    jobs = dict(zip(ids, paths, strict=True))
-    assert len(jobs) == JOBS
-
-    pending = set(jobs)
+    pending = set(ids)
 
     def settled() -> bool:
         pending.difference_update([job for job in pending if store.get_delivery(job).status != "pending"])
         return not pending
 
     wait_until(settled, 5 * PATIENCE, "every job delivered or dead-lettered", every=0.5)
+    return Sixty(dict(zip(ids, paths, strict=True)), dict(zip(ids, tempers, strict=True)))
 
-    # Accepted = delivered + dead-lettered, and each exactly once.
-    delivered = Counter(
-        request.headers["webhook-id"]
-        for path, steps in zip(jobs.values(), tempers, strict=True)
-        for request in took(receiver.received(path), steps)
-    )
+
+def test_sixty_jobs_against_a_receiver_in_every_temper(
+    sixty: Sixty, stack: StackInfo, service: Service, store: JobStore, executions: Executions, webhook: Webhook
+) -> None:
+    receiver, jobs = service.receiver, set(sixty.paths)
+    assert len(jobs) == JOBS
+    taken = [took(receiver.received(path), sixty.tempers[job]) for job, path in sixty.paths.items()]
+    delivered = Counter(request.headers["webhook-id"] for requests in taken for request in requests)
     letters = letters_on(stack)
     dead = Counter(letter["job_id"] for letter in letters)
-    assert set(delivered) | set(dead) == set(jobs)
-    assert not set(delivered) & set(dead)
+
+    # Accepted = delivered + dead-lettered, and each exactly once.
+    assert set(dead) == sixty.hopeless
+    assert set(delivered) == jobs - sixty.hopeless
     assert set(delivered.values()) | set(dead.values()) == {1}
-    hopeless = [path for path, steps in zip(jobs.values(), tempers, strict=True) if len(steps) == 1 and steps != [200]]
-    assert [letter for letter in letters if jobs[letter["job_id"]] not in hopeless] == []
-    assert len(dead) == len(hopeless)
     assert not any("hidden" in json.dumps(letter) for letter in letters)
-    for job, path in jobs.items():
+    for job, path in sixty.paths.items():
         requests = receiver.received(path)
         assert {request.body for request in requests} == {body_of(job, store)}
         assert {request.headers["webhook-id"] for request in requests} == {job}
         assert webhook.verify(requests[-1].body, requests[-1].headers)["job_id"] == job
+    redelivers_to_a_healthy_receiver(sixty, stack, service, store, executions)
 
-    # To a healthy receiver, the queue is redelivered until nothing is left.
-    for path in jobs.values():
-        receiver.script(path, 200)
+
+def redelivers_to_a_healthy_receiver(
+    sixty: Sixty, stack: StackInfo, service: Service, store: JobStore, executions: Executions
+) -> None:
+    """The queue is redelivered until nothing is left on it."""
+    for path in sixty.paths.values():
+        service.receiver.script(path, 200)
     redeliverer = Redeliverer(
         stack.client("sqs"), stack.dead_letter_queue_url, store, executions, patience=2 * PATIENCE
     )
-    assert {letter.job_id: letter.fate for letter in redeliverer.run()} == dict.fromkeys(dead, Fate.DELIVERED)
+
+    assert {letter.job_id: letter.fate for letter in redeliverer.run()} == dict.fromkeys(sixty.hopeless, Fate.DELIVERED)
     assert letters_on(stack) == []
-    assert {store.get_delivery(job).status for job in jobs} == {"delivered"}
-    for job in dead:
-        assert {request.body for request in receiver.received(jobs[job])} == {body_of(job, store)}
+    assert {store.get_delivery(job).status for job in sixty.paths} == {"delivered"}
+    for job in sixty.hopeless:
+        assert {request.body for request in service.receiver.received(sixty.paths[job])} == {body_of(job, store)}
 
 
 def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt(

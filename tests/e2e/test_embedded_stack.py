@@ -83,6 +83,37 @@ def with_cos(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedStack:
     )
 
 
+def batch_runs_on_cos(info: StackInfo, image: bytes, receiver: Receiver, http: httpx2.Client) -> None:
+    images = info.images_client()
+    for name in ("a.png", "sub/a.png"):
+        images.put_object(Bucket=info.input_bucket, Key=name, Body=image, ContentType="image/png")
+    answer = http.post(
+        f"{info.api_url}/batch-process-images",
+        json={"prompt": "make it blue"},
+        headers={"callbackUrl": receiver.url()},
+    )
+    payload = receiver.wait(timeout=PATIENCE)[0].json()
+
+    assert answer.status_code == 202
+    assert (payload["status"], payload["processed"]) == ("completed", 2)
+    assert payload["output_bucket"] == cos.OUTPUT_BUCKET
+    listed = images.list_objects_v2(Bucket=cos.OUTPUT_BUCKET, Prefix=payload["output_prefix"])["Contents"]
+    assert len([entry for entry in listed if entry["Key"].endswith(".png")]) == 2
+    assert "wxo-image-jobs" not in {bucket["Name"] for bucket in images.list_buckets()["Buckets"]}
+
+
+def job_tells_of_a_cos_that_is_gone(info: StackInfo, image: bytes, receiver: Receiver, http: httpx2.Client) -> None:
+    http.post(
+        f"{info.api_url}/process-image-async",
+        json={"prompt": "make it blue", "image_base64": b64encode(image).decode()},
+        headers={"callbackUrl": receiver.url()},
+    )
+    failed = receiver.wait(2, timeout=PATIENCE)[1].json()
+
+    assert failed["status"] == "failed"
+    assert failed["error"].startswith("StorageUnavailableError: the object storage could not be reached")
+
+
 def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
     with_cos: EmbeddedStack, receiver: Receiver, http: httpx2.Client
 ) -> None:
@@ -90,42 +121,10 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
     Image.radial_gradient("L").save(out, "PNG")
     try:
         info = with_cos.up()
-        images = info.images_client()
-        for name in ("a.png", "sub/a.png"):
-            images.put_object(Bucket=info.input_bucket, Key=name, Body=out.getvalue(), ContentType="image/png")
-
-        answer = http.post(
-            f"{info.api_url}/batch-process-images",
-            json={"prompt": "make it blue"},
-            headers={"callbackUrl": receiver.url()},
-        )
-        payload = receiver.wait(timeout=PATIENCE)[0].json()
-
-        assert answer.status_code == 202
-        assert (payload["status"], payload["processed"], payload["output_bucket"]) == (
-            "completed",
-            2,
-            cos.OUTPUT_BUCKET,
-        )
-        listed = images.list_objects_v2(Bucket=cos.OUTPUT_BUCKET, Prefix=payload["output_prefix"])["Contents"]
-        assert len([entry for entry in listed if entry["Key"].endswith(".png")]) == 2
-        assert "wxo-image-jobs" not in {bucket["Name"] for bucket in images.list_buckets()["Buckets"]}
-
-        # COS gone: the job says so, and its callback still comes.
-        (cos_process,) = (
-            process
-            for process in processes.recorded(with_cos.options.state_dir / "processes.json")
-            if process.name == "cos"
-        )
-        cos_process.stop()
-        http.post(
-            f"{info.api_url}/process-image-async",
-            json={"prompt": "make it blue", "image_base64": b64encode(out.getvalue()).decode()},
-            headers={"callbackUrl": receiver.url()},
-        )
-        failed = receiver.wait(2, timeout=PATIENCE)[1].json()
-        assert failed["status"] == "failed"
-        assert failed["error"].startswith("StorageUnavailableError: the object storage could not be reached")
+        batch_runs_on_cos(info, out.getvalue(), receiver, http)
+        started = processes.recorded(with_cos.options.state_dir / "processes.json")
+        next(process for process in started if process.name == "cos").stop()
+        job_tells_of_a_cos_that_is_gone(info, out.getvalue(), receiver, http)
     finally:
         stopped = with_cos.down()
 

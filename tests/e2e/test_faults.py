@@ -41,12 +41,12 @@ def test_openai_faults_are_retried_or_reported_in_the_sdks_words(service: Servic
     jobs = {fault: service.submit_url(prompt=f"edit <{fault}>") for fault in FAULTS}
     payloads = {fault: service.callback(job_id) for fault, job_id in jobs.items()}
 
-    for fault, words in FAULTS.items():
+    for fault, error in FAULTS.items():
         payload = payloads[fault]
-        assert payload["status"] == ("completed" if words is None else "failed"), (fault, payload)
-        if words is not None:
-            assert payload["error"].startswith(words), (fault, payload["error"])
-            assert len(payload["error"]) > len(words)
+        assert payload["status"] == ("completed" if error is None else "failed"), (fault, payload)
+        if error is not None:
+            assert payload["error"].startswith(error), (fault, payload["error"])
+            assert len(payload["error"]) > len(error)
     calls = {fault: sum(f"<{fault}>" in call.prompt for call in openai.calls) for fault in FAULTS}
     assert {fault for fault, count in calls.items() if count > 1} >= RETRIED
     assert all(calls[fault] == 1 for fault in ("billing_hard_limit", "moderation", "insufficient_quota"))

@@ -2,10 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
 
 import boto3
+import httpx2
 import pytest
 from moto import mock_aws
+from moto.server import ThreadedMotoServer
 
 from imagejobs.executions import Executions
 from imagejobs.job_store import JobStore
@@ -25,14 +30,20 @@ SIGNING_SECRETS = {"CALLBACK_SIGNING_KEY": "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
 _PASS = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 
+@pytest.fixture(scope="session")
+def sdk() -> boto3.Session:
+    """One session of the SDK for all tests: a new one reads the services' descriptions anew, 0.2 s for S3 alone."""
+    return boto3.Session("testing", "testing", "testing")
+
+
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(sdk: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty account, with the credentials and region in the environment."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    with mock_aws(), patch.object(boto3, "DEFAULT_SESSION", sdk):
         yield
 
 
@@ -73,6 +84,40 @@ def store(stack: dict[str, str]) -> JobStore:
 def executions(stack: dict[str, str]) -> Executions:
     """The executions of the stack's state machine."""
     return Executions(boto3.client("stepfunctions"), stack["STATE_MACHINE_ARN"])
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[str]:
+    """Moto as a server, by its URL. All of a process's moto has one state: in a test's own process it is `aws`'s."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account behind a server, which other processes can reach and which decides races as S3 does."""
+
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a process that works in it."""
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION}
+        return {"AWS_ENDPOINT_URL": self.url, **keys}
+
+    def client(self, service: str) -> Any:
+        """A client for it."""
+        return boto3.Session("testing", "testing", region_name=REGION).client(service, endpoint_url=self.url)  # type: ignore[call-overload]
+
+
+@pytest.fixture
+def account(moto_server: str, http: httpx2.Client) -> Account:
+    """An empty account behind a server."""
+    http.post(f"{moto_server}/moto-api/reset").raise_for_status()
+    return Account(moto_server)
 
 
 @pytest.fixture

@@ -1,18 +1,18 @@
 """A real issuer: Authlib's OAuth 2.0 authorization server over HTTP, with the client credentials grant."""
 
-import threading
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
-from flask import Flask, Response, jsonify, request
+from flask import Flask, jsonify, request
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, RSAKey
-from werkzeug.serving import make_server
+from werkzeug import Request, Response
 
+from standins.server import Server
 from tests.support.waiting import PATIENCE
 
 AUDIENCE = "https://images.example"
@@ -71,36 +71,28 @@ class _Tokens(JWTBearerTokenGenerator):  # type: ignore[misc]  # Authlib has no 
         return KeySet([self._issuer.signing_key])
 
 
-class Issuer:
+class Issuer(Server):
     """An issuer on loopback; a context manager. `requests` are the paths that it was asked for."""
 
     def __init__(self, *, path: str = "") -> None:
+        super().__init__()
         self.requests: list[str] = []
         self.answers: dict[str, Response] = {}
         self._client = Client("wxo", "a-secret")
         self._app = Flask(__name__)
-        self._server = make_server("127.0.0.1", 0, self._app, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}{path}"
+        self.url = f"{self.base_url}{path}"
         self.keys: list[RSAKey | ECKey] = [_first_key()]
         self._oauth = AuthorizationServer(self._app, lambda _id: self._client, lambda *_: None)
         self._oauth.register_grant(ClientCredentialsGrant)
         self._oauth.register_token_generator("default", _Tokens(self))
-        self._app.before_request(self._before)
         self._app.post(f"{path}/token")(self._oauth.create_token_response)
         self._app.get(f"{path}/jwks")(lambda: jsonify(KeySet([*self.keys]).as_dict(private=False)))
         self._app.get(f"{path}/.well-known/openid-configuration", endpoint="oidc")(self._metadata)
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Be unreachable from now on."""
-        self._server.shutdown()
-        self._server.server_close()
+    def answer(self, request: Request) -> Response:
+        """Answer as the test said for this path, or as Authlib does."""
+        self.requests.append(request.path)
+        return self.answers.get(request.path) or Response.from_app(self._app, request.environ)
 
     @property
     def signing_key(self) -> RSAKey | ECKey:
@@ -138,7 +130,3 @@ class Issuer:
 
     def _metadata(self) -> Response:
         return jsonify(issuer=self.url, token_endpoint=f"{self.url}/token", jwks_uri=f"{self.url}/jwks")
-
-    def _before(self) -> Response | None:
-        self.requests.append(request.path)
-        return self.answers.get(request.path)

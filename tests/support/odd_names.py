@@ -1,4 +1,4 @@
-"""Names of files as they are found in real folders: odd ones of images, and of what is no image at all."""
+"""Names of files as they are found in real folders: odd names of images, and of files that are not images."""
 
 ODD_NAMES = [
     "café.png",

@@ -10,7 +10,7 @@ from tools import document
 from tools.render import template
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("client/*.md")])
 FENCE = re.compile(r"```.*?```", re.DOTALL)
 
 

@@ -8,8 +8,7 @@ ROOT = Path(__file__).parents[2]
 FILE_LINES = 300
 FUNCTION_LINES = 40
 PRODUCT = ("functions", "layers")
-# Functions of tests may be longer: some are tables or tell a story.
-SIZED = (*PRODUCT, "bench", "demo", "local", "standins", "tools", "wxo")
+SIZED = (*PRODUCT, "bench", "client", "demo", "local", "standins", "tests", "tools", "wxo")
 
 
 def files(*folders: str) -> Iterator[Path]:
@@ -18,7 +17,7 @@ def files(*folders: str) -> Iterator[Path]:
 
 
 def test_no_code_file_has_more_than_300_lines() -> None:
-    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files(*SIZED, "tests")}
+    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in files(*SIZED)}
 
     assert len(lines) > 150
     assert {name: count for name, count in lines.items() if count > FILE_LINES} == {}
@@ -32,7 +31,7 @@ def test_no_function_has_more_than_40_lines() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
-    assert len(lines) > 300
+    assert len(lines) > 1000
     assert {name: count for name, count in lines.items() if count > FUNCTION_LINES} == {}
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ def strings(node: ast.AST) -> set[str]:
     return {one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
 
 
+@lru_cache
 def counted() -> dict[str, set[str]]:
     """The metrics that each function counts."""
     found: dict[str, set[str]] = defaultdict(set)
@@ -59,6 +61,7 @@ def counted() -> dict[str, set[str]]:
     return found
 
 
+@lru_cache
 def logged() -> tuple[set[str], set[str]]:
     """The messages that the functions log, and the fields that their lines have."""
     messages, fields = set(), {*OF_THE_LOGGER, *EditedImage.model_fields, *EditRequest.model_fields}

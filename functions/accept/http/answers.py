@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from imagejobs.edit_options import Background, OutputFormat
 from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
@@ -68,6 +69,48 @@ class CosConfig(_Answer):
     presign_expires: int
 
 
+class ModelOptions(_Answer):
+    """What a model takes of each option; an option that is absent is not taken."""
+
+    quality: Optionally[list[str]] = None
+    size: Annotated[Optionally[str], Field(description="In plain English.")] = None
+    output_format: Optionally[list[OutputFormat]] = None
+    output_compression: Annotated[
+        Optionally[list[OutputFormat]], Field(description="The output formats that a percentage goes with.")
+    ] = None
+    background: Optionally[list[Background]] = None
+
+
+class Price(_Answer):
+    """What a model costs in US dollars: for an edit, or for a million tokens of each kind."""
+
+    edit: Optionally[float] = None
+    text_input: Optionally[float] = None
+    image_input: Optionally[float] = None
+    output: Optionally[float] = None
+    as_of: Annotated[Optionally[str], Field(description="The day for which the source says it.")] = None
+    source: Optionally[str] = None
+
+
+class ModelInfo(_Answer):
+    """One model: who runs it, whether it edits what names no model, and what it takes."""
+
+    name: str
+    engine: str
+    default: bool
+    options: ModelOptions
+    mask: bool
+    max_references: int
+    edit_modes: Optionally[list[str]] = None
+    price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
+
+
+class Models(_Answer):
+    """The models that a request may choose."""
+
+    models: list[ModelInfo]
+
+
 class Wait(_Answer):
     """What a job that runs is held up by, and since when."""
 
@@ -104,6 +147,37 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
+class ModelUsed(_Answer):
+    """What one model took for a job's edits, and for answers of it that brought none."""
+
+    engine: str
+    model: Optionally[str] = None
+    images: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Annotated[Optionally[float], Field(description="Absent where the model's price is not known.")] = None
+
+
+class JobUsage(_Answer):
+    """What a job took of the models that edited it, and what that cost: an estimate by the models' prices."""
+
+    images: Annotated[list[ModelUsed], Field(description="The images by engine and model.")]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Annotated[
+        Optionally[float], Field(description="In USD; absent where the price of any model is not known.")
+    ] = None
+
+
+class BatchEstimate(_Answer):
+    """What a dry run found: how many images the batch would edit, and what that would cost."""
+
+    images: int
+    cost_usd: Annotated[
+        Optionally[float], Field(description="In USD; absent where the model's price is not known.")
+    ] = None
+
+
 type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
@@ -125,6 +199,11 @@ class Job(_Answer):
         Optionally[str],
         Field(description="What was done to a single image before its edit, when that changes the result."),
     ] = None
+    engine: Annotated[Optionally[str], Field(description="Which engine edited a single image.")] = None
+    model: Annotated[Optionally[str], Field(description="Which of its models did.")] = None
+    ai_generated: Annotated[Optionally[bool], Field(description="Whether an AI made a single image's edit.")] = None
+    usage: Optionally[JobUsage] = None
+    estimate: Optionally[BatchEstimate] = None
     delivery: DeliveryState
     as_of: Annotated[
         AwareDatetime,

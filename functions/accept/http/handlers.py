@@ -25,6 +25,7 @@ from functions.accept.jobs import erase, retry, steer, uploads
 from functions.accept.jobs.lookup import find_job, known_job
 from functions.accept.jobs.submit import Submission, submit
 from functions.accept.jobs.wait import wait_until
+from functions.accept.models import models_of
 from imagejobs.errors import RetryableError
 from imagejobs.job_store import Erasure
 from imagejobs.observability import loggable_error, make_logger
@@ -207,6 +208,11 @@ def cos_config(call: Call[Request]) -> Answer:
             presign_expires=settings.cos_presign_expires,
         ),
     )
+
+
+def list_models(call: Call[Request]) -> Answer:
+    """GET /models."""
+    return answer(HTTPStatus.OK, models_of(call.resources.settings))
 
 
 def root(call: Call[OpenRequest]) -> Answer:

@@ -1,6 +1,6 @@
 """The OpenAPI documents of the API, made from the route table and from the very models that the functions use.
 
-Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 without a word of complaint, and wrongly.
+Both are OpenAPI 3.0.3: watsonx Orchestrate reads 3.1 wrongly, and reports no error.
 """
 
 import inspect
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.bodies import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
@@ -99,8 +100,15 @@ def wxo_document(routes: Routes, server_url: str, *, access: AccessControl) -> J
             ]
             operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": sent}
             operation["responses"] = {"202": operation["responses"]["202"]}
-            paths.setdefault(route.path, {})[route.method.lower()] = inlined(operation, schemas)
+            paths.setdefault(route.path, {})[route.method.lower()] = _for_agents(inlined(operation, schemas))
     return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, access=access)
+
+
+def _for_agents(operation: Json) -> Json:
+    body = operation["requestBody"]["content"]["application/json"]["schema"]
+    shown = {name: field for name, field in body["properties"].items() if name not in NOT_FOR_AGENTS}
+    body = body | {"properties": shown}
+    return operation | {"requestBody": {"content": {"application/json": {"schema": body}}, "required": True}}
 
 
 def _document(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
@@ -143,8 +151,8 @@ def _parameters(route: Route[Any]) -> list[Json]:
         schema = model_schema(model)
         for name, of_field in schema["properties"].items():
             told = {"description": of_field.pop("description")} if "description" in of_field else {}
-            # OpenAPI 3.0 has one example, beside the schema.
-            told |= {"example": example for example in of_field.pop("examples", [])[:1]}
+            if examples := of_field.pop("examples", None):
+                told["example"] = examples[0]  # OpenAPI 3.0 has one, beside the schema
             required = name in schema.get("required", [])
             parameters.append({"in": place, "name": name, "required": required, **told, "schema": of_field})
     return sorted(parameters, key=lambda parameter: not parameter["required"])

@@ -27,7 +27,7 @@ class Route[R: OpenRequest]:
     answers: dict[int, type[BaseModel] | str | None]
     operation_id: str
     summary: str
-    # In words for an agent's language model, which chooses an operation by this alone. Without line breaks, which
+    # For an agent's language model, which chooses an operation by this text alone. Without line breaks, which
     # watsonx Orchestrate's importer does not take.
     description: str
     # The refusals beside those that every route may give.

@@ -8,7 +8,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import Response
 
 from functions.accept.http import examples, handlers
-from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction, Upload
+from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction, Models, Upload
 from functions.accept.http.call import Answer, Call
 from functions.accept.http.requests import (
     BatchSubmission,
@@ -53,7 +53,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
         "of the three. The edit takes from seconds to minutes; the result arrives by callback with status completed "
         "(then result_image_base64 and result_mime_type) or failed (then error, which says why).",
-        problems=(401, 409, 413, 503),
+        problems=(401, 409, 413),
         callback=Base64Callback,
         example=examples.IMAGE,
         tool=True,
@@ -71,7 +71,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
         "of the three. The result arrives by callback with status completed (then result_url, which works for "
         "expires_in seconds, and object_key) or failed (then error, which says why).",
-        problems=(401, 409, 413, 503),
+        problems=(401, 409, 413),
         callback=UrlCallback,
         example=examples.IMAGE,
         tool=True,
@@ -88,8 +88,9 @@ ROUTES: tuple[Route[Any], ...] = (
         "results in the output bucket. Use it when a whole folder is to be edited; no image is passed. The one "
         "callback at the end holds the counts (total_files, processed, failed), where the results are (output_bucket, "
         "output_prefix) and up to 20 errors. Its status is completed, completed_with_errors when at least one image "
-        "failed, or failed with error when the batch could not run.",
-        problems=(401, 409, 413, 503),
+        "failed, or failed with error when the batch could not run. With dry_run true nothing is edited or paid: the "
+        "one line in errors says how many images would be edited and for about how much. max_cost_usd bounds the cost.",
+        problems=(401, 409, 413),
         callback=BatchCallback,
         example=examples.BATCH,
         tool=True,
@@ -120,7 +121,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "one, and how the delivery of the callback went. Use it to look at a job before its callback arrives, or after "
         "its links have expired. While the job runs, the header Retry-After says when to ask again; with Prefer: "
         "wait=N the answer comes as soon as status or progress have changed.",
-        problems=(401, 404, 503),
+        problems=(401, 404),
     ),
     Route(
         "DELETE",
@@ -133,7 +134,7 @@ ROUTES: tuple[Route[Any], ...] = (
         description="Cancels a job that has no result yet: no further image of it is edited, and its callback arrives "
         "with status failed and error cancelled. Asking twice does no harm. A job that has its result stays as it is "
         "(409).",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "POST",
@@ -147,7 +148,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "Use it after a receiver was down. It is refused (409) while the job has no result or a delivery is under way, "
         "for a job that was posted without a callbackUrl, "
         "and (429) when the job was redelivered a moment ago, or as often as the service allows.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "DELETE",
@@ -160,7 +161,7 @@ ROUTES: tuple[Route[Any], ...] = (
         description="Erases a finished job's input, prompt, result and callback at once and for good; that the job "
         "existed stays known. 204 means that nothing is left, 202 that there was more than fits into one request: send "
         "it again. Asking twice does no harm. It is refused (409) while the job runs or its callback is under way.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
     ),
     Route(
         "POST",
@@ -173,7 +174,7 @@ ROUTES: tuple[Route[Any], ...] = (
         description="Starts a new batch of those images of a finished batch that failed, with the same prompt. The new "
         "job has an id and a callback of its own, which goes to callbackUrl or, without one, to where the earlier "
         "batch's went. It is refused (409) while the batch runs and when none of its images failed.",
-        problems=(401, 404, 409, 503),
+        problems=(401, 404, 409),
         callback=BatchCallback,
     ),
     Route(
@@ -210,6 +211,20 @@ ROUTES: tuple[Route[Any], ...] = (
         summary="Check what the service stands on",
         description="Checks storage, secret, state machine and OpenAI by one free call each, and tells of each how it "
         "went and how long it took. GET /health?deep=1 leads here.",
+        problems=(401,),
+        tag="Service",
+    ),
+    Route(
+        "GET",
+        "/models",
+        handlers.list_models,
+        Request,
+        {200: Models},
+        operation_id="listModels",
+        summary="List the models that a request may choose",
+        description="Lists the models that a request may name in its field model, and what each of them takes: its "
+        "qualities, sizes, output formats and backgrounds, whether a mask, how many reference pictures. The default "
+        "one edits what names no model.",
         problems=(401,),
         tag="Service",
     ),

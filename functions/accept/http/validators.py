@@ -9,6 +9,7 @@ from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler,
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from functions.accept.settings import AcceptSettings
+from imagejobs.estimates import dollars
 from imagejobs.outbound.policy import OutboundPolicy, UrlRefusedError, check_url
 
 
@@ -45,3 +46,14 @@ def allowed(policy: Callable[[AcceptSettings, str], tuple[str, OutboundPolicy]])
         return url
 
     return AfterValidator(check)
+
+
+def within_the_owners_bound(bound: float | None, info: ValidationInfo) -> float | None:
+    """Refuse a bound above the owner's, which would promise what does not hold."""
+    settings: AcceptSettings | None = info.context
+    most = settings.max_cost_usd_per_job if settings else 0
+    if bound and most and bound > most:
+        raise ValueError(
+            f"expected at most {dollars(most)}, which the owner of the service allows for one job; got {dollars(bound)}"
+        )
+    return bound

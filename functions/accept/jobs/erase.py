@@ -36,8 +36,8 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
         outputs=_output_prefix(request, jobs, settings),
     )
     jobs.put_erasure(erasure)
-    uploaded = [request.image_key] if request.image_key else []
-    jobs.bucket.delete_all([*uploaded, jobs.key(request.job_id, "request.json")])
+    uploaded = [request.image_key, request.mask_key, *(request.reference_keys or ())]
+    jobs.bucket.delete_all([*filter(None, uploaded), jobs.key(request.job_id, "request.json")])
     return erasure
 
 

@@ -7,6 +7,7 @@ from binascii import Error as Base64Error
 from functions.accept.http.problems import InvalidRequestError, PayloadTooLargeError
 from imagejobs.image_types import HEAD_BYTES, refusal, sniffed_type
 
+MAX_MASK_BYTES = 4_000_000
 # What clients send in place of strict base64 (RFC 4648, section 4), and what to do about it: the first that is found in
 # the text has it. A text may have megabytes, so no pattern tries more than one way through it.
 _MISTAKES = {
@@ -25,17 +26,17 @@ _MISTAKES = {
 }
 
 
-def decoded_image(text: str, max_characters: int) -> bytes:
-    """Decode strict base64 of at most `max_characters`."""
+def decoded_image(text: str, max_characters: int, field: str = "image_base64") -> bytes:
+    """Decode a field's strict base64 of at most `max_characters`."""
     if len(text) > max_characters:
         raise PayloadTooLargeError(
-            f"image_base64 has {len(text):,} characters; the limit is {max_characters:,}. Send larger images through "
+            f"{field} has {len(text):,} characters; the limit is {max_characters:,}. Send larger images through "
             "POST /uploads and name them by image_key, or give an image_url"
         )
     try:
         return b64decode(text, validate=True)
     except (Base64Error, ValueError):
-        raise InvalidRequestError.at("body", "image_base64", msg=f"expected strict base64: {_mistake(text)}") from None
+        raise InvalidRequestError.at("body", field, msg=f"expected strict base64: {_mistake(text)}") from None
 
 
 def _mistake(text: str) -> str:
@@ -56,3 +57,21 @@ def check_image(image: bytes) -> str:
     if media_type is None:
         raise InvalidRequestError.at("body", "image_base64", msg=refusal(image))
     return media_type
+
+
+def check_mask(mask: bytes, field: str) -> None:
+    """Refuse a mask that is no PNG with transparency under 4 MB (`mask` of images.edit in OpenAI's API reference)."""
+    if len(mask) >= MAX_MASK_BYTES:
+        problem = f"the mask has {len(mask):,} bytes: it must be under {MAX_MASK_BYTES:,}"
+    elif sniffed_type(mask[:HEAD_BYTES]) != "image/png":
+        problem = "expected a PNG with transparency: where it is transparent, the image is to change"
+    elif not _has_alpha(mask):
+        problem = "the PNG has no transparency: make it transparent where the image is to change"
+    else:
+        return
+    raise InvalidRequestError.at("body", field, msg=problem)
+
+
+def _has_alpha(png: bytes) -> bool:
+    """Whether a PNG has an alpha channel (colour types 4 and 6), or a chunk tRNS before its data (PNG, 11.2.1)."""
+    return png[25:26] in (b"\x04", b"\x06") or b"tRNS" in png[: png.find(b"IDAT") + 1]

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Wait
 from functions.accept.jobs.lookup import find_job
 from functions.accept.jobs.progress import ProgressReader
+from functions.accept.jobs.usage import told_estimate, told_usage
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
 from imagejobs.errors import JobError
@@ -20,7 +21,7 @@ from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import Delivery, Erasure, JobStore, PayloadInfo
 from imagejobs.storage import Bucket, StoredObject
-from imagejobs.workflow import REPORT_NAME
+from imagejobs.workflow import REPORT_NAME, EditedImage
 
 # A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
 _SMALL_PAYLOAD_BYTES = 64 * 1024
@@ -79,8 +80,11 @@ class JobReader:
         fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
-        if edit and status == "completed":
-            fields["note"] = edit.metadata.get("note")
+        edited = EditedImage.of_object(edit.size, edit.content_type, edit.metadata, attempts=1) if edit else None
+        if edited and status == "completed":
+            fields |= edited.model_dump(include={"note", "engine", "model"}) | {"ai_generated": edited.ai_generated}
+        summary = self.jobs.find_summary(request.job_id) if request.operation == "batch" else None
+        fields |= {"usage": told_usage(request, edited, summary, self.jobs), "estimate": told_estimate(summary)}
         return fields | {"result": self._linked(request, payload)}
 
     def _decided(self, request: JobRequest, info: PayloadInfo) -> tuple[dict[str, Any], StoredObject | None]:
@@ -114,7 +118,7 @@ class JobReader:
                 url = self.outputs().presigned_url(payload["object_key"], expires_in)
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
-        if completed:
+        if completed and not request.dry_run:
             report_key = f"{payload['output_prefix']}{REPORT_NAME}"
             payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)

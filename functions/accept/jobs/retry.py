@@ -35,4 +35,6 @@ def find_retriable(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
 def body_of_retry(request: JobRequest) -> BatchRequest:
     """What a batch asked for, without the choices of its images: the earlier report makes the choice."""
     choices = set(BatchRequest.model_fields) - {"prefix", "max_files"}
-    return BatchRequest.model_validate(request.model_dump(include=choices))
+    options = request.options.chosen if request.options else {}
+    # Checked when it was posted, and not anew: the owner may have changed since what callers may choose.
+    return BatchRequest.model_construct(**request.model_dump(include=choices) | options)

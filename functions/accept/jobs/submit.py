@@ -7,10 +7,15 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest
-from functions.accept.http.problems import ConflictError, NotConfiguredError
+from functions.accept.http.problems import ConflictError, InvalidRequestError, NotConfiguredError
+from functions.accept.jobs.beside import Beside, beside_of_body, beside_of_retried
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
+from imagejobs.catalogue import find_model
+from imagejobs.edit_options import EditOptions
+from imagejobs.errors import CostTooHighError
+from imagejobs.estimates import check_cost
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import IdempotencyClaim, JobStore
@@ -50,30 +55,44 @@ def submit(
 
     Raises:
         NotConfiguredError: settings or secrets are missing without which the job would fail.
-        InvalidRequestError: the file is not an image, or its upload is not there.
+        InvalidRequestError: the file is not an image, or its upload is not there; or the edit would cost too much.
         PayloadTooLargeError: the base64 image is over the limit.
         ConflictError: the Idempotency-Key belongs to another request.
     """
-    _require_configuration(submission.operation, settings, secrets)
+    _require_configuration(submission, settings, secrets)
+    _check_cost(submission, settings)
     image = _posted_image(submission, jobs, settings)
+    beside = _beside(submission, jobs, settings)
     claim = IdempotencyClaim(job_id=str(uuid.uuid4()), fingerprint=submission.fingerprint)
     first = _first_claim(claim, submission, jobs)
     if first == claim or not _is_started(first.job_id, jobs, executions):
-        jobs.create(_request(submission, first.job_id))
+        jobs.create(_request(submission, first.job_id, has_mask=beside.has_mask))
         if image is not None:
             jobs.put_input(first.job_id, *image)
         elif isinstance(submission.body, ImageRequest) and submission.body.image_key is not None:
             jobs.copy_input(first.job_id, submission.body.image_key)
+        beside.keep(first.job_id, jobs)
         executions.start(ExecutionName(first.job_id), submission.operation)
     return first.job_id
 
 
-def _require_configuration(operation: Operation, settings: AcceptSettings, secrets: EditSecrets) -> None:
-    if missing := settings.missing(operation, secrets):
+def _require_configuration(submission: Submission, settings: AcceptSettings, secrets: EditSecrets) -> None:
+    engine = find_model(submission.body.model or settings.openai_image_model).engine
+    if missing := settings.missing(submission.operation, engine, secrets):
         raise NotConfiguredError(
             f"configuration missing: {', '.join(missing)}. Keys and tokens are members of the owner's secret, "
             "the rest are parameters of the stack"
         )
+
+
+def _check_cost(submission: Submission, settings: AcceptSettings) -> None:
+    """Refuse a single image that would cost too much; of a batch nobody knows the images yet."""
+    if submission.operation == "batch":
+        return
+    try:
+        check_cost(_request(submission, "", has_mask=False), settings)
+    except CostTooHighError as error:
+        raise InvalidRequestError.at("body", msg=str(error)) from error
 
 
 def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettings) -> tuple[bytes, str] | None:
@@ -86,6 +105,15 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
     if body.image_key is not None and not _is_claimed(submission, jobs):
         check_upload(body.image_key, submission.caller, jobs.bucket)
     return None
+
+
+def _beside(submission: Submission, jobs: JobStore, settings: AcceptSettings) -> Beside:
+    if submission.retry_of:
+        return beside_of_retried(jobs.get_request(submission.retry_of), jobs)
+    body = submission.body
+    uploads = body.mask_key is not None or body.reference_keys
+    is_claimed = bool(uploads) and _is_claimed(submission, jobs)
+    return beside_of_body(body, submission.caller, jobs, settings, is_claimed=is_claimed)
 
 
 def _is_claimed(submission: Submission, jobs: JobStore) -> bool:
@@ -121,9 +149,10 @@ def _is_started(job_id: str, jobs: JobStore, executions: Executions) -> bool:
     return started
 
 
-def _request(submission: Submission, job_id: str) -> JobRequest:
+def _request(submission: Submission, job_id: str, *, has_mask: bool) -> JobRequest:
     # The fields that the body's model and the record have in common have the same names.
-    choices = submission.body.model_dump(exclude={"image_base64"}, exclude_none=True)
+    apart = {"image_base64", "mask_base64", *EditOptions.model_fields}
+    choices = submission.body.model_dump(exclude=apart, exclude_none=True)
     return JobRequest(
         job_id=job_id,
         caller=submission.caller,
@@ -132,5 +161,7 @@ def _request(submission: Submission, job_id: str) -> JobRequest:
         correlation_id=submission.correlation_id,
         created_at=datetime.now(UTC),
         retry_of=submission.retry_of,
+        options=submission.body.options,
+        mask=has_mask or None,
         **choices,
     )

@@ -7,7 +7,7 @@ from hashlib import sha256
 from functions.accept.http.answers import Upload
 from functions.accept.http.bodies import UploadRequest
 from functions.accept.http.problems import InvalidRequestError
-from imagejobs.storage import Bucket
+from imagejobs.storage import Bucket, StoredObject
 
 
 def create_upload(upload: UploadRequest, caller: str, bucket: Bucket, expires_in: int) -> Upload:
@@ -26,14 +26,17 @@ def create_upload(upload: UploadRequest, caller: str, bucket: Bucket, expires_in
     return Upload(image_key=key, url=form["url"], fields=form["fields"], expires_in=expires_in)
 
 
-def check_upload(image_key: str, caller: str, bucket: Bucket) -> None:
-    """Refuse a key that no upload of this caller's gave, or under which nothing was uploaded."""
+def check_upload(image_key: str, caller: str, bucket: Bucket, *loc: str | int) -> StoredObject:
+    """Refuse a key, given at `loc` of the body, that no upload of this caller's gave, or without its file."""
+    loc = loc or ("image_key",)
     if not re.fullmatch(rf"{_prefix(caller)}[0-9a-f-]{{36}}", image_key):
-        raise InvalidRequestError.at("body", "image_key", msg="expected the image_key that POST /uploads answered")
-    if bucket.find(image_key) is None:
+        raise InvalidRequestError.at("body", *loc, msg="expected the image_key that POST /uploads answered")
+    found = bucket.find(image_key)
+    if found is None:
         raise InvalidRequestError.at(
-            "body", "image_key", msg="nothing was uploaded under this key: POST the image to the upload's url first"
+            "body", *loc, msg="nothing was uploaded under this key: POST the image to the upload's url first"
         )
+    return found
 
 
 def _prefix(caller: str) -> str:

@@ -26,11 +26,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one answer took, good or not: its time in ms, and the tokens charged, 0 where it does not say."""
+    """What one answer took, good or not: its time in ms, and the tokens charged, 0 where it does not say.
+
+    `image_tokens` are how many of the input tokens the pictures were, which may have another price than text.
+    """
 
     ms: int
     input_tokens: int = 0
     output_tokens: int = 0
+    image_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -181,8 +181,12 @@ def _checked(
 def _usage(answer: ImagesResponse, ms: int) -> Usage:
     # The SDK does not check what it parses: another server's answer may hold anything.
     usage = getattr(answer, "usage", None)
-    input_tokens, output_tokens = (getattr(usage, name, None) for name in ("input_tokens", "output_tokens"))
-    return Usage(ms, *(count if isinstance(count, int) else 0 for count in (input_tokens, output_tokens)))
+    tokens = [getattr(usage, name, None) for name in ("input_tokens", "output_tokens")]
+    images = getattr(getattr(usage, "input_tokens_details", None), "image_tokens", None)
+    input_tokens, output_tokens = (count if isinstance(count, int) and count >= 0 else 0 for count in tokens)
+    return Usage(
+        ms, input_tokens, output_tokens, images if isinstance(images, int) and 0 <= images <= input_tokens else None
+    )
 
 
 def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidationError:

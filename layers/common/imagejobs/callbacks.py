@@ -145,25 +145,25 @@ def failed_callback(
 
     Decided by `callback` when an error ended the job, by `accept` when its caller cancelled it.
     """
-    callback: Callback
     if request.operation == "batch":
-        callback = BatchCallback(
-            status="failed",
-            job_id=request.job_id,
-            **made.model_dump(include=set(BatchCounts.model_fields)),
-            total_files_processed=made.processed,
-            duration_seconds=seconds_since(request.created_at),
-            output_bucket=settings.output_bucket,
-            output_prefix=settings.batch_output_prefix(request.job_id, request.output_prefix),
-            errors=[],
-            error=error,
-        )
-    else:
-        model = Base64Callback if request.operation == "base64" else UrlCallback
-        callback = model(status="failed", job_id=request.job_id, filename=request.filename, error=error)
-    return callback.to_json()
+        return batch_callback(request, made, settings, status="failed", error=error)
+    model = Base64Callback if request.operation == "base64" else UrlCallback
+    return model(status="failed", job_id=request.job_id, filename=request.filename, error=error).to_json()
 
 
-def seconds_since(moment: datetime) -> float:
+def batch_callback(request: JobRequest, made: BatchCounts, settings: StorageSettings, **outcome: Any) -> bytes:
+    """Make the payload of a batch that `made` counts; `outcome` is its status, with its errors or its error."""
+    return BatchCallback(
+        job_id=request.job_id,
+        **made.model_dump(include=set(BatchCounts.model_fields)),
+        total_files_processed=made.processed,
+        duration_seconds=_seconds_since(request.created_at),
+        output_bucket=settings.output_bucket,
+        output_prefix=settings.batch_output_prefix(request.job_id, request.output_prefix),
+        **{"errors": [], **outcome},
+    ).to_json()
+
+
+def _seconds_since(moment: datetime) -> float:
     """Seconds from `moment` until now, to the millisecond, never negative."""
     return round(max(0.0, (datetime.now(UTC) - moment).total_seconds()), 3)

@@ -18,6 +18,10 @@ LOCAL: EngineName = "local_fallback"
 # The stack's own model unless its owner names another: of OpenAI's newest the one that takes half the time of
 # gpt-image-2.6-sunburst, at the price of gpt-image-2.5-flare.
 DEFAULT_MODEL = "gpt-image-2.6-flare"
+# How many reference pictures a request may have, whatever its model.
+MAX_REFERENCES = 15
+# The member of the owner's secret that an engine needs; the others need none.
+SECRETS: dict[str, str] = {"openai": "OPENAI_API_KEY"}
 # Whose each engine is, as messages have it.
 PROVIDERS: dict[str, str] = {"openai": "OpenAI", LOCAL: "the local engine"}
 _ALL_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat.__value__)
@@ -95,13 +99,12 @@ class Refusal:
 # `images.edit` in OpenAI's API reference (SDK 3.54, `ImageEditParams`), and the sizes that "Image generation" in its
 # guides adds: 655,360 pixels are the fewest. Up to 16 pictures, of which the first is the one to edit.
 _OPENAI_SIZES = Sizes(16, 3840, 655_360, 3840 * 2160, 3)
-_OPENAI_REFERENCES = 15
 
 
 def _openai(*names: str, finer: bool = True) -> list[Model]:
     qualities = ("low", "medium", "high", *(("xhigh", "max") if finer else ()), "auto")
     return [
-        Model(name, "openai", qualities, _OPENAI_SIZES, _ALL_FORMATS, _ALL_BACKGROUNDS, True, _OPENAI_REFERENCES)
+        Model(name, "openai", qualities, _OPENAI_SIZES, _ALL_FORMATS, _ALL_BACKGROUNDS, True, MAX_REFERENCES)
         for name in names
     ]
 
@@ -133,7 +136,7 @@ def find_model(name: str) -> Model:
         _ALL_FORMATS,
         _ALL_BACKGROUNDS,
         True,
-        _OPENAI_REFERENCES,
+        MAX_REFERENCES,
         answers=_ALL_FORMATS,
     )
 

@@ -79,6 +79,10 @@ class BatchTooLargeError(PermanentError):
     """A batch has more images than the owner allows; nothing was edited."""
 
 
+class CostTooHighError(PermanentError):
+    """A job would cost more than it may; the message names both numbers. Nothing was edited."""
+
+
 class SourceUnavailableError(RetryableError):
     """The server behind an `image_url` could not be reached or answered 5xx or 429."""
 

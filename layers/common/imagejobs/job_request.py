@@ -9,6 +9,17 @@ from imagejobs.workflow import Operation
 EVERYONE = "everyone"
 
 
+# The mask beside a job's input, and its reference pictures, from 1.
+MASK = "mask"
+# What all the reference pictures of a job may have together, in bytes as they come.
+MAX_REFERENCE_BYTES = 50_000_000
+
+
+def reference_name(number: int) -> str:
+    """The name of a reference picture among a job's objects."""
+    return f"reference-{number}"
+
+
 class JobRequest(BaseModel):
     """What a caller asked for, as accepted."""
 
@@ -30,17 +41,20 @@ class JobRequest(BaseModel):
     image_url: str | None = None
     # What the caller chose of how the image is edited; None for nothing.
     options: EditOptions | None = None
-    # Whether there is a mask (`mask`), and the upload that it came from, if any.
+    # Whether there is a mask, and the upload that it came from, if any.
     mask: bool | None = None
     mask_key: str | None = None
-    # Further pictures that are shown to the model: uploads, each kept as `reference-1` …, and URLs, which a batch keeps
-    # behind them once it has fetched them.
+    # Further pictures that are shown to the model. Those of uploads are numbered first, then those of URLs, which a
+    # batch fetches once and keeps, too.
     reference_keys: list[str] | None = None
     reference_urls: list[str] | None = None
     # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
     prefix: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
+    # Whether a batch is only estimated, and what its estimate may come to.
+    dry_run: bool | None = None
+    max_cost_usd: float | None = None
     # The batch whose failed images this one edits again.
     retry_of: str | None = None
 
@@ -48,3 +62,8 @@ class JobRequest(BaseModel):
     def reference_count(self) -> int:
         """How many reference pictures there are."""
         return len(self.reference_keys or ()) + len(self.reference_urls or ())
+
+    def reference_url(self, number: int) -> str | None:
+        """The URL of a reference picture, counted from 1; None for one of an upload."""
+        at = number - 1 - len(self.reference_keys or ())
+        return self.reference_urls[at] if self.reference_urls and at >= 0 else None

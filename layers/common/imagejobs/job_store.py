@@ -1,22 +1,6 @@
-"""A job's record in the jobs bucket, under `jobs/{job_id}/`. Objects here are the service's only memory of a job,
-beside the Step Functions execution of the same name. Which job an Idempotency-Key belongs to stands beside them, under
-`idempotency/{digest of caller and key}`.
+"""A job's record in the jobs bucket, under `jobs/{job_id}/`: the service's only memory of a job, beside its execution.
 
-| object           | written                                            | by            |
-|------------------|----------------------------------------------------|---------------|
-| request.json     | once, when the job is accepted                     | accept        |
-| input            | once, with the request (posted or uploaded images) | accept        |
-| mask             | once, with the request                             | accept        |
-| reference-1 …    | once, with the request; a batch's URLs before its images | accept, batch_fanout |
-| result           | once, by a base64 job                              | process_image |
-| waiting.json     | whenever a single image waits for a rate limit     | process_image |
-| manifest.jsonl   | once, by a batch                                   | batch_fanout  |
-| map-runs/…       | by the Distributed Map's ResultWriter              | Step Functions|
-| progress.json    | while a batch that somebody looks at runs          | accept        |
-| summary.json     | by a batch: its counts and errors                  | batch_fanout  |
-| callback.json    | once: the payload that is sent, whoever decides it | callback, accept (cancel) |
-| delivery.json    | at each delivery attempt                           | callback, accept (redeliver) |
-| erased.json      | in the place of all the others, when the caller had them erased | accept |
+docs/architecture.md, "What is kept where", tells which objects there are and who writes them.
 """
 
 from collections.abc import Callable
@@ -173,13 +157,13 @@ class JobStore:
         """The key of what stays known of an erased job."""
         return self.key(job_id, "erased.json")
 
-    def put_input(self, job_id: str, image: bytes, content_type: str) -> None:
-        """Keep the posted image."""
-        self.bucket.put(self.key(job_id, "input"), image, content_type)
+    def put_input(self, job_id: str, image: bytes, content_type: str, name: str = "input") -> None:
+        """Keep an image that was sent: the one to edit, or another one under its `name`."""
+        self.bucket.put(self.key(job_id, name), image, content_type)
 
-    def copy_input(self, job_id: str, image_key: str) -> None:
-        """Keep a copy of an uploaded image: uploads are deleted after a day."""
-        self.bucket.copy(image_key, self.key(job_id, "input"))
+    def copy_input(self, job_id: str, image_key: str, name: str = "input") -> None:
+        """Keep a copy of an image of this bucket: uploads are deleted after a day."""
+        self.bucket.copy(image_key, self.key(job_id, name))
 
     def manifest_line(self, job_id: str, at: int) -> ManifestLine:
         """Read the line of a batch's manifest that begins `at` this byte."""

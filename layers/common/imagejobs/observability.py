@@ -10,6 +10,7 @@ import warnings
 from urllib.parse import urlsplit
 
 from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
 NAMESPACE = "ImageJobs"
 
@@ -28,6 +29,15 @@ def make_metrics(function: str) -> Metrics:
     warnings.filterwarnings("ignore", "No application metrics to publish")
     metrics = Metrics(service=function)
     metrics.namespace = metrics.namespace or NAMESPACE
+    return metrics
+
+
+def make_model_metrics(function: str, engine: str, model: str) -> EphemeralMetrics:
+    """EMF metrics of one model: a line of their own, with engine and model as dimensions beside the function."""
+    metrics = EphemeralMetrics(service=function)
+    metrics.namespace = metrics.namespace or NAMESPACE
+    metrics.add_dimension("engine", engine)
+    metrics.add_dimension("model", model)
     return metrics
 
 

@@ -6,11 +6,13 @@ Each function has its own subclass in its own folder (`functions/<name>/settings
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Json
 
+from imagejobs.catalogue import DEFAULT_MODEL, SECRETS, EngineName
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
+from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
 
@@ -66,12 +68,14 @@ class StorageSettings(Settings):
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
 
-    def missing(self, operation: Operation, secrets: EditSecrets) -> list[str]:
-        """Name every setting and secret that an operation needs and that is not there, in alphabetical order.
+    def missing(self, operation: Operation, engine: EngineName, secrets: EditSecrets) -> list[str]:
+        """Name every setting and secret that an edit by this engine needs and that is not there, in alphabetical order.
 
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.
         """
-        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket, "OPENAI_API_KEY": secrets.openai_api_key}
+        needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket}
+        if key := SECRETS.get(engine):
+            needed[key] = getattr(secrets, key.lower())
         if operation != "base64":
             needed["COS_OUTPUT_BUCKET"] = self.output_bucket
             if self.cos_endpoint:
@@ -80,6 +84,23 @@ class StorageSettings(Settings):
         if operation == "batch":
             needed["COS_INPUT_BUCKET"] = self.cos_input_bucket
         return sorted(name for name, value in needed.items() if not value)
+
+
+class PriceSettings(Settings):
+    """What edits cost and may cost, and what the stack asks OpenAI's models for, on which that depends."""
+
+    openai_image_model: str = DEFAULT_MODEL
+    openai_image_quality: Literal["low", "medium", "high", "xhigh", "max", "auto"] = "medium"
+    openai_image_size: str = "auto"
+    # The owner's own prices by model, in the form of prices.json, whose rows of the same name they replace.
+    model_prices: Json[dict[str, ModelPrice]] = {}
+    # What one job may cost in USD; 0 for no bound.
+    max_cost_usd_per_job: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+    @property
+    def prices(self) -> PriceList:
+        """What models cost."""
+        return PriceList(own=self.model_prices)
 
 
 class CallbackUrlSettings(Settings):

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -50,23 +51,19 @@ class Bucket:
 
     def get(self, key: str, max_bytes: int | None = None) -> StoredObject:
         """Read an object; one of more than `max_bytes` is refused before its body is read."""
-        try:
+        with self._translating(key):
             answer = self.client.get_object(Bucket=self.name, Key=key)
             size = answer["ContentLength"]
             if max_bytes is not None and size > max_bytes:
                 answer["Body"].close()
                 raise StorageRejectedError(f"the object has {size:,} bytes; the limit is {max_bytes:,}")
             return _stored(key, answer, answer["Body"].read())
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
 
     def get_range(self, key: str, start: int, length: int) -> bytes:
         """Read the bytes of an object from `start`: `length` of them, or as many as there are."""
-        try:
+        with self._translating(key):
             answer = self.client.get_object(Bucket=self.name, Key=key, Range=f"bytes={start}-{start + length - 1}")
             return answer["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
 
     def find_with_body(self, key: str) -> StoredObject | None:
         """Read an object; None when it does not exist.
@@ -74,27 +71,23 @@ class Bucket:
         S3 answers 403 rather than 404 for a missing key unless the caller may list the bucket, so every function
         that reads has s3:ListBucket.
         """
-        try:
-            answer = self.client.get_object(Bucket=self.name, Key=key)
-            return _stored(key, answer, answer["Body"].read())
-        except ClientError as error:
-            if error.response["Error"].get("Code") == "NoSuchKey":
+        with self._translating(key):
+            try:
+                answer = self.client.get_object(Bucket=self.name, Key=key)
+            except self.client.exceptions.NoSuchKey:
                 return None
-            raise self._translated(error, key) from error
-        except BotoCoreError as error:
-            raise self._translated(error, key) from error
+            return _stored(key, answer, answer["Body"].read())
 
     def find(self, key: str) -> StoredObject | None:
         """Look an object up without its body; None when it does not exist."""
-        try:
-            return _stored(key, self.client.head_object(Bucket=self.name, Key=key))
-        except ClientError as error:
-            # HEAD has no body, so S3 tells a missing key by the status alone.
-            if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
-                return None
-            raise self._translated(error, key) from error
-        except BotoCoreError as error:
-            raise self._translated(error, key) from error
+        with self._translating(key):
+            try:
+                return _stored(key, self.client.head_object(Bucket=self.name, Key=key))
+            except ClientError as error:
+                # HEAD has no body, so S3 tells a missing key by the status alone.
+                if _status(error) == 404 and error.response["Error"]["Code"] != "NoSuchBucket":
+                    return None
+                raise
 
     def put(
         self,
@@ -111,44 +104,38 @@ class Bucket:
         S3's conditional writes (If-None-Match, If-Match) decide races; only the jobs bucket uses them, never COS.
         """
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {"IfMatch": if_etag} if if_etag else {}
-        try:
-            self.client.put_object(
-                Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}, **condition
-            )
-        except ClientError as error:
-            if condition and _status(error) == 412:
-                return False
-            raise self._translated(error, key) from error
-        except BotoCoreError as error:
-            raise self._translated(error, key) from error
+        with self._translating(key):
+            try:
+                self.client.put_object(
+                    Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}, **condition
+                )
+            except ClientError as error:
+                if condition and _status(error) == 412:
+                    return False
+                raise
         return True
 
     def require(self) -> None:
         """Make sure that the bucket is there: what is not found in a missing one reads as any other missing object."""
-        try:
-            self.client.head_bucket(Bucket=self.name)
-        except ClientError as error:
-            if _status(error) == 404:  # the answer to a HEAD has no body to say more
-                raise StorageRejectedError(f"NoSuchBucket: the bucket {self.name!r} does not exist") from error
-            if _status(error) != 403:  # keys may write into a bucket that they may not look at
-                raise self._translated(error) from error
-        except BotoCoreError as error:
-            raise self._translated(error) from error
+        with self._translating():
+            try:
+                self.client.head_bucket(Bucket=self.name)
+            except ClientError as error:
+                if _status(error) == 404:  # the answer to a HEAD has no body to say more
+                    raise StorageRejectedError(f"NoSuchBucket: the bucket {self.name!r} does not exist") from error
+                if _status(error) != 403:  # keys may write into a bucket that they may not look at
+                    raise
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object within the bucket, with its content type."""
-        try:
+        with self._translating():
             self.client.copy_object(Bucket=self.name, Key=target, CopySource={"Bucket": self.name, "Key": source})
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
 
     def delete_all(self, keys: list[str]) -> None:
         """Delete up to MAX_DELETED_AT_ONCE objects, whether they are there or not."""
         objects: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
-        try:
+        with self._translating():
             answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
         for refused in answer.get("Errors", []):
             code = refused.get("Code", "")
             text = f"{code}: {refused.get('Message', '')} (bucket {self.name!r})"
@@ -156,19 +143,15 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
         """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time."""
-        try:
+        with self._translating():
             for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["Size"]
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error) from error
 
     def lines(self, key: str) -> Iterator[bytes]:
         """Read an object line by line, without holding the whole of it."""
-        try:
+        with self._translating(key):
             yield from self.client.get_object(Bucket=self.name, Key=key)["Body"].iter_lines(_LINES_AT_ONCE)
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
 
     def put_lines(self, key: str, lines: Iterable[bytes], content_type: str) -> int:
         """Write an object line by line, without holding the whole of it; returns how many lines there were.
@@ -178,7 +161,7 @@ class Bucket:
         from boto3.s3.transfer import TransferConfig
 
         stream = _LineStream(lines)
-        try:
+        with self._translating(key):
             self.client.upload_fileobj(
                 io.BufferedReader(stream, _LINES_AT_ONCE),
                 self.name,
@@ -186,19 +169,23 @@ class Bucket:
                 ExtraArgs={"ContentType": content_type},
                 Config=TransferConfig(multipart_threshold=_PART, multipart_chunksize=_PART, use_threads=False),
             )
-        except (ClientError, BotoCoreError) as error:
-            raise self._translated(error, key) from error
         return stream.count
 
     def presigned_url(self, key: str, expires_in: int) -> str:
         """Make a GET URL that holds for `expires_in` seconds."""
         parameters = {"Bucket": self.name, "Key": key}
-        try:
+        with self._translating(key):
             return self.client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=expires_in)
+
+    @contextmanager
+    def _translating(self, key: str = "") -> Iterator[None]:
+        """Raise the SDK's errors as ours."""
+        try:
+            yield
         except (ClientError, BotoCoreError) as error:
             raise self._translated(error, key) from error
 
-    def _translated(self, error: ClientError | BotoCoreError, key: str = "") -> JobError:
+    def _translated(self, error: ClientError | BotoCoreError, key: str) -> JobError:
         """The SDK's error as ours, without the object's key, which may be a person's file name.
 
         Lambda logs what a function raises, and execution histories keep it.

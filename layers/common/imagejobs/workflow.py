@@ -4,8 +4,12 @@ Everything a state needs beyond these few fields lies in the jobs bucket under t
 """
 
 from typing import Annotated, Literal
+from urllib.parse import quote, unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from imagejobs.catalogue import LOCAL
+from imagejobs.usage import ModelUsage, Tokens
 
 # The per-image report of a batch, under the prefix of its results.
 REPORT_NAME = "report.jsonl"
@@ -69,38 +73,48 @@ class EditedImage(_Message):
     status: Literal["edited"] = "edited"
     content_type: str
     engine: str
+    # None for an edit that an earlier version kept, as are its tokens and its cost.
+    model: str | None = None
     # The engine whose billing limit was reached, so that this one stood in; None for an edit by the job's own model.
     stands_in_for: str | None = None
     attempts: Annotated[int, Field(ge=1)]
     bytes_in: int
     bytes_out: int
     ms: int
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    # An estimate; None where the model's price is not known.
+    cost_usd: float | None = None
     # What was done to the input before it was sent, when that changes what the caller gets ("scaled down to …").
     note: str | None = None
 
+    @property
+    def ai_generated(self) -> bool:
+        """Whether an AI made the picture."""
+        return self.engine != LOCAL
+
+    @property
+    def usage(self) -> ModelUsage:
+        """What the edit took."""
+        return ModelUsage.of_image(self)
+
     def metadata(self) -> dict[str, str]:
         """What `of_object` cannot read off the edit's object itself. Its values are ASCII, as S3 wants them."""
-        kept = {"engine": self.engine, "bytes-in": str(self.bytes_in), "ms": str(self.ms)}
-        known = {"stands-in-for": self.stands_in_for, "note": self.note}
-        return kept | {name: value for name, value in known.items() if value}
+        kept = self.model_dump(mode="json", include=_KEPT, exclude_none=True)
+        return {name.replace("_", "-"): quote(str(value), safe=_ASCII) for name, value in kept.items()}
 
     @classmethod
     def of_object(cls, size: int, content_type: str, metadata: dict[str, str], attempts: int) -> "EditedImage | None":
         """The edit that an object of the storage is; None for any other object."""
         if "engine" not in metadata:
             return None
-        return cls.model_validate(
-            {
-                "content_type": content_type,
-                "engine": metadata["engine"],
-                "stands_in_for": metadata.get("stands-in-for"),
-                "attempts": attempts,
-                "bytes_in": metadata["bytes-in"],
-                "bytes_out": size,
-                "ms": metadata["ms"],
-                "note": metadata.get("note"),
-            }
-        )
+        kept = {name: unquote(metadata[key]) for name in _KEPT if (key := name.replace("_", "-")) in metadata}
+        return cls.model_validate(kept | {"content_type": content_type, "attempts": attempts, "bytes_out": size})
+
+
+# The fields that an edit's object keeps as its metadata, and what of ASCII stays as it is there.
+_KEPT = {"engine", "model", "stands_in_for", "bytes_in", "ms", "input_tokens", "output_tokens", "cost_usd", "note"}
+_ASCII = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 class RateLimited(Waited):
@@ -132,7 +146,10 @@ class ManifestLine(_Message):
 
 
 class Manifest(_Message):
-    """Output of ListImages: a JSONL object of the jobs bucket, a `ManifestLine` each, and where results will lie."""
+    """Output of ListImages: a JSONL object of the jobs bucket, a `ManifestLine` each, and where results will lie.
+
+    `total_files` is how many of them are to be edited: in a dry run none.
+    """
 
     manifest_key: str
     results_prefix: str
@@ -189,10 +206,22 @@ class Progress(_Message):
         return BatchCounts(total_files=self.total, processed=self.succeeded, failed=failed, fallback_local=0)
 
 
+class Estimate(_Message):
+    """How many images a batch would edit, and what that would cost: None where the model's price is not known."""
+
+    images: int
+    cost_usd: float | None = None
+
+
 class BatchSummary(BatchCounts):
-    """What SummarizeBatch leaves in the job's record: the errors name files, which the state machine does not see."""
+    """What SummarizeBatch leaves in the job's record: the errors name files, which the state machine does not see.
+
+    `estimate` is that of a dry run.
+    """
 
     errors: list[str]
+    usage: list[ModelUsage] = []
+    estimate: Estimate | None = None
 
 
 class Outcome(_Message):

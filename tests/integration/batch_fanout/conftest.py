@@ -77,7 +77,7 @@ def child(at: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def edited(at: int, **fields: str) -> dict[str, Any]:
+def edited(at: int, **fields: Any) -> dict[str, Any]:
     output = {
         "status": "edited",
         "content_type": "image/png",
@@ -90,8 +90,8 @@ def edited(at: int, **fields: str) -> dict[str, Any]:
     return child(at, Output=json.dumps(output | fields))
 
 
-def fallen_back(at: int) -> dict[str, Any]:
-    return edited(at, engine="local_fallback", stands_in_for="openai")
+def fallen_back(at: int, **fields: Any) -> dict[str, Any]:
+    return edited(at, engine="local_fallback", stands_in_for="openai", **fields)
 
 
 def failed(at: int) -> dict[str, Any]:

@@ -1,11 +1,10 @@
 """Batches of folders as people have them, on S3 and on COS: odd names, leftovers, empty files, thousands of files."""
 
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from imagejobs.job_store import JobStore
 from imagejobs.workflow import BatchSummary
@@ -27,24 +26,15 @@ from tests.integration.conftest import SECRETS
 from tests.support.odd_names import LEFTOVERS, ODD_NAMES
 
 
-@pytest.fixture(scope="module")
-def cos_server() -> Iterator[str]:
-    """An S3 server to which every key travels by HTTP. In this process it has the buckets of the mocked account."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
 @pytest.fixture(params=["S3", "COS"])
 def storage(request: pytest.FixtureRequest, stack: dict[str, str], configure: Configure) -> None:
-    """The buckets of the account, or those of COS."""
+    """The buckets of the account, as S3's or as those of COS, to which every key travels by HTTP."""
     if request.param == "COS":
         keys = {"COS_ACCESS_KEY_ID": "cos-key", "COS_SECRET_ACCESS_KEY": "cos-secret"}
         boto3.client("secretsmanager").put_secret_value(
             SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | keys)
         )
-        configure(COS_ENDPOINT=request.getfixturevalue("cos_server"))
+        configure(COS_ENDPOINT=request.getfixturevalue("moto_server"))
 
 
 def summarized(store: JobStore, broken: Container[str]) -> BatchSummary:

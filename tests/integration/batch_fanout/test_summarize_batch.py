@@ -3,6 +3,9 @@
 import boto3
 
 from imagejobs.job_store import JobStore
+from imagejobs.spent import put_spent
+from imagejobs.usage import ModelUsage
+from imagejobs.workflow import EditRequest
 from tests.integration.batch_fanout.conftest import (
     child,
     edited,
@@ -22,11 +25,15 @@ def keys_under(prefix: str) -> list[str]:
     return [entry["Key"] for entry in boto3.client("s3").list_objects_v2(Bucket="output", Prefix=prefix)["Contents"]]
 
 
+PAID = {"model": "gpt-image-2.6-flare", "input_tokens": 323, "output_tokens": 439, "cost_usd": 0.015709}
+FREE = {"model": "local", "input_tokens": 0, "output_tokens": 0, "cost_usd": 0}
+
+
 class TestSummarizeBatch:
     def test_counts_errors_and_report(self, store: JobStore) -> None:
         record(store)
         at = write_manifest(store, ["a.png", "b.png", "c.txt", "d.png"])
-        succeeded = [fallen_back(at["b.png"]), edited(at["a.png"])]  # they come in any order
+        succeeded = [fallen_back(at["b.png"], **FREE), edited(at["a.png"], **PAID)]  # they come in any order
         counts = summarize(write_results(store, succeeded, [failed(at["c.txt"])]))
 
         # The errors name files, which the state machine does not see.
@@ -36,7 +43,12 @@ class TestSummarizeBatch:
                 "c.txt: UnsupportedImageError: cannot identify image",
                 "d.png: NotProcessed: the map run ended without a result for this image",
                 "b.png: OpenAI billing limit -> fallback local applied",
-            ]
+            ],
+            "usage": [
+                {"engine": "local_fallback", "images": 1, **FREE},
+                {"engine": "openai", "images": 1, **PAID},
+            ],
+            "estimate": None,
         }
         assert [(row["key"], row["status"]) for row in report()] == [
             ("a.png", "completed"),
@@ -49,11 +61,31 @@ class TestSummarizeBatch:
             "status": "completed",
             "output_key": f"results/batch/{JOB_ID}/a.png_modified.png",
             "engine": "openai",
+            "ai_generated": True,
             "attempts": 1,
             "bytes_in": 10,
             "bytes_out": 20,
             "ms": 30,
+            **PAID,
         }
+        assert (report()[1]["ai_generated"], report()[1]["cost_usd"]) == (False, 0)
+
+    def test_usage_is_added_up_by_model_with_what_was_paid_in_vain(self, store: JobStore) -> None:
+        record(store)
+        at = write_manifest(store, ["a.png", "b.png", "c.png", "d.png"])
+        paid = {"model": "m", "input_tokens": 10, "output_tokens": 100, "cost_usd": 0.1}
+        unpriced = {"model": "new", "input_tokens": 1, "output_tokens": 2}
+        images = [edited(at["a.png"], **paid), edited(at["b.png"], **paid), edited(at["c.png"], **unpriced)]
+        for attempt in (1, 2):
+            request = EditRequest(job_id=JOB_ID, operation="batch", at=at["d.png"], retries=attempt - 1)
+            put_spent(store.bucket, request, ModelUsage(engine="openai", **paid))
+        summarize(write_results(store, images, [failed(at["d.png"])]))
+
+        # The cost of the second is not known, and none is made up.
+        assert [one.model_dump() for one in summary_of(store).usage] == [
+            {"engine": "openai", "model": "m", "images": 2, "input_tokens": 40, "output_tokens": 400, "cost_usd": 0.4},
+            {"engine": "openai", "images": 1, **unpriced, "cost_usd": None},
+        ]
 
     def test_who_stood_in_is_told_and_the_local_one_alone_is_counted(self, store: JobStore) -> None:
         record(store)

@@ -4,40 +4,28 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from functools import partial
 
 import boto3
 import pytest
 import typer
-from moto import mock_aws
 from typer.testing import CliRunner
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
-from imagejobs.storage import Bucket
 from tests.support.jobs import job_request
 from tests.support.waiting import PATIENCE, wait_until
 from tools.redeliver import Fate, Redeliverer, main
 
 
 @pytest.fixture
-def redeliverer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Redeliverer]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+def redeliverer(
+    stack: dict[str, str], store: JobStore, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> Redeliverer:
     monkeypatch.setattr("tools.redeliver._POLL_SECONDS", 0.05)
     monkeypatch.setattr("tools.redeliver._WAIT_SECONDS", 0)
-    with mock_aws():
-        s3, sqs, machine = boto3.client("s3"), boto3.client("sqs"), boto3.client("stepfunctions")
-        s3.create_bucket(Bucket="jobs")
-        queue_url = sqs.create_queue(QueueName="dead")["QueueUrl"]
-        arn = machine.create_state_machine(
-            name="image-job",
-            definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
-            roleArn="arn:aws:iam::123456789012:role/any",
-        )["stateMachineArn"]
-        yield Redeliverer(sqs, queue_url, JobStore(Bucket(s3, "jobs")), Executions(machine, arn), patience=PATIENCE)
+    queue = boto3.client("sqs")
+    return Redeliverer(queue, stack["DEAD_LETTER_QUEUE_URL"], store, executions, patience=PATIENCE)
 
 
 def dead_letter(to: Redeliverer, body: str | None = None) -> str:

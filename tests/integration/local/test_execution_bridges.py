@@ -115,14 +115,3 @@ def test_a_path_that_finds_nothing_fails_the_execution(aws: Aws, path: str) -> N
 
     assert (found["status"], found["error"]) == ("FAILED", "States.Runtime")
     assert path in found["cause"]
-
-
-def test_a_catch_keeps_the_retry_count_in_a_variable(aws: Aws) -> None:
-    failing = aws.function("def handler(event, context):\n    raise ValueError")
-    caught = {"ErrorEquals": ["States.ALL"], "Assign": {"tried.$": "$$.State.RetryCount"}, "Next": "Tell"}
-    tell = {"Type": "Pass", "Parameters": {"error.$": "$.Error", "of": {"retries.$": "$tried"}}, "End": True}
-    once = retry(MaxAttempts=2, IntervalSeconds=1, BackoffRate=1, JitterStrategy="FULL")
-
-    found = aws.run({"Try": task(failing, Retry=[once], Catch=[caught]), "Tell": tell})
-
-    assert found["output"] == {"error": "ValueError", "of": {"retries": 2}}

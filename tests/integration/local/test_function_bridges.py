@@ -43,20 +43,6 @@ def test_a_failed_handler_is_reported_by_its_exceptions_class_and_its_environmen
     assert error["requestId"]
 
 
-def test_retry_and_catch_see_that_class(aws: Aws) -> None:
-    retry = {"ErrorEquals": ["StorageUnavailableError"], "IntervalSeconds": 1, "MaxAttempts": 1, "MaxDelaySeconds": 1}
-    caught = {"ErrorEquals": ["StorageUnavailableError"], "ResultPath": "$.caught", "Next": "Caught"}
-    states = {
-        "Try": task(aws.function(FAILING), Retry=[retry], Catch=[caught]),
-        "Caught": {"Type": "Pass", "End": True},
-    }
-
-    output = aws.run(states, {"fail": True})["output"]
-
-    assert output["caught"]["Error"] == "StorageUnavailableError"
-    assert json.loads(output["caught"]["Cause"])["errorMessage"] == "the bucket is away"
-
-
 def test_a_crash_and_a_timeout_have_lambdas_names_and_end_nothing_but_the_call(aws: Aws) -> None:
     crashing = aws.function("import os\ndef handler(event, context):\n    return 'well' if event else os._exit(3)")
     sleeping = aws.function("import time\ndef handler(event, context):\n    time.sleep(20)", timeout=1)

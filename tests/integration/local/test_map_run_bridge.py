@@ -13,7 +13,7 @@ import time
 def handler(event, context):
     time.sleep(event.get("seconds", 0))
     if event["number"] % 5 == 3:
-        raise ValueError(f"{event['number']} is no good")
+        raise ValueError(f"{event['number']} is bad")
     return {"double": event["number"] * 2}
 """
 
@@ -81,7 +81,7 @@ def test_results_are_written_in_the_documented_form(aws: Aws) -> None:
             results[status] = read(aws, bucket, file["Key"])
     assert {json.loads(one["Output"])["double"] for one in results["SUCCEEDED"]} == {0, 2, 4, 8, 10, 12, 14, 18}
     assert {json.loads(one["Input"])["number"] for one in results["FAILED"]} == {3, 8}
-    assert all(one["Error"] == "ValueError" and "no good" in one["Cause"] for one in results["FAILED"])
+    assert all(one["Error"] == "ValueError" and "is bad" in one["Cause"] for one in results["FAILED"])
     details = {"ExecutionArn", "InputDetails", "Name", "OutputDetails", "StartDate", "StopDate", "Status"}
     assert details <= set(results["SUCCEEDED"][0])
     counts = map_run(aws, execution)["itemCounts"]

@@ -223,7 +223,7 @@ def test_a_refused_connection_is_a_failure() -> None:
         post(f"http://127.0.0.1:{port}/", b"{}", {}, LOCAL, PATIENCE)
 
 
-def test_plain_http_on_a_tls_port_is_a_failure_in_words(serve: Serve) -> None:
+def test_plain_http_on_a_tls_port_is_a_failure_with_a_reason(serve: Serve) -> None:
     receiver = serve(answering("200 OK"))
     names = Names(receiver.port, [PUBLIC_ADDRESS])
 

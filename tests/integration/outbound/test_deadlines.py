@@ -94,7 +94,7 @@ def test_a_source_that_drips_ends_at_the_deadline(serve: Serve) -> None:
 
 
 def test_a_source_and_its_redirects_end_at_one_deadline(serve: Serve) -> None:
-    """Each by itself would be in time, and the fourth would be refused with other words."""
+    """Each by itself would be in time, and the fourth would be refused with another message."""
     steps = itertools.count()
 
     def slow(connection: socket.socket, head: bytes) -> None:

@@ -2,8 +2,6 @@
 
 import io
 import json
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import boto3
 import pytest
@@ -21,6 +19,7 @@ from imagejobs.errors import (
 from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited, refused
+from standins.receiver import Receiver, Step
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke, keys_in, stored
 from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID, PROMPT
@@ -111,27 +110,16 @@ def test_an_error_does_not_name_the_file(accept: Accept, store: JobStore) -> Non
     assert "private" not in str(raised.value)
 
 
-def test_an_image_url_is_fetched_under_the_policy_of_callbacks(accept: Accept, configure: Configure) -> None:
-    class Pictures(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(picture(70, 70))
+def test_an_image_url_is_fetched_under_the_policy_of_callbacks(
+    accept: Accept, configure: Configure, receiver: Receiver
+) -> None:
+    receiver.script("/a.png", Step(body=picture(70, 70)))
+    accept("url", image_url=receiver.url("/a.png"))
+    with pytest.raises(SourceRefusedError):
+        invoke("url")
+    configure(CALLBACK_ALLOW_HTTP="true", CALLBACK_ALLOW_PRIVATE="true")
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Pictures) as server:
-        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        accept("url", image_url=f"http://127.0.0.1:{server.server_port}/a.png")
-        try:
-            with pytest.raises(SourceRefusedError):
-                invoke("url")
-
-            configure(CALLBACK_ALLOW_HTTP="true", CALLBACK_ALLOW_PRIVATE="true")
-            assert invoke("url")["bytes_in"] == len(picture(70, 70))
-        finally:
-            server.shutdown()
+    assert invoke("url")["bytes_in"] == len(picture(70, 70))
 
 
 @pytest.mark.parametrize("operation", ["url", "batch"])

@@ -31,10 +31,10 @@ taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpages
 resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[2]),) * 2)
 started = time.process_time()
 try:
-    made, words = True, prepare(body, int(sys.argv[3])).note
+    made, message = True, prepare(body, int(sys.argv[3])).note
 except JobError as error:
-    made, words = False, str(error)
-print(json.dumps([time.process_time() - started, made, words]))
+    made, message = False, str(error)
+print(json.dumps([time.process_time() - started, made, message]))
 """
 
 
@@ -45,19 +45,19 @@ def cost(body: bytes, tmp_path: Path) -> tuple[float, bool, str | None]:
     command = [sys.executable, "-c", MEASURE, str(path), str(MAX_BYTES), str(MAX_PIXELS)]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'layers' / 'common'}"}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, check=True, timeout=DEADLINE_SECONDS)
-    seconds, made, words = json.loads(done.stdout)
-    return seconds, made, words
+    seconds, made, message = json.loads(done.stdout)
+    return seconds, made, message
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("make", "words"), [pytest.param(*case, id=name) for name, case in REFUSED.items()])
+@pytest.mark.parametrize(("make", "message"), [pytest.param(*case, id=name) for name, case in REFUSED.items()])
 def test_a_hostile_picture_is_refused_in_little_time_and_memory(
-    make: Callable[[], bytes], words: str, tmp_path: Path
+    make: Callable[[], bytes], message: str, tmp_path: Path
 ) -> None:
     seconds, made, said = cost(make(), tmp_path)
 
     assert not made
-    assert words in (said or "")
+    assert message in (said or "")
     assert seconds < MAX_SECONDS
 
 

@@ -4,20 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import httpx2
 import pytest
-from moto.server import ThreadedMotoServer
 
 from functions.process_image import app
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
+from tests.integration.conftest import Account
 from tests.integration.process_image.conftest import EDITED, Accept, invoke
 from tests.support.jobs import JOB_ID, job_request
 from tests.support.pictures import picture
@@ -28,38 +25,23 @@ EVENT = json.dumps({"job_id": JOB_ID, "operation": "base64"})
 
 
 @pytest.fixture
-def account(http: httpx2.Client) -> Iterator[str]:
-    """An account on a port of its own, since workers are processes of their own."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # Servers of one process share their state.
-    http.post(f"{url}/moto-api/reset").raise_for_status()
-    yield url
-    server.stop()
-
-
-@pytest.fixture
-def environment(account: str, openai: OpenAIStandIn) -> dict[str, str]:
+def environment(account: Account, openai: OpenAIStandIn) -> dict[str, str]:
     """A worker's environment; the account has its job."""
-    access = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_DEFAULT_REGION": "us-east-1"}
-    session = boto3.Session("k", "s", region_name="us-east-1")
-    s3 = session.client("s3", endpoint_url=account)
+    s3 = account.client("s3")
     s3.create_bucket(Bucket="jobs")
-    secrets = session.client("secretsmanager", endpoint_url=account)
-    arn = secrets.create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')["ARN"]
+    arn = account.client("secretsmanager").create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')[
+        "ARN"
+    ]
     store = JobStore(Bucket(s3, "jobs"))
     store.create(job_request("base64"))
     store.put_input(JOB_ID, picture(), "image/png")
     ours = {
-        "AWS_ENDPOINT_URL": account,
         "JOBS_BUCKET": "jobs",
         "SECRET_ARN": arn,
         "OPENAI_BASE_URL": openai.base_url,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "common")]),
     }
-    return os.environ | access | ours
+    return os.environ | account.environment | ours
 
 
 def start_worker(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
@@ -76,10 +58,9 @@ def result_of(worker: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def test_a_worker_killed_before_its_word_is_heard_does_not_cost_a_second_call(
-    environment: dict[str, str], account: str, openai: OpenAIStandIn
+    environment: dict[str, str], account: Account, openai: OpenAIStandIn
 ) -> None:
-    s3 = boto3.Session("k", "s", region_name="us-east-1").client("s3", endpoint_url=account)
-    kept = Bucket(s3, "jobs")
+    kept = Bucket(account.client("s3"), "jobs")
     first = start_worker(environment, "hold")
     try:
         wait_until(lambda: kept.find(f"jobs/{JOB_ID}/result"))

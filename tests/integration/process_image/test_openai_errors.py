@@ -8,10 +8,12 @@ import pytest
 
 from functions.process_image.asking import Engines
 from functions.process_image.engines.engine import BillingLimitError, Edit, RateLimitedError, Task
+from functions.process_image.ledger import Ledger
 from functions.process_image.pictures import Picture
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.edit_options import EditOptions
 from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
+from imagejobs.prices import PriceList
 from imagejobs.secrets import EditSecrets
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, refused
@@ -89,7 +91,7 @@ def ask(openai: OpenAIStandIn, answer: Answer, **settings: object) -> Edit:
 def edit(settings: ProcessImageSettings, prompt: str = "make the sky purple", seconds: float = 2 * PATIENCE) -> Edit:
     """Have a picture edited with so many seconds left of the function's time."""
     task = Task((Picture(picture(), "image/png"),), prompt, EditOptions(model="m", output_format="png"), 0)
-    engines = Engines(settings, SECRETS, time.monotonic() + seconds, on_usage=lambda _: None)
+    engines = Engines(settings, SECRETS, time.monotonic() + seconds, Ledger(PriceList()))
     return engines.edit("openai", task)
 
 
@@ -157,7 +159,7 @@ def test_the_codes_of_the_billing_limit_are_configuration(openai: OpenAIStandIn)
         ask(openai, refused(403, "new_limit_reached"), **codes)
 
 
-def test_long_words_are_cut(openai: OpenAIStandIn) -> None:
+def test_long_messages_are_cut(openai: OpenAIStandIn) -> None:
     with pytest.raises(OpenAIRetryableError) as raised:
         ask(openai, Answer(500, b"x" * 100_000, content_type="text/plain"))
     assert len(str(raised.value)) < 1100

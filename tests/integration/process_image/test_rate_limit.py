@@ -2,13 +2,11 @@
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from functions.process_image.pacing import Pacer, Queue
 from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError
@@ -16,6 +14,7 @@ from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import Answer, edited, images, refused
+from tests.integration.conftest import Account
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
 from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID
@@ -182,21 +181,11 @@ def test_an_invalid_answer_after_a_wait_is_not_asked_for_again_when_an_attempt_b
 
 
 @pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    """A bucket behind a server, which decides races as S3 does."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="k",
-        aws_secret_access_key="s",
-        region_name="us-east-1",
-    )
+def bucket(account: Account) -> Bucket:
+    """A bucket that decides races as S3 does."""
+    client = account.client("s3")
     client.create_bucket(Bucket="pacing")
-    yield Bucket(client, "pacing")
-    server.stop()
+    return Bucket(client, "pacing")
 
 
 def test_those_who_are_refused_at_once_get_a_ticket_each(bucket: Bucket) -> None:

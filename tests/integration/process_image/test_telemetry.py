@@ -19,18 +19,26 @@ from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
 
+# What the stand-in's answer takes: 308 tokens of a picture and 15 of text, at the default model's prices.
+PAID = {
+    "InputTokens": USAGE["input_tokens"],
+    "OutputTokens": USAGE["output_tokens"],
+    "CostUSD": round((308 * 8 + 15 * 5 + 1056 * 30) / 1e6, 6),
+}
+
 type Lines = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
 
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Lines:
-    """The one log line and the one EMF line of a call."""
+    """The one log line and the one EMF line of a call, beside those of models."""
     # The logger holds on to the standard output that there was when it was made.
     logged = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", logged)
 
     def read() -> tuple[dict[str, Any], dict[str, Any]]:
-        (log,), (metrics,) = logged.getvalue().splitlines(), capsys.readouterr().out.splitlines()
+        (log,), emf = logged.getvalue().splitlines(), capsys.readouterr().out.splitlines()
+        (metrics,) = (line for line in emf if '"model"' not in line)
         logged.seek(0)
         logged.truncate()
         assert PROMPT not in log + metrics
@@ -58,7 +66,7 @@ def test_an_edit(accept: Accept, lines: Lines) -> None:
     assert log["ms"] == result["ms"]
     counts = counted(metrics)
     assert 0 < counts.pop("OpenAILatency") < 5000
-    assert counts == {"Retries": 0, "ImagesProcessed": 1, "InputTokens": 323, "OutputTokens": 1056}
+    assert counts == {"Retries": 0, "ImagesProcessed": 1, **PAID}
 
 
 def test_an_edit_that_is_found_is_not_counted_again(accept: Accept, lines: Lines) -> None:
@@ -100,23 +108,22 @@ def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
 
 def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
     accept("base64", picture())
-    paid = {"InputTokens": USAGE["input_tokens"], "OutputTokens": USAGE["output_tokens"]}
 
     openai.will_answer(edited(picture()[:100]))
     with pytest.raises(OpenAIInvalidAnswerError):
         invoke("base64")
     counts = counted(lines()[1])
     assert counts.pop("OpenAILatency") >= 0
-    assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, **paid}
+    assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, **PAID}
 
     with pytest.raises(OpenAIRejectedError, match="no sound image"):
         invoke("base64", waited={"attempts": 3, "rate_limited": 2})
-    assert counted(lines()[1]).items() >= {"ImagesFailed": 1, "InvalidAnswers": 1, **paid}.items()
+    assert counted(lines()[1]).items() >= {"ImagesFailed": 1, "InvalidAnswers": 1, **PAID}.items()
 
     openai.will_answer(edited(picture(file_format="JPEG")))
     with pytest.raises(OpenAIRejectedError, match="asked for image/png"):
         invoke("base64", retries=1)
-    assert counted(lines()[1]).items() >= {"Retries": 1, "ImagesFailed": 1, **paid}.items()
+    assert counted(lines()[1]).items() >= {"Retries": 1, "ImagesFailed": 1, **PAID}.items()
 
 
 def test_an_answer_that_says_nothing_of_tokens(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:
@@ -126,7 +133,9 @@ def test_an_answer_that_says_nothing_of_tokens(accept: Accept, openai: OpenAISta
 
     invoke("base64")
 
-    assert counted(lines()[1]).items() >= {"ImagesProcessed": 1, "InputTokens": 0, "OutputTokens": 0}.items()
+    counts = counted(lines()[1])
+    assert counts.items() >= {"ImagesProcessed": 1, "InputTokens": 0, "OutputTokens": 0}.items()
+    assert "CostUSD" not in counts
 
 
 def test_a_rate_limit(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:

@@ -121,9 +121,3 @@ def test_a_rate_limit_lets_one_image_through_at_a_time(openai: OpenAIStandIn) ->
     openai.reset()
     openai.images_per_minute = 20
     assert edit(openai).data
-
-
-def test_every_model_is_known(openai: OpenAIStandIn) -> None:
-    client = OpenAI(api_key="any", base_url=openai.base_url, max_retries=0)
-
-    assert client.models.retrieve("gpt-image-2.5-flare").id == "gpt-image-2.5-flare"

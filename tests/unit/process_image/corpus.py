@@ -58,10 +58,10 @@ class Good:
 
 @dataclass(frozen=True)
 class Bad:
-    """A file that is refused, in words among which are these."""
+    """A file that is refused, with this in the message."""
 
     make: Callable[[], bytes]
-    words: str
+    message: str
     error: type[JobError] = UnsupportedImageError
 
 

@@ -89,7 +89,7 @@ def _unfolding(size: int) -> bytes:
     return b"name\0\0" + zlib.compress(bytes(size), 1)
 
 
-# What is refused, and what is taken although a simple way to read it would not end: each with some of the words.
+# What is refused, and what is taken although a simple way to read it would not end: each with a part of the message.
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "JPEG, 11,000 scans": (_jpeg_scans, "over 100 scans"),
     "JPEG, 2,000,000 comments": (lambda: _behind_start(b"\xff\xfe\0\2" * 2_000_000), "over 5,000 segments"),

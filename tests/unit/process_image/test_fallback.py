@@ -6,6 +6,7 @@ import pytest
 from PIL import Image, ImageChops
 
 from functions.process_image.fallback import invert
+from functions.process_image.fonts import font
 from functions.process_image.settings import ProcessImageSettings
 from tests.unit.process_image.files import exchanged_profile, noise, saved, scene, see_through
 from tests.unit.process_image.odd_files import colour_key
@@ -117,3 +118,15 @@ def test_the_colour_profile_goes_along() -> None:
     made = fallen_back(scene(), icc_profile=exchanged_profile())
 
     assert made.info["icc_profile"] == exchanged_profile()
+
+
+@pytest.mark.parametrize(
+    "text", ["Été à l'œuvre, ça déçoit", "Größe über Łódź, Ťažký", "Ελληνικά άέή", "Кириллица: щёлк, їжак"]
+)
+def test_the_letters_of_latin_greek_and_cyrillic_are_shown(text: str) -> None:
+    box = font(40).getmask("\uffff").getbbox(), bytes(font(40).getmask("\uffff"))
+
+    for letter in set(text) - {" "}:
+        shape = font(40).getmask(letter)
+        assert (shape.getbbox(), bytes(shape)) != box, letter
+    assert fallen_back(scene(), text=text).size == scene().size

@@ -14,7 +14,7 @@ from imagejobs.errors import ImageTooLargeError, UnsupportedImageError
 from tests.unit.process_image.corpus import BAD, GOOD, LIMIT_PIXELS, Bad, Good
 from tests.unit.process_image.files import RED, exchanged_profile, noise, saved
 
-# Pillow warns of broken metadata, which is no matter here.
+# Pillow warns of broken metadata, which does not matter here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # How many damaged copies of each file are tried.
@@ -60,8 +60,8 @@ def close(found: tuple[int, ...], expected: tuple[int, ...], tolerance: int) -> 
 
 
 @pytest.mark.parametrize("bad", [pytest.param(case, id=name) for name, case in BAD.items()])
-def test_a_bad_file_is_refused_in_words(bad: Bad) -> None:
-    with pytest.raises(bad.error, match=re.escape(bad.words)):
+def test_a_bad_file_is_refused_with_a_reason(bad: Bad) -> None:
+    with pytest.raises(bad.error, match=re.escape(bad.message)):
         prepare(bad.make(), LIMIT_PIXELS)
 
 
@@ -121,7 +121,7 @@ def test_a_png_is_checked_to_its_last_chunk(damage: str) -> None:
         prepare(damaged, LIMIT_PIXELS)
 
 
-def test_a_broken_header_is_told_in_words() -> None:
+def test_a_broken_header_is_told_plainly() -> None:
     with pytest.raises(
         UnsupportedImageError, match=r"^damaged image/png file: it breaks off, or its parts do not fit together$"
     ):
@@ -129,7 +129,7 @@ def test_a_broken_header_is_told_in_words() -> None:
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_a_file_damaged_anywhere_is_edited_or_refused_in_words(name: str) -> None:
+def test_a_file_damaged_anywhere_is_edited_or_refused_with_a_reason(name: str) -> None:
     whole = GOOD[name].make()
     chance = random.Random(name)
     for _ in range(DAMAGES):

@@ -63,39 +63,48 @@ def get(
         return answer.status_code, _read(answer, max_bytes)
 
 
-def fetch(url: str, policy: OutboundPolicy, *, max_bytes: int, timeout: float, network: Network = NETWORK) -> bytes:
+def fetch(
+    url: str,
+    policy: OutboundPolicy,
+    *,
+    max_bytes: int,
+    timeout: float,
+    field: str = "image_url",
+    network: Network = NETWORK,
+) -> bytes:
     """GET the file behind a URL, and behind at most MAX_REDIRECTS redirects, within `timeout` seconds in all.
 
-    Every URL on the way passes the whole guard: its spelling, its host, every address of that.
+    Every URL on the way passes the whole guard: its spelling, its host, every address of that. Errors name the `field`
+    that the caller gave it in.
 
     Raises:
         SourceRefusedError: policy forbids a URL, or the answer is not 200, of more than `max_bytes` or not readable.
         SourceUnavailableError: no complete answer, or one of 5xx, 408 or 429.
     """
-    deadline, name = _deadline_in(timeout), "image_url"
+    deadline, name = _deadline_in(timeout), field
     try:
         for _ in range(1 + MAX_REDIRECTS):
             with _exchange("GET", url, None, {"Accept": "image/*"}, policy, deadline, network) as answer:
                 location = answer.extensions["headers"]["location"]
                 if not (answer.status_code in _REDIRECTS and location):
-                    return _file(answer, max_bytes)
-            name = "URL that image_url redirects to"
+                    return _file(answer, max_bytes, field)
+            name = f"URL that {field} redirects to"
             url = redirected(url, location)
     except UrlRefusedError as error:
         raise SourceRefusedError(f"the {name} {error}") from error
     except UnusableAnswerError as error:
-        raise SourceRefusedError(f"the server of image_url {error}") from error
+        raise SourceRefusedError(f"the server of {field} {error}") from error
     except ExchangeFailedError as error:
-        raise SourceUnavailableError(f"image_url: {error}") from error
-    raise SourceRefusedError(f"image_url redirects more than {MAX_REDIRECTS} times: give the URL of the image itself")
+        raise SourceUnavailableError(f"{field}: {error}") from error
+    raise SourceRefusedError(f"{field} redirects more than {MAX_REDIRECTS} times: give the URL of the image itself")
 
 
-def _file(answer: "httpx2.Response", max_bytes: int) -> bytes:
+def _file(answer: "httpx2.Response", max_bytes: int, field: str) -> bytes:
     status = answer.status_code
     if status >= 500 or status in (408, 429):
-        raise SourceUnavailableError(f"the server of image_url answered {status}")
+        raise SourceUnavailableError(f"the server of {field} answered {status}")
     if status != 200:
-        raise SourceRefusedError(f"the server of image_url answered {status}")
+        raise SourceRefusedError(f"the server of {field} answered {status}")
     return _read(answer, max_bytes)
 
 

@@ -1,0 +1,176 @@
+"""Jobs, images and models as tables for people."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from imagejobs_cli.display import styled
+from imagejobs_client import BatchImage, Job, JobSummary, Model
+
+# Longer lists of images are cut: a terminal is no place for ten thousand.
+_MAX_ROWS = 40
+
+
+def print_jobs(console: Console, jobs: Sequence[JobSummary]) -> None:
+    """List jobs."""
+    table = _table("id", "operation", "status", "started", "took")
+    for job in jobs:
+        took = duration((job.finished_at - job.created_at).total_seconds()) if job.finished_at else ""
+        table.add_row(job.job_id, job.operation, styled(job.status), ago(job.created_at), took)
+    console.print(table)
+
+
+def print_job(console: Console, job: Job) -> None:
+    """Show one job: a line for each thing that is known."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in _facts(job):
+        grid.add_row(name, value)
+    console.print(grid)
+
+
+def print_batch(console: Console, job: Job, images: Sequence[tuple[BatchImage, Path | None]]) -> None:
+    """Show a batch's images, the failed ones first with their reasons, and its counts."""
+    failed = [image for image, _ in images if image.status == "failed"]
+    edited = [(image, path) for image, path in images if image.status != "failed"]
+    for image in failed[:_MAX_ROWS]:
+        console.print(f"[red]✗[/] {escape(image.file)}\n  [red]{escape(image.error or 'failed')}[/]", soft_wrap=True)
+    if edited:
+        table = _table("image", "by", "took", "cost", "result")
+        for image, path in edited[:_MAX_ROWS]:
+            table.add_row(*_image(image, path))
+        console.print(table)
+    left = max(0, len(failed) - _MAX_ROWS) + max(0, len(edited) - _MAX_ROWS)
+    if left:
+        console.print(f"[dim]… and {left:,} more[/]")
+    console.print(summary(job))
+
+
+def summary(job: Job) -> str:
+    """A batch's end in one line."""
+    result = job.result
+    if not result or result.total_files is None:
+        return styled(job.status)
+    parts = [f"[green]{result.processed or 0} edited[/]"]
+    if result.failed:
+        parts.append(f"[red]{result.failed} failed[/]")
+    if result.fallback_local:
+        parts.append(f"[yellow]{result.fallback_local} of them by the local fallback[/]")
+    if result.duration_seconds is not None:
+        parts.append(f"in {duration(result.duration_seconds)}")
+    if job.usage and job.usage.cost_usd is not None:
+        parts.append(f"about ${job.usage.cost_usd:.2f}")
+    return " · ".join(parts)
+
+
+def print_models(console: Console, models: Iterable[Model]) -> None:
+    """List models with what each takes."""
+    table = _table("model", "engine", "takes")
+    for model in models:
+        name = f"[bold]{escape(model.name)}[/] [dim](default)[/]" if model.default else escape(model.name)
+        table.add_row(name, escape(model.engine), "\n".join(_takes(model)))
+    console.print(table)
+
+
+def duration(seconds: float) -> str:
+    """A time span such as `4.2 s` or `3 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def ago(moment: datetime) -> str:
+    """How long ago something was, such as `5 min ago`."""
+    seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return f"{int(seconds)} s ago"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for column in columns:
+        right = column in ("took", "cost")
+        table.add_column(column, justify="right" if right else "left", no_wrap=right or column == "id", overflow="fold")
+    return table
+
+
+def _image(image: BatchImage, path: Path | None) -> tuple[str, ...]:
+    took = duration(image.ms / 1000) if image.ms is not None else ""
+    cost = f"${image.cost_usd:.3f}" if image.cost_usd is not None else ""
+    told = [escape(str(path))] if path else []
+    told += [f"[yellow]{escape(image.note)}[/]"] if image.note else []
+    return escape(image.file), escape(image.model or image.engine or ""), took, cost, "\n".join(told)
+
+
+def _facts(job: Job) -> Iterable[tuple[str, str]]:
+    yield "job", job.job_id
+    yield "operation", job.operation
+    yield "status", styled(job.status)
+    yield "started", f"{_moment(job.created_at)} [dim]({ago(job.created_at)})[/]"
+    if job.finished_at:
+        took = duration((job.finished_at - job.created_at).total_seconds())
+        yield "finished", f"{_moment(job.finished_at)} [dim](took {took})[/]"
+    if job.waiting:
+        yield "waiting", f"{escape(job.waiting.reason)} [dim](since {ago(job.waiting.since)})[/]"
+    if job.progress:
+        done = f"{job.progress.done} of {job.progress.total} done"
+        yield "progress", f"{done}, {job.progress.failed} failed, {job.progress.running} at work"
+    if job.result and job.result.total_files is not None:
+        yield "images", summary(job)
+    if job.retry_of:
+        yield "retry of", job.retry_of
+    if job.reason:
+        yield "error", f"[red]{escape(job.reason)}[/]"
+    if job.note:
+        yield "note", f"[yellow]{escape(job.note)}[/]"
+    if job.usage:
+        yield from _used(job)
+    if job.delivery:
+        yield "callback", _delivered(job)
+
+
+def _used(job: Job) -> Iterable[tuple[str, str]]:
+    usage = job.usage
+    if not usage:
+        return
+    for one in usage.images:
+        yield "used", escape(f"{one.images} by {one.model or one.engine or 'an unknown model'}")
+    if usage.cost_usd is not None:
+        yield "cost", f"about ${usage.cost_usd:.3f}"
+
+
+def _delivered(job: Job) -> str:
+    delivery = job.delivery
+    if not delivery or delivery.status == "not_requested":
+        return "[dim]none was asked for[/]"
+    text = f"{delivery.status.replace('_', ' ')} after {delivery.attempts} attempts"
+    return escape(text + (f": {delivery.last_error}" if delivery.last_error else ""))
+
+
+def _takes(model: Model) -> Iterable[str]:
+    for name, values in model.options.items():
+        yield f"[dim]{escape(name)}[/] {escape(_values(values))}"
+    if model.edit_modes:
+        yield f"[dim]edit_mode[/] {escape(', '.join(model.edit_modes))}"
+    if model.mask:
+        yield "a mask"
+    if model.max_references:
+        yield f"up to {model.max_references} pictures to go by"
+
+
+def _values(values: Any) -> str:
+    return ", ".join(str(one) for one in values) if isinstance(values, list | tuple) else str(values)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

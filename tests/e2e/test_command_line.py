@@ -1,0 +1,103 @@
+"""The command line as a person uses it: processes of its own, against the service on the embedded AWS."""
+
+import json
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from local.stack import StackInfo
+from standins.openai import OpenAIStandIn
+from tests.support.pictures import picture
+from tests.support.waiting import PATIENCE, wait_until
+
+PROGRAM = str(Path(__file__).parents[2] / ".venv" / "bin" / "imagejobs")
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Runs `imagejobs` in a folder of the test's own, with nothing but the stack's address."""
+
+    environment: dict[str, str]
+    folder: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command."""
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([PROGRAM, *arguments], env=self.environment, cwd=self.folder, text=True, **pipes)
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end and give back what it wrote to stdout."""
+        with self.start(*arguments) as program:
+            out, err = program.communicate(timeout=PATIENCE)
+        assert program.returncode == code, f"{program.returncode}: {out}{err}"
+        return out
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run a command for scripts."""
+        return json.loads(self.run(*arguments, "--json", code=code))
+
+
+@pytest.fixture
+def imagejobs(stack: StackInfo, tmp_path: Path, openai: OpenAIStandIn) -> CommandLine:
+    """The command line of a person who has never used it."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL") if name in os.environ}
+    here = {"HOME": str(tmp_path), "IMAGEJOBS_ADDRESS": stack.api_url, "COLUMNS": "100"}
+    return CommandLine(kept | here, tmp_path)
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        image.load()
+    return image
+
+
+def test_one_picture_small_or_large_is_edited_into_a_file(imagejobs: CommandLine, openai: OpenAIStandIn) -> None:
+    folder = imagejobs.folder
+    (folder / "été.png").write_bytes(picture())
+    large = BytesIO()
+    Image.effect_noise((1300, 1300), 80).convert("RGB").save(large, "BMP")
+    (folder / "large.bmp").write_bytes(large.getvalue())
+    assert len(large.getvalue()) > 5_000_000
+
+    assert imagejobs.run("edit", "été.png", "make it winter") == "✓ été-edited.png\n"
+    done = imagejobs.json("edit", "large.bmp", "make it winter", "--out", "winter.png")
+
+    assert opened(folder / "été-edited.png").size == (64, 48)
+    assert opened(folder / "winter.png").format == "PNG"
+    assert done["job"]["delivery"]["status"] == "not_requested"
+    shown = imagejobs.json("show", done["job"]["job_id"])
+    assert (shown["status"], len(openai.calls)) == ("completed", 2)
+    assert "✗" not in imagejobs.run("doctor")
+
+
+def test_a_refused_picture_says_why_and_ends_with_6(imagejobs: CommandLine, openai: OpenAIStandIn) -> None:
+    openai.fail("moderation")
+    (imagejobs.folder / "a.png").write_bytes(picture())
+
+    with imagejobs.start("edit", "a.png", "p") as program:
+        out, err = program.communicate(timeout=PATIENCE)
+
+    assert (program.returncode, out) == (6, "")
+    assert "rejected by the safety system" in err.replace("\n", " ")
+
+
+def test_ctrl_c_leaves_a_job_running_that_cancel_ends(imagejobs: CommandLine, openai: OpenAIStandIn) -> None:
+    openai.fail("hang", seconds=5)
+    (imagejobs.folder / "a.png").write_bytes(picture())
+
+    with imagejobs.start("edit", "a.png", "p") as program:
+        wait_until(lambda: openai.calls, what="the edit")
+        program.send_signal(signal.SIGINT)
+        _, err = program.communicate(timeout=PATIENCE)
+    assert program.returncode == 130
+    job_id = err.partition("imagejobs watch ")[2].split()[0]
+
+    assert imagejobs.json("cancel", job_id) == {"job_id": job_id, "accepted": True}
+    assert imagejobs.json("watch", job_id, code=6)["job"]["status"] == "cancelled"
