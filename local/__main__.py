@@ -21,9 +21,7 @@ StateDir = Annotated[Path, typer.Option(envvar="STATE_DIR", help="Where logs and
 
 @app.command()
 def up(
-    openai_base_url: Annotated[
-        str, typer.Option(envvar="OPENAI_BASE_URL", help="Use this server, not the stand-in.")
-    ] = "",
+    openai_base_url: Annotated[str, typer.Option(envvar="OPENAI_BASE_URL", help="Not the stand-in, but this.")] = "",
     openai_api_key: Annotated[
         str, typer.Option(envvar="OPENAI_API_KEY", help="OpenAI's key, or that of OPENAI_BASE_URL.")
     ] = "",
@@ -34,13 +32,15 @@ def up(
     openai_port: Annotated[int, typer.Option(envvar="OPENAI_PORT")] = Ports.openai,
     receiver_port: Annotated[int, typer.Option(envvar="RECEIVER_PORT")] = Ports.receiver,
     cos_port: Annotated[int, typer.Option(envvar="COS_PORT")] = Ports.cos,
+    bedrock_port: Annotated[int, typer.Option(envvar="BEDROCK_PORT")] = Ports.bedrock,
+    gemini_port: Annotated[int, typer.Option(envvar="GEMINI_PORT")] = Ports.gemini,
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Start the embedded AWS in the background and deploy the stack into it; one that is up is started anew."""
     processes.unwind_on_signals()
     try:
         options = Options(
-            ports=Ports(aws_port, openai_port, receiver_port, cos_port),
+            ports=Ports(aws_port, openai_port, receiver_port, cos_port, bedrock_port, gemini_port),
             state_dir=state_dir,
             openai_base_url=openai_server(openai_base_url, openai_api_key),
             openai_api_key=openai_api_key,

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,11 +29,13 @@ class Ports:
     openai: int = 8081
     receiver: int = 8082
     cos: int = 8083
+    bedrock: int = 8084
+    gemini: int = 8085
 
     @classmethod
     def free(cls) -> Self:
         """Ports that nothing listens on."""
-        return cls(*(processes.free_port() for _ in range(4)))
+        return cls(*(processes.free_port() for _ in fields(cls)))
 
     def url(self, part: str, path: str = "") -> str:
         """Where a part is."""
@@ -60,7 +62,7 @@ class Options:
 
     @property
     def uses_stand_in(self) -> bool:
-        """Whether the edits are made by the stand-in."""
+        """Whether the edits are made by the stand-ins: those of the other engines are there beside OpenAI's."""
         return not self.openai_base_url
 
 
@@ -204,13 +206,20 @@ class EmbeddedStack:
         if self.options.with_receiver:
             servers["receiver"] = ["standins.receiver"]
         if self.options.uses_stand_in:
-            servers["openai"] = ["standins.openai", "--latency", str(self.options.openai_latency)]
+            for engine in ("openai", "bedrock", "gemini"):
+                servers[engine] = [f"standins.{engine}", "--latency", str(self.options.openai_latency)]
         if self.options.with_cos:
             servers["cos"] = ["moto.server"]
         return servers
 
     def _own_parameters(self) -> dict[str, str]:
         parameters = {"OpenAIBaseUrl": self.options.openai_base_url or self.options.ports.url("openai", "/v1")}
+        if self.options.uses_stand_in:
+            parameters |= {
+                "BedrockRegion": REGION,
+                "BedrockEndpointUrl": self.options.ports.url("bedrock"),
+                "GeminiBaseUrl": self.options.ports.url("gemini", "/v1beta"),
+            }
         if self.options.with_cos:
             endpoint = self.options.ports.url("cos")
             for bucket in (cos.INPUT_BUCKET, cos.OUTPUT_BUCKET):
@@ -250,6 +259,8 @@ class EmbeddedStack:
         manager = self.info.client("secretsmanager")
         secret = json.loads(manager.get_secret_value(SecretId=self.info.secret_arn)["SecretString"])
         secret["OPENAI_API_KEY"] = (self.options.openai_base_url and self.options.openai_api_key) or _STAND_IN_KEY
+        if self.options.uses_stand_in:
+            secret["GEMINI_API_KEY"] = _STAND_IN_KEY
         if self.options.with_cos:
             secret |= {"COS_ACCESS_KEY_ID": cos.ACCESS_KEY_ID, "COS_SECRET_ACCESS_KEY": cos.SECRET_ACCESS_KEY}
         manager.put_secret_value(SecretId=self.info.secret_arn, SecretString=json.dumps(secret))

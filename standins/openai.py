@@ -25,9 +25,9 @@ from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
 from standins.edits import FORMATS, tinted
-from standins.openai_answers import FAULTS, REFUSALS, Answer, Fault, edited, refused
+from standins.openai_answers import FAULTS, REFUSALS, Fault, edited, refused
 from standins.openai_moderation import moderated
-from standins.server import CONTROL, Server, json_response
+from standins.server import CONTROL, Answer, Server, json_response
 
 # `images.edit` of the SDK.
 OPENAI_FIELDS = frozenset(get_type_hints(ImageEditParamsNonStreaming))
@@ -126,11 +126,11 @@ class OpenAIStandIn(Server):
             return json_response([asdict(call) for call in list(self.calls)])
         if (request.method, request.path) == ("POST", _MODERATIONS):
             self.moderations.append(body)
-            return self._send(self._moderation or moderated(body))
+            return self.send(self._moderation or moderated(body))
         if request.method == "GET" and request.path.startswith(_MODEL):
             return json_response({"id": request.path.removeprefix(_MODEL), "object": "model", "owned_by": "stand-in"})
         if (request.method, request.path) != ("POST", _EDITS):
-            return self._send(refused(404, "unknown_url", _INVALID, f"Unknown URL ({request.path})"))
+            return self.send(refused(404, "unknown_url", _INVALID, f"Unknown URL ({request.path})"))
         return self._edit(request, body, arrived)
 
     def _edit(self, request: Request, body: bytes, arrived: float) -> Response:
@@ -139,7 +139,7 @@ class OpenAIStandIn(Server):
         content = image.stream.read() if image else b""
         mask = request.files["mask"].stream.read() if "mask" in request.files else b""
         if problem := _problem(request, content, mask, self.known):
-            return self._send(refused(400, "invalid_value", _INVALID, problem))
+            return self.send(refused(400, "invalid_value", _INVALID, problem))
         form, filename = request.form, (image and image.filename) or ""
         wanted = form.get("output_format", "png")
         fields = {name: value for name, value in form.items() if name not in ("prompt", "model")}
@@ -164,7 +164,7 @@ class OpenAIStandIn(Server):
             self.requests.append(body)
         answer = scripted or self._made(call, content, fault, arrived)
         call.status = 0 if answer.connection in ("hang", "drop") else answer.status
-        response = self._send(answer)
+        response = self.send(answer)
         response.call_on_close(call.end)
         return response
 
@@ -175,16 +175,6 @@ class OpenAIStandIn(Server):
             other = "jpeg" if call.output_format == "png" else "png"
             answer = edited(tinted(image, call.prompt, other if fault else call.output_format))
         return replace(answer, delay=max(0.0, self.latency - (time.monotonic() - arrived)))
-
-    def _send(self, answer: Answer) -> Response:
-        if answer.connection == "hang":
-            return self.drop(after=answer.seconds)
-        self.closing.wait(answer.delay)
-        if answer.connection == "drop":
-            return self.drop()
-        if answer.connection == "drip":
-            return self.drip()
-        return Response(answer.payload, answer.status, answer.headers, content_type=answer.content_type)
 
     def _scripted(self) -> Answer | None:
         return self._answers.popleft() if len(self._answers) > 1 else next(iter(self._answers), None)

@@ -1,9 +1,9 @@
 """What the OpenAI stand-in can answer: edits, refusals in the form of OpenAI's API, and answers that are broken."""
 
 import base64
-import json
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+
+from standins.server import Answer
 
 USAGE = {
     "input_tokens": 323,
@@ -11,27 +11,6 @@ USAGE = {
     "output_tokens": 1056,
     "total_tokens": 1379,
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer. `body` is sent as JSON unless it is bytes, `delay` seconds after the request.
-
-    `connection` says what else may happen: it breaks off ("hang": after `seconds`), or the answer drips without end.
-    """
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-    delay: float = 0
-    connection: Literal["kept", "hang", "drop", "drip"] = "kept"
-    seconds: float = 3600
-
-    @property
-    def payload(self) -> bytes:
-        """The body as it is sent."""
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 def edited(image: bytes, delay: float = 0) -> Answer:

@@ -13,7 +13,8 @@ from typing import Any
 from openai.types import moderation
 from PIL import Image
 
-from standins.openai_answers import Answer, refused
+from standins.openai_answers import refused
+from standins.server import Answer
 
 _MAX_IMAGE_BYTES = 20_000_000
 _FLAG = re.compile(r"\[flag:([\w/-]+)\]")

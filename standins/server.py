@@ -5,7 +5,8 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from typing import Any, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
 from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -13,6 +14,27 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 HOST = "127.0.0.1"
 # Sent before a part of the path of what steers a stand-in.
 CONTROL = "/_control/"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer. `body` is sent as JSON unless it is bytes, `delay` seconds after the request.
+
+    `connection` says what else may happen: it breaks off ("hang": after `seconds`), or the answer drips without end.
+    """
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+    delay: float = 0
+    connection: Literal["kept", "hang", "drop", "drip"] = "kept"
+    seconds: float = 3600
+
+    @property
+    def payload(self) -> bytes:
+        """The body as it is sent."""
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 class Server:
@@ -52,6 +74,17 @@ class Server:
         with self:
             print(f"{type(self).__name__} on {self.base_url}", flush=True)
             threading.Event().wait()
+
+    def send(self, answer: Answer) -> Response:
+        """Give an answer, after its delay, or break the connection as it says."""
+        if answer.connection == "hang":
+            return self.drop(after=answer.seconds)
+        self.closing.wait(answer.delay)
+        if answer.connection == "drop":
+            return self.drop()
+        if answer.connection == "drip":
+            return self.drip()
+        return Response(answer.payload, answer.status, answer.headers, content_type=answer.content_type)
 
     def drop(self, after: float = 0) -> Response:
         """Break the connection off without an answer, `after` seconds or when the server closes."""

@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that come from code: openapi.json, the tables of api.md, configuration.md.
+"""Writes the parts of docs/ that come from code: openapi.json, the tables of api.md, configuration.md, cost.md.
 
 python -m tools.document write     # `make docs` does this
 python -m tools.document check     # ends with 1 when one of them is stale
@@ -16,14 +16,15 @@ from functions.accept.http.openapi import full_document, problem_codes
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
-from imagejobs.catalogue import MODELS, Model, Sizes
+from imagejobs.catalogue import MODELS, Model, Shapes, Sizes
 from tools import configuration_page
+from tools.cost import page as cost_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 _SERVER_URL = "https://your-api.example/v1"
 _ROUTE_COLUMNS = "| method | path | what it does | body | answers |\n|---|---|---|---|---|"
 _MODEL_COLUMNS = (
-    "| model | `quality` | `size` | `output_format` | `background` | mask | references |\n" + 7 * "|---" + "|"
+    "| model | `quality` | `size` | `output_format` | `background` | mask | references | needs |\n" + 8 * "|---" + "|"
 )
 
 
@@ -34,6 +35,7 @@ def pages(folder: Path) -> dict[Path, str]:
         folder / "openapi.json": _openapi(),
         api_page: _with_tables(api_page.read_text()),
         folder / "configuration.md": configuration_page.text(),
+        folder / "cost.md": cost_page.text(),
     }
 
 
@@ -59,12 +61,21 @@ def _model_row(model: Model) -> str:
     listed = (model.qualities, model.output_formats, model.backgrounds)
     quality, formats, backgrounds = (", ".join(one) or "none" for one in listed)
     mask, references = "yes" if model.mask else "no", str(model.max_references or "none")
-    cells = f"`{model.name}`", quality, _sizes(model.sizes), formats, backgrounds, mask, references
+    needs = ", ".join(model.needs) or "nothing"
+    cells = f"`{model.name}`", quality, _sizes(model.sizes), formats, backgrounds, mask, references, needs
     return f"| {' | '.join(cells)} |"
 
 
-def _sizes(sizes: Sizes | None) -> str:
-    return f"multiples of {sizes.multiple_of} up to {sizes.max_edge:,}" if sizes else "none"
+def _sizes(sizes: Sizes | Shapes | None) -> str:
+    match sizes:
+        case None:
+            return "none"
+        case Shapes():
+            return f"{len(sizes.names)} shapes, up to {sizes.max_pixels:,} pixels"
+        case Sizes(multiple_of=1):
+            return "any"
+        case Sizes():
+            return f"multiples of {sizes.multiple_of} up to {sizes.max_edge:,}"
 
 
 def _row(route: Route[Any]) -> str:

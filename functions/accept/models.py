@@ -27,6 +27,7 @@ def _told(model: Model, price: ModelPrice | None, *, default: bool) -> ModelInfo
         ),
         mask=model.mask,
         max_references=model.max_references,
-        edit_modes=list(model.edit_modes) or None,
+        search=model.search,
+        needs=list(model.needs),
         price=price and Price.model_validate(price.model_dump(exclude_unset=True)),
     )

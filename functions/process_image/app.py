@@ -28,7 +28,10 @@ def resources() -> ProcessImageResources:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take an `EditRequest`, give an `EditedImage` or `RateLimited`; errors are those of `imagejobs.errors`."""
+    """Take an `EditRequest`, give an `EditedImage`, `RateLimited` or `HandedOver`.
+
+    Its errors are those of `imagejobs.errors`.
+    """
     edit_request = EditRequest.model_validate(event)
     deadline = monotonic() + context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_KEEP
     with observed(edit_request):
@@ -38,7 +41,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         if missing := own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets):
             raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
         logger.append_keys(correlation_id=job.correlation_id)
-        engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices))
+        engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices), own.clients)
         result, is_new = edit_image(edit_request, job, own, engines)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)

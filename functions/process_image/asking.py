@@ -1,6 +1,6 @@
 """Asks the models for an edit, one after another: each when its turn comes, and the next at a billing limit alone."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic, sleep, time
 
@@ -18,6 +18,7 @@ from imagejobs.errors import (
     EngineRejectedError,
     OpenAIRejectedError,
 )
+from imagejobs.resources import Clients
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import EditRequest
 
@@ -50,6 +51,7 @@ class Engines:
     secrets: EditSecrets
     deadline: float
     ledger: Ledger
+    clients: Clients = field(default_factory=Clients)
 
     def edit(self, engine: EngineName, task: Task) -> Edit:
         """Have a picture edited; what leaves for a provider is screened before, where screening is on.
@@ -61,7 +63,7 @@ class Engines:
         """
         if self.settings.prompt_screening == "openai" and engine != LOCAL:
             self._screen(task)
-        maker = engine_named(engine, self.settings, self.secrets)
+        maker = engine_named(engine, self.settings, self.secrets, self.clients)
         on_usage = partial(self.ledger.charge, engine, str(task.options.model))
         return maker.edit(replace(task, timeout=self._timeout()), on_usage)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.catalogue import LOCAL, EngineName, Model, find_model, refusals
+from imagejobs.catalogue import LOCAL, EngineName, Model, find_model, refusals, untaken
 from imagejobs.edit_options import EditOptions
 from imagejobs.job_request import JobRequest
 
@@ -51,8 +51,8 @@ def _own_model(job: JobRequest, settings: ProcessImageSettings) -> Model:
 
 
 def _can_stand_in(model: Model, job: JobRequest, asked: EditOptions) -> bool:
-    mode = EditOptions(edit_mode=asked.edit_mode)
-    return not refusals(model, mode, mask=bool(job.mask), references=job.reference_count)
+    meant = EditOptions(search=asked.search)
+    return not refusals(model, meant, mask=bool(job.mask), references=job.reference_count)
 
 
 def _with_defaults(asked: EditOptions, model: Model, settings: ProcessImageSettings) -> EditOptions:
@@ -73,6 +73,6 @@ def _taken(options: dict[str, str | int], further: dict[str, str | int], model: 
     """Options, with as many further ones as the model takes beside them."""
     for name, value in further.items():
         more = {name: value} | options
-        if not refusals(model, EditOptions.model_validate(more)):
+        if not untaken(model, EditOptions.model_validate(more)):
             options = more
     return EditOptions.model_validate(options)

@@ -25,6 +25,12 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     # How long an image waits for OpenAI's rate limit in all; then the limit is reported.
     openai_max_rate_limit_wait_hours: Annotated[float, Field(ge=0)] = 12
 
+    # The first part of the inference profiles' ids; another address of Bedrock's runtime than the region's own.
+    bedrock_geography: str = "us"
+    bedrock_endpoint_url: str = ""
+    # Another server that speaks the Gemini API; empty for Google's.
+    gemini_base_url: str = ""
+
     # Who is asked about prompt and picture before an edit.
     prompt_screening: Literal["off", "openai"] = "off"
 
@@ -34,6 +40,8 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
     max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
+    # The function's own memory in MiB, which Lambda tells.
+    aws_lambda_function_memory_size: Annotated[int, Field(ge=128)] = 2048
 
     @property
     def fallback_order(self) -> list[str]:

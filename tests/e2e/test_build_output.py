@@ -14,10 +14,13 @@ from tools import sbom
 
 ROOT = Path(__file__).parents[2]
 RUN = """
-import importlib, json, sys
+import importlib, json, pkgutil, sys
 sys.path[:0] = json.loads(sys.argv[1])
 module, _, name = sys.argv[2].rpartition(".")
 assert callable(getattr(importlib.import_module(module), name))
+package = importlib.import_module(module.rpartition(".")[0])
+for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+    importlib.import_module(found.name)  # what is imported on first use too
 import boto3
 boto3.client("s3", region_name="eu-central-1")
 print(json.dumps([boto3.__file__, boto3.__version__]))

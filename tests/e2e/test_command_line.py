@@ -101,3 +101,33 @@ def test_ctrl_c_leaves_a_job_running_that_cancel_ends(imagejobs: CommandLine, op
 
     assert imagejobs.json("cancel", job_id) == {"job_id": job_id, "accepted": True}
     assert imagejobs.json("watch", job_id, code=6)["job"]["status"] == "cancelled"
+
+
+def test_a_folder_is_edited_its_failed_picture_again_and_all_of_it_seen(
+    imagejobs: CommandLine, openai: OpenAIStandIn
+) -> None:
+    names = {"a.png", "b.jpg", "sub/é 1.png", "sub/c.webp"}
+    for name in names:
+        path = imagejobs.folder / "holiday" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture())
+    (imagejobs.folder / "holiday" / "notes.txt").write_text("buy milk")
+    openai.fail("moderation", times=1)
+
+    done = imagejobs.json("batch", "holiday", "make it winter", "--out", "results", code=7)
+    job_id, images = done["job"]["job_id"], done["images"]
+    (failed,) = [image for image in images if image["status"] == "failed"]
+    assert "rejected by the safety system" in failed["error"]
+    assert ({image["file"] for image in images}, done["skipped"]) == (names, {"notes.txt": "not a picture"})
+    assert (imagejobs.folder / done["contact_sheet"]).stat().st_size > 1000
+
+    again = imagejobs.json("retry", job_id[:13], "--out", "results")
+    assert [image["file"] for image in again["images"]] == [failed["file"]]
+    results = [image["path"] for image in [*images, *again["images"]] if image["status"] == "completed"]
+    assert {opened(imagejobs.folder / path).format for path in results} == {"PNG"}
+    assert len(set(results)) == len(names)
+    assert len(openai.calls) == len(names) + 1
+
+    listed = imagejobs.json("jobs", "--operation", "batch")["jobs"]
+    assert [job["job_id"] for job in listed[:2]] == [again["job"]["job_id"], job_id]
+    assert "3 edited · 1 failed" in imagejobs.run("show", job_id)

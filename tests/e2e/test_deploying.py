@@ -92,7 +92,7 @@ def test_a_stack_is_deployed_tried_and_removed_by_its_commands(operator: Operato
         for command in ("openai-key", "api-key", "try"):
             assert f"make {command} AWS_REGION={REGION} STACK={STACK}" in next_steps
 
-        succeeded(operator("openai_key", *on_stack, typed="sk-test\n"))
+        succeeded(operator("engine_key", "openai", *on_stack, typed="sk-test\n"))
         key = succeeded(operator("api_key", *on_stack)).strip()
         assert len(key) >= 20
         client = deployment.client("cloudformation", operator.endpoint, REGION)

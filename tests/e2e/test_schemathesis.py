@@ -36,6 +36,7 @@ CASES = {
     "POST /uploads": (60, 60),
     # Nothing of these requests can be invalid.
     "GET /cos/config": (20, 0),
+    "GET /models": (2, 0),
     "GET /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}/data": (40, 40),

@@ -33,8 +33,9 @@ MODELS: list[dict[str, Any]] = [
         },
         "mask": True,
         "max_references": 15,
+        "price": {"text_input": 5.0, "image_input": 8.0, "output": 30.0, "as_of": "2026-11-04"},
     },
-    {"name": "stable-outpaint", "engine": "bedrock", "options": {}, "mask": False, "max_references": 0},
+    {"name": "stable-outpaint", "engine": "bedrock", "options": {}, "mask": True, "search": True, "needs": ["mask"]},
 ]
 
 
@@ -178,6 +179,7 @@ class ImageJobsStandIn(Server):
                     "created_at": datetime.now(UTC).isoformat(),
                     "filename": body.get("filename"),
                     "folder": body.get("folder"),
+                    "dry_run": body.get("dry_run", False),
                 },
             )
         return json_response({"accepted": True, "job_id": job_id}, 202)
@@ -198,6 +200,10 @@ class ImageJobsStandIn(Server):
             key = f"results/{job_id}/{job['filename'] or 'image'}_modified.png"
             return told | {"result": {"status": "completed", "job_id": job_id, "object_key": key, **link}}
         files = self._folders[job["folder"]]
+        if job["dry_run"]:
+            line = f"dry run: {len(files)} images would be edited for about $0.06. Nothing was edited or paid"
+            result = {"status": "completed", "job_id": job_id, "total_files": 0, "errors": [line]}
+            return told | {"result": result, "estimate": {"images": len(files), "cost_usd": 0.06}}
         failed = len(self.broken_images & set(files))
         told["status"] = "completed_with_errors" if failed else "completed"
         counts = {"total_files": len(files), "processed": len(files) - failed, "failed": failed, "fallback_local": 0}

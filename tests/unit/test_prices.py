@@ -9,6 +9,7 @@ import pytest
 from samcli.cli.types import CfnParameterOverridesType
 
 from imagejobs import prices
+from imagejobs.catalogue import MODELS, Model
 from imagejobs.edit_options import EditOptions
 from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.settings import PriceSettings
@@ -31,6 +32,12 @@ def test_every_price_says_when_and_where_it_was_read_and_allows_an_estimate(mode
     assert (row.edit is None) == (row.output is not None)
     assert row.estimate("x", EditOptions(quality="low", size="1024x1024"), 1) is not None
     assert row.estimate("x", EditOptions(), 1) is not None
+
+
+@pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
+def test_every_model_of_the_catalogue_can_be_estimated_at_every_quality(model: Model) -> None:
+    for quality in (*model.qualities, None):
+        assert price(model.name).estimate("x", EditOptions(quality=quality), 1) is not None
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+
+from rich.markup import escape
 
 from imagejobs_cli import tables
+from imagejobs_cli.choices import Choices
 from imagejobs_cli.contact_sheet import write_sheet
 from imagejobs_cli.display import count_bar
 from imagejobs_cli.following import end, follow, image_json, save_batch
 from imagejobs_cli.session import Session, UsageError
-from imagejobs_client import EditOptions, Job, JobFailedError
+from imagejobs_client import Job, JobFailedError
 from imagejobs_client.pictures import HEAD_BYTES, image_type
 
 SHEET = "contact-sheet.html"
@@ -31,7 +33,7 @@ class Order:
 
     folder: Path
     prompt: str
-    options: dict[str, Any]
+    choices: Choices
     dry_run: bool
     max_cost: float | None
     idempotency_key: str | None
@@ -55,7 +57,7 @@ def run(session: Session, order: Order, way: Way) -> None:
         session.warn(f"left out: {names}{f' and {len(skipped) - 3} more' if len(skipped) > 3 else ''}")
     if not files:
         raise UsageError(f"there is no picture in {order.folder}")
-    options = EditOptions(**order.options)
+    options = order.choices.upload(session)
     with count_bar(session, "uploading", len(files)) as bar:
         uploaded = session.client.upload_folder(
             files, side_by_side=way.side_by_side, on_uploaded=lambda _name: bar.advance()
@@ -70,7 +72,7 @@ def run(session: Session, order: Order, way: Way) -> None:
     session.say(f"[dim]job {job_id}[/]")
     job = follow(session, job_id, "editing" if not dry else "estimating", way.timeout)
     if dry:
-        _tell_estimate(session, job, len(files))
+        _tell_estimate(session, job)
         return
     finish(session, job, way.out, way.side_by_side, before=files, skipped=skipped)
 
@@ -150,12 +152,12 @@ def _sheet(out: Path, job: Job) -> Path:
     return path if not path.exists() else path.with_stem(f"{path.stem}-{job.job_id[:8]}")
 
 
-def _tell_estimate(session: Session, job: Job, files: int) -> None:
+def _tell_estimate(session: Session, job: Job) -> None:
     if not job.succeeded:
         raise JobFailedError(job)
-    cost = job.usage.cost_usd if job.usage else None
     if session.json:
         session.answer({"job": job.raw})
     else:
-        told = f"about ${cost:.2f}" if cost is not None else "an unknown amount: the service has no price for it"
-        session.out.print(f"{files} pictures would cost {told}. Nothing was edited")
+        # The service's own line says as well when a bound would refuse the batch.
+        for line in job.result.errors if job.result else ():
+            session.out.print(escape(line), soft_wrap=True)

@@ -27,6 +27,11 @@ Key = Annotated[
     str | None,
     typer.Option(help="Makes a repeated command the same job, paid once. Default: a new one.", metavar="KEY"),
 ]
+_FILE: Any = {"exists": True, "dir_okay": False, "metavar": "FILE"}
+Mask = Annotated[Path | None, typer.Option(help="A picture whose transparent part is edited.", **_FILE)]
+References = Annotated[
+    list[Path] | None, typer.Option("--reference", help="A picture to go by; may come again.", **_FILE)
+]
 SideBySide = Annotated[int, typer.Option(min=1, max=64, help="Transfers side by side.", metavar="N")]
 
 
@@ -42,7 +47,7 @@ EDIT = {
     "output_format": Annotated[str | None, _edit_option("png, jpeg or webp.", "TYPE", "--format")],
     "output_compression": Annotated[int | None, _edit_option("Of jpeg and webp, 0 to 100.", "N", "--compression", 100)],
     "background": Annotated[str | None, _edit_option("transparent, opaque or auto.", "NAME")],
-    "edit_mode": Annotated[str | None, _edit_option("What a model with several modes is to do.", "NAME")],
+    "search": Annotated[str | None, _edit_option("What in the picture is meant, for models that look.", "TEXT")],
 }
 
 

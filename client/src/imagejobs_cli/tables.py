@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from imagejobs_cli.display import styled
@@ -15,6 +16,8 @@ from imagejobs_client import BatchImage, Job, JobSummary, Model
 
 # Longer lists of images are cut: a terminal is no place for ten thousand.
 _MAX_ROWS = 40
+# Where an option of the command line has another name than the field of the API.
+_FLAGS = {"output_format": "format", "output_compression": "compression"}
 
 
 def print_jobs(console: Console, jobs: Sequence[JobSummary]) -> None:
@@ -72,11 +75,10 @@ def summary(job: Job) -> str:
 
 def print_models(console: Console, models: Iterable[Model]) -> None:
     """List models with what each takes."""
-    table = _table("model", "engine", "takes")
     for model in models:
-        name = f"[bold]{escape(model.name)}[/] [dim](default)[/]" if model.default else escape(model.name)
-        table.add_row(name, escape(model.engine), "\n".join(_takes(model)))
-    console.print(table)
+        default = " [dim](default)[/]" if model.default else ""
+        console.print(f"[bold]{escape(model.name)}[/] · {escape(model.engine)}{default}")
+        console.print(Padding(_takes(model), (0, 0, 1, 2)))
 
 
 def duration(seconds: float) -> str:
@@ -125,7 +127,7 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
     if job.progress:
         done = f"{job.progress.done} of {job.progress.total} done"
         yield "progress", f"{done}, {job.progress.failed} failed, {job.progress.running} at work"
-    if job.result and job.result.total_files is not None:
+    if job.result and job.result.total_files is not None and not job.estimate:
         yield "images", summary(job)
     if job.retry_of:
         yield "retry of", job.retry_of
@@ -133,13 +135,17 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
         yield "error", f"[red]{escape(job.reason)}[/]"
     if job.note:
         yield "note", f"[yellow]{escape(job.note)}[/]"
-    if job.usage:
-        yield from _used(job)
+    yield from _costs(job)
     if job.delivery:
         yield "callback", _delivered(job)
 
 
-def _used(job: Job) -> Iterable[tuple[str, str]]:
+def _costs(job: Job) -> Iterable[tuple[str, str]]:
+    if job.estimate:
+        cost = (
+            f"about ${job.estimate.cost_usd:.2f}" if job.estimate.cost_usd is not None else "a cost that is not known"
+        )
+        yield "estimate", f"{job.estimate.images:,} images for {cost}"
     usage = job.usage
     if not usage:
         return
@@ -157,15 +163,33 @@ def _delivered(job: Job) -> str:
     return escape(text + (f": {delivery.last_error}" if delivery.last_error else ""))
 
 
-def _takes(model: Model) -> Iterable[str]:
-    for name, values in model.options.items():
-        yield f"[dim]{escape(name)}[/] {escape(_values(values))}"
-    if model.edit_modes:
-        yield f"[dim]edit_mode[/] {escape(', '.join(model.edit_modes))}"
+def _takes(model: Model) -> Table:
+    """What a model takes, by the options of the command line."""
+    rows = [(f"--{_FLAGS.get(name, name)}", _values(values)) for name, values in model.options.items()]
+    if model.search:
+        rows.append(("--search", "what in the picture is meant"))
     if model.mask:
-        yield "a mask"
+        rows.append(("--mask", "a picture"))
     if model.max_references:
-        yield f"up to {model.max_references} pictures to go by"
+        rows.append(("--reference", f"up to {model.max_references} pictures"))
+    if model.needs:
+        rows.append(("needs", ", ".join(model.needs)))
+    if model.price and (price := _price(model.price)):
+        rows.append(("price", price))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column()
+    for name, told in rows:
+        grid.add_row(name, escape(told))
+    return grid
+
+
+def _price(price: dict[str, Any]) -> str:
+    if "edit" in price:
+        return f"${price['edit']:g} an edit"
+    kinds = (("text in", "text_input"), ("pictures in", "image_input"), ("out", "output"))
+    told = [f"${price[name]:g} {kind}" for kind, name in kinds if name in price]
+    return f"{', '.join(told)}, a million tokens" if told else ""
 
 
 def _values(values: Any) -> str:

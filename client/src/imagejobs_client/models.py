@@ -73,6 +73,14 @@ class Usage(Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Estimate(Answer):
+    """What a dry run found: how many images the batch would edit, and for about how many US dollars, if known."""
+
+    images: int
+    cost_usd: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result(Answer):
     """What a job gave: a link to the image, or a batch's counts. Links work for `expires_in` seconds."""
 
@@ -112,6 +120,7 @@ class Job(Answer):
     waiting: Waiting | None = None
     result: Result | None = None
     usage: Usage | None = None
+    estimate: Estimate | None = None
     note: str | None = None
     delivery: Delivery | None = None
     error: str | None = None
@@ -185,7 +194,8 @@ class Model(Answer):
     options: dict[str, Any] = field(default_factory=dict)
     mask: bool = False
     max_references: int = 0
-    edit_modes: tuple[str, ...] = ()
+    search: bool = False
+    needs: tuple[str, ...] = ()
     price: dict[str, Any] | None = None
 
 
@@ -227,7 +237,7 @@ class EditOptions:
     output_format: str | None = None
     output_compression: int | None = None
     background: str | None = None
-    edit_mode: str | None = None
+    search: str | None = None
     mask_key: str | None = None
     reference_keys: tuple[str, ...] = ()
     reference_urls: tuple[str, ...] = ()

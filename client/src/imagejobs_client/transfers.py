@@ -1,7 +1,7 @@
 """Bytes to and from the storage: uploads by form, downloads to a file. The service's key is never sent there."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
@@ -30,6 +30,10 @@ class _Counted:
         self._on_bytes(len(chunk))
         return chunk
 
+    def __iter__(self) -> Iterator[bytes]:
+        while chunk := self.read(_CHUNK):
+            yield chunk
+
 
 class Transfers:
     """Uploads and downloads over one pool of connections, each tried again for a time. Threads may share it."""
@@ -54,7 +58,6 @@ class Transfers:
         """Send a file by its form, or by a PUT where the storage takes no forms.
 
         `on_bytes` is told of bytes as they go, and of a negative number when they go anew.
-
         Raises TransferError with the storage's own message.
         """
         name = form.filename or "file"
@@ -69,13 +72,13 @@ class Transfers:
 
             file.seek(0)
             try:
-                counted = cast(BinaryIO, _Counted(file, count))
+                counted = _Counted(file, count)
                 if form.method == "PUT":
                     # S3 and COS take no chunked body: the length is told first.
                     headers = {"Content-Length": str(size), **form.fields}
                     answer = self._http.put(form.url, content=counted, headers=headers)
                 else:
-                    files = {"file": ("file", counted, content_type)}
+                    files = {"file": ("file", cast(BinaryIO, counted), content_type)}
                     answer = self._http.post(form.url, data=form.fields, files=files)
             except httpx2.TransportError:
                 on_bytes(-sent)

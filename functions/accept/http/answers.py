@@ -101,7 +101,8 @@ class ModelInfo(_Answer):
     options: ModelOptions
     mask: bool
     max_references: int
-    edit_modes: Optionally[list[str]] = None
+    search: bool
+    needs: Annotated[list[str], Field(description="What of these is not optional: mask, references, search or size.")]
     price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
 
 
@@ -114,7 +115,7 @@ class Models(_Answer):
 class Wait(_Answer):
     """What a job that runs is held up by, and since when."""
 
-    reason: Literal["waiting for OpenAI's rate limit"] = "waiting for OpenAI's rate limit"
+    reason: Annotated[str, Field(description="Whose rate limit: waiting for OpenAI's rate limit.")]
     since: AwareDatetime
 
 

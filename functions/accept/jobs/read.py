@@ -16,6 +16,7 @@ from functions.accept.jobs.progress import ProgressReader
 from functions.accept.jobs.usage import told_estimate, told_usage
 from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import CANCELLED, UrlCallback
+from imagejobs.catalogue import PROVIDERS
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
@@ -101,9 +102,14 @@ class JobReader:
         found = self.jobs.find_payload(request.job_id)
         payload: dict[str, Any] = json.loads(found.body) if found else {}
         if "object_key" in payload:
-            with suppress(JobError):  # the output storage is not needed for anything but the note
-                edit = self.outputs().find(payload["object_key"])
+            edit = self._find_output(payload["object_key"])  # for the note alone
         return payload, edit
+
+    def _find_output(self, key: str) -> StoredObject | None:
+        """Look for a result; None as well while the output storage is away: the job itself can be told without it."""
+        with suppress(JobError):
+            return self.outputs().find(key)
+        return None
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
         """The payload with fresh presigned URLs for its image and links, so that an expired one can be replaced."""
@@ -118,8 +124,9 @@ class JobReader:
                 url = self.outputs().presigned_url(payload["object_key"], expires_in)
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
-        if completed and not request.dry_run:
-            report_key = f"{payload['output_prefix']}{REPORT_NAME}"
+        report_key = f"{payload['output_prefix']}{REPORT_NAME}"
+        # A batch that was ended has one as well; a dry run and one whose summary could not be written have none.
+        if self._find_output(report_key):
             payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)
 
@@ -136,7 +143,8 @@ class JobReader:
             return fields | ({"progress": kept.counts, "as_of": kept.as_of} if kept else {})
         waiting = self.jobs.find_waiting(request.job_id)
         if waiting and waiting.until > datetime.now(UTC):
-            fields["waiting"] = Wait(since=waiting.since)
+            reason = f"waiting for {PROVIDERS[waiting.engine]}'s rate limit"
+            fields["waiting"] = Wait(reason=reason, since=waiting.since)
         return fields
 
     def _execution_state(self, job_id: str) -> str | None:

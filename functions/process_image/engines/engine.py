@@ -39,13 +39,17 @@ class Usage:
 
 @dataclass(frozen=True)
 class Edit:
-    """An edited image, the engine and the model that made it, and what its answer took."""
+    """An edited image, the engine and the model that made it, and what its answer took.
+
+    `note` says what was done to the picture for this engine, when the caller would not expect it.
+    """
 
     body: bytes
     media_type: str
     engine: str
     model: str
     usage: Usage
+    note: str | None = None
 
 
 type OnUsage = Callable[[Usage], None]

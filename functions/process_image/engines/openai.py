@@ -1,6 +1,5 @@
 """Asks OpenAI for one edit, or for its moderation: within a deadline, without retries, its answer checked."""
 
-import asyncio
 import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Coroutine
@@ -12,13 +11,13 @@ import httpx2
 import openai
 from openai.types import ImagesResponse, ModerationCreateResponse, ModerationMultiModalInputParam
 
+from functions.process_image.engines.answers import OtherTypeError, UnsoundImageError, checked_type, run_within
 from functions.process_image.engines.engine import BillingLimitError, Edit, OnUsage, RateLimitedError, Task, Usage
 from functions.process_image.engines.openai_errors import Verdict, error_message, retry_after, verdict_on
-from functions.process_image.pictures import Picture, check, prepare
+from functions.process_image.pictures import Picture, prepare
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.edit_options import EditOptions
-from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
-from imagejobs.image_types import HEAD_BYTES, sniffed_type
+from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.output_keys import EDIT_TYPES
 
 OPENAI_BASE_URL = "https://api.openai.com/v1"
@@ -26,8 +25,6 @@ _CONNECT_SECONDS = 10.0
 _MODERATION_MODEL = "omni-moderation-latest"
 # "Image files are limited to 20 MB" (Moderation, in OpenAI's API guides): in decimal megabytes, with some room.
 _MODERATION_MAX_BYTES = 19_900_000
-# The largest edit (`size` of images.edit in the API reference: up to 3840x2160).
-_LARGEST_EDIT_PIXELS = 3840 * 2160
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,11 @@ class OpenAIEngine:
         async def call(client: openai.AsyncOpenAI) -> Edit:
             return await _edit(client, task, self.settings, on_usage)
 
-        return _run(call, task.prompt, self.api_key, self.settings, task.timeout)
+        try:
+            return _run(call, task.prompt, self.api_key, self.settings, task.timeout)
+        except OpenAIRetryableError as error:
+            error.may_have_cost = _was_asked(error.__cause__)
+            raise
 
 
 def flagged_categories(
@@ -75,30 +76,18 @@ def _run[T](
     client = _client(api_key, settings.openai_base_url or OPENAI_BASE_URL)
     limited = client.with_options(timeout=openai.Timeout(timeout, connect=_CONNECT_SECONDS))
     try:
-        return _runner().run(_within(timeout, call(limited), client))
+        return run_within(timeout, call(limited))
+    except TimeoutError:
+        late = openai.APITimeoutError(httpx2.Request("POST", client.base_url))
+        raise _translated(late, prompt, settings.billing_limit_codes) from None
     except openai.OpenAIError as error:
         raise _translated(error, prompt, settings.billing_limit_codes) from error
 
 
-async def _within[T](timeout: float, call: Coroutine[Any, Any, T], client: openai.AsyncOpenAI) -> T:
-    try:
-        # The SDK's own time-out begins anew with every byte; this one ends the call whatever the server does.
-        async with asyncio.timeout(timeout):
-            return await call
-    except TimeoutError:
-        raise openai.APITimeoutError(httpx2.Request("POST", client.base_url)) from None
-
-
-# One client and one event loop for the life of the process, so that connections are kept from call to call. Lambda
-# gives a process one invocation at a time.
+# One for the life of the process, so that connections are kept from call to call.
 @lru_cache
 def _client(api_key: str, base_url: str) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0)
-
-
-@lru_cache
-def _runner() -> asyncio.Runner:
-    return asyncio.Runner()
 
 
 async def _edit(client: openai.AsyncOpenAI, task: Task, settings: ProcessImageSettings, on_usage: OnUsage) -> Edit:
@@ -165,17 +154,13 @@ def _checked(
     except (AttributeError, IndexError, TypeError, ValueError):
         raise _invalid(response, "no image in the answer") from None
     expected = (f"image/{asked.output_format}",) if asked.output_format else EDIT_TYPES
-    actual = sniffed_type(body[:HEAD_BYTES])
-    if actual is not None and actual not in expected:
-        # Asking again would pay again for the same.
-        wanted = " or ".join(expected)
-        raise OpenAIRejectedError(f"APIResponseValidationError: asked for {wanted}, the answer is {actual}")
     try:
-        # The owner's limit is for inputs: an edit that is larger has been paid for.
-        check(body, max(settings.max_image_pixels, _LARGEST_EDIT_PIXELS))
-    except JobError as error:
-        raise _invalid(response, f"no sound image in the answer ({error})") from error
-    return Edit(body, str(actual), "openai", str(asked.model), usage)
+        actual = checked_type(body, expected, settings.max_image_pixels)
+    except OtherTypeError as error:
+        raise OpenAIRejectedError(f"APIResponseValidationError: {error}") from error
+    except UnsoundImageError as error:
+        raise _invalid(response, str(error)) from error
+    return Edit(body, actual, "openai", str(asked.model), usage)
 
 
 def _usage(answer: ImagesResponse, ms: int) -> Usage:
@@ -187,6 +172,12 @@ def _usage(answer: ImagesResponse, ms: int) -> Usage:
     return Usage(
         ms, input_tokens, output_tokens, images if isinstance(images, int) and 0 <= images <= input_tokens else None
     )
+
+
+def _was_asked(error: BaseException | None) -> bool:
+    """Whether a call that failed had reached OpenAI, which may then have worked, and charged, all the same."""
+    never_connected = (httpx2.ConnectError, httpx2.ConnectTimeout)
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, never_connected)
 
 
 def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidationError:

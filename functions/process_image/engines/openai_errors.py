@@ -10,6 +10,8 @@ from time import time
 
 import openai
 
+from functions.process_image.engines.answers import told
+
 
 class Verdict(Enum):
     """What is done about a failed call."""
@@ -50,14 +52,11 @@ _TABLE = [
     _Row(openai.OpenAIError, Verdict.REPORT),
 ]
 _BILLING_LIMIT_MESSAGE = "billing hard limit has been reached"
-_MAX_MESSAGE_CHARACTERS = 1000
 # What tells of the account: an organisation, a project, the key as OpenAI masks it. And what is said in its place.
 _ACCOUNT = [
     (re.compile(r"\bsk-[\w*.-]*[\w*]"), "(the key)"),
     (re.compile(r"\b(?:in |for )?(?:organi[sz]ation |project )?(?:org|proj)[-_]\w+", re.IGNORECASE), "(the account)"),
 ]
-# A shorter prompt may well be part of the error's own message.
-_MIN_QUOTED = 12
 
 
 def verdict_on(error: openai.OpenAIError, billing_limit_codes: Collection[str]) -> Verdict:
@@ -87,17 +86,8 @@ def retry_after(error: openai.OpenAIError) -> float:
 
 
 def error_message(error: openai.OpenAIError, prompt: str) -> str:
-    """Name an error of the SDK and repeat its message, in one short line, without the owner's account and the prompt.
-
-    Lambda logs what a function raises, and a prompt is never logged.
-    """
-    message = str(error)
-    for pattern, said in _ACCOUNT:
-        message = pattern.sub(said, message)
-    if len(prompt) >= _MIN_QUOTED:
-        for quoted in (prompt, repr(prompt)[1:-1]):
-            message = message.replace(quoted, "(the prompt)")
-    return f"{type(error).__name__}: {' '.join(message.split())[:_MAX_MESSAGE_CHARACTERS]}"
+    """Name an error of the SDK and repeat its message, as `told` does."""
+    return told(type(error).__name__, str(error), prompt, _ACCOUNT)
 
 
 def _marks(error: openai.OpenAIError) -> frozenset[str]:

@@ -8,11 +8,11 @@ another server that speaks it: that server knows what it takes.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from imagejobs.edit_options import Background, EditOptions, OutputFormat
 
-type EngineName = Literal["openai", "local_fallback"]
+type EngineName = Literal["openai", "bedrock", "gemini", "local_fallback"]
 
 LOCAL: EngineName = "local_fallback"
 # The stack's own model unless its owner names another: of OpenAI's newest the one that takes half the time of
@@ -20,10 +20,13 @@ LOCAL: EngineName = "local_fallback"
 DEFAULT_MODEL = "gpt-image-2.6-flare"
 # How many reference pictures a request may have, whatever its model.
 MAX_REFERENCES = 15
-# The member of the owner's secret that an engine needs; the others need none.
-SECRETS: dict[str, str] = {"openai": "OPENAI_API_KEY"}
 # Whose each engine is, as messages have it.
-PROVIDERS: dict[str, str] = {"openai": "OpenAI", LOCAL: "the local engine"}
+PROVIDERS: dict[str, str] = {
+    "openai": "OpenAI",
+    "bedrock": "Amazon Bedrock",
+    "gemini": "Google Gemini",
+    LOCAL: "the local engine",
+}
 _ALL_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat.__value__)
 _ALL_BACKGROUNDS: tuple[Background, ...] = get_args(Background.__value__)
 # Of JPEG and WebP alone: PNG loses nothing.
@@ -62,18 +65,44 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class Shapes:
+    """Which sizes a model takes, beside "auto": any of these shapes ("width:height") within a number of pixels."""
+
+    names: tuple[str, ...]
+    max_pixels: int
+
+    def name_of(self, width: int, height: int) -> str | None:
+        """The name of a size's shape, if it has one of them."""
+        shapes = {name: tuple(map(int, name.split(":"))) for name in self.names}
+        return next((name for name, (wide, high) in shapes.items() if width * high == height * wide), None)
+
+    def take(self, width: int, height: int) -> bool:
+        """Whether a size has one of the shapes."""
+        return self.name_of(width, height) is not None and width * height <= self.max_pixels
+
+    def __str__(self) -> str:
+        return (
+            f'"auto" or width x height, such as 768x1024: up to {self.max_pixels:,} pixels in all, of the shapes '
+            f"{', '.join(self.names)}"
+        )
+
+
+@dataclass(frozen=True)
 class Model:
     """One model: its engine, and what it takes. An option that is empty here is not taken at all."""
 
     name: str
     engine: EngineName
     qualities: tuple[str, ...] = ()
-    sizes: Sizes | None = None
+    sizes: Sizes | Shapes | None = None
     output_formats: tuple[OutputFormat, ...] = ()
     backgrounds: tuple[Background, ...] = ()
     mask: bool = False
     max_references: int = 0
-    edit_modes: tuple[str, ...] = ()
+    # Whether `search` says what in the picture is meant.
+    search: bool = False
+    # What of its options is not optional.
+    needs: tuple[Literal["mask", "references", "search", "size"], ...] = ()
     # In what an edit may come when no output_format is asked for.
     answers: tuple[OutputFormat, ...] = ("png",)
 
@@ -109,12 +138,47 @@ def _openai(*names: str, finer: bool = True) -> list[Model]:
     ]
 
 
+# "Stability AI Image Services" in the Amazon Bedrock User Guide; the names are AWS's own. Each service is a model: they
+# differ in what they need, and twentyfold in what they cost.
+def _stability(name: str, **takes: Any) -> Model:
+    return Model(f"stability.{name}", "bedrock", output_formats=_ALL_FORMATS, **takes)
+
+
+_STABILITY = (
+    _stability("stable-image-control-structure-v1:0"),
+    _stability("stable-image-control-sketch-v1:0"),
+    _stability("stable-style-transfer-v1:0", max_references=1, needs=("references",)),
+    _stability("stable-image-search-replace-v1:0", search=True, needs=("search",)),
+    _stability("stable-image-search-recolor-v1:0", search=True, needs=("search",)),
+    _stability("stable-image-inpaint-v1:0", mask=True, needs=("mask",)),
+    _stability("stable-image-erase-object-v1:0", mask=True, needs=("mask",)),
+    _stability("stable-outpaint-v1:0", sizes=Sizes(), needs=("size",)),
+    _stability("stable-image-remove-background-v1:0"),
+    _stability("stable-fast-upscale-v1:0"),
+    _stability("stable-conservative-upscale-v1:0"),
+    _stability("stable-creative-upscale-v1:0"),
+)
+
+# "Image generation" in the Gemini API's guides: 14 pictures, of which the first is the one to edit.
+GEMINI_SHAPES = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+_GEMINI_REFERENCES = 13
+
+
+def _gemini(name: str, edge: int) -> Model:
+    sizes = Shapes(GEMINI_SHAPES, edge**2)
+    return Model(name, "gemini", sizes=sizes, max_references=_GEMINI_REFERENCES, answers=_ALL_FORMATS)
+
+
 # OpenAI ends gpt-image-1.5, gpt-image-1-mini and chatgpt-image-latest on 1 December 2026: they have no row.
 MODELS: tuple[Model, ...] = (
     *_openai("gpt-image-2.6-flare", "gpt-image-2.6-sunburst"),
     *_openai("gpt-image-2.5-flare", "gpt-image-2.5-flare-2026-09-08"),
     *_openai("gpt-image-2.5-sunburst", "gpt-image-2.5-sunburst-2026-09-08"),
     *_openai("gpt-image-2", "gpt-image-2-2026-04-21", finer=False),
+    *_STABILITY,
+    _gemini("gemini-nano-banana-2.1", 4096),
+    _gemini("gemini-3-pro-image", 4096),
+    _gemini("gemini-3.1-flash-lite-image", 1024),
     # Inverted colours and a watermark, made here: it takes nothing, and costs nothing.
     Model("local", LOCAL),
 )
@@ -142,16 +206,30 @@ def find_model(name: str) -> Model:
 
 
 def refusals(model: Model, options: EditOptions, *, mask: bool = False, references: int = 0) -> list[Refusal]:
-    """Everything of a task that a model does not take; the bounds that all models share are not looked at."""
-    return list(_refusals(model, options, mask=mask, references=references))
+    """Everything of a task that a model does not take, and everything that it needs and that is not there.
+
+    The bounds that all models share are not looked at.
+    """
+    return [check for which in (untaken, unmet) for check in which(model, options, mask=mask, references=references)]
 
 
-def _refusals(model: Model, options: EditOptions, *, mask: bool, references: int) -> Iterator[Refusal]:
+def unmet(model: Model, options: EditOptions, *, mask: bool = False, references: int = 0) -> list[Refusal]:
+    """Everything that a model needs of a task and that is not there."""
+    size = options.size if options.size != "auto" else None
+    there = {"mask": mask, "references": references, "search": options.search, "size": size}
+    return [Refusal(need, f"{need}: the model {model.name} needs it") for need in model.needs if not there[need]]
+
+
+def untaken(model: Model, options: EditOptions, *, mask: bool = False, references: int = 0) -> list[Refusal]:
+    """Everything of a task that a model does not take."""
+    return list(_untaken(model, options, mask=mask, references=references))
+
+
+def _untaken(model: Model, options: EditOptions, *, mask: bool, references: int) -> Iterator[Refusal]:
     listed: dict[str, tuple[str, ...]] = {
         "quality": model.qualities,
         "output_format": model.output_formats,
         "background": model.backgrounds,
-        "edit_mode": model.edit_modes,
     }
     chosen = options.chosen
     for name, taken in listed.items():
@@ -164,6 +242,8 @@ def _refusals(model: Model, options: EditOptions, *, mask: bool, references: int
         yield _refusal(model, "output_compression", formats and f"a percentage together with output_format {formats}")
     if options.background == "transparent" and options.output_format == "jpeg" and model.backgrounds:
         yield _refusal(model, "background", "transparent together with output_format png or webp alone")
+    if options.search and not model.search:
+        yield _refusal(model, "search", "")
     if mask and not model.mask:
         yield _refusal(model, "mask", "")
     if references > model.max_references:

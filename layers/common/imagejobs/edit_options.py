@@ -24,8 +24,8 @@ class EditOptions(BaseModel):
     # In percent, of JPEG and WebP.
     output_compression: Annotated[int, Field(ge=0, le=100)] | None = None
     background: Background | None = None
-    # Which of a model's ways to edit, where it has several.
-    edit_mode: str | None = None
+    # What in the picture is meant, for models that look for a thing by its description.
+    search: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
 
     @property
     def chosen(self) -> dict[str, str | int]:

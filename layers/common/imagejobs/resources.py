@@ -19,9 +19,13 @@ from imagejobs.storage import Bucket
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.parameters import SecretsProvider
     from botocore.config import Config
+    from mypy_boto3_bedrock_runtime.client import BedrockRuntimeClient
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_stepfunctions.client import SFNClient
+
+# As long as Lambda lets a function run; whoever calls ends it before.
+_LONGEST_CALL_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Clients:
         self._patience = patience
         self._options = options
         self._cos: tuple[tuple[str, ...], S3Client] | None = None
+        self._bedrock: tuple[tuple[str, ...], BedrockRuntimeClient] | None = None
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -84,6 +89,20 @@ class Clients:
 
         client = boto3.client("secretsmanager", config=self._patience.config(), **self._options)
         return SecretsProvider(boto3_client=client)
+
+    def bedrock(self, region: str, endpoint: str = "") -> "BedrockRuntimeClient":
+        """For Amazon Bedrock's models in a region, or at another address; kept until it is asked for another one.
+
+        It tries nothing again by itself: an edit costs, and the state machine counts the attempts.
+        """
+        import boto3
+
+        where = (region, endpoint)
+        if self._bedrock is None or self._bedrock[0] != where:
+            options = self._options | {"region_name": region, "endpoint_url": endpoint or None}
+            config = Patience(read=_LONGEST_CALL_SECONDS, attempts=1).config()
+            self._bedrock = where, boto3.client("bedrock-runtime", config=config, **options)
+        return self._bedrock[1]
 
     def cos(self, endpoint: str, region: str, access_key_id: str, secret_access_key: str) -> "S3Client":
         """For IBM COS, with its HMAC keys; kept until it is asked for with other ones."""

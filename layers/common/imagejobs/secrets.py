@@ -47,6 +47,7 @@ class EditSecrets(CosSecrets):
     """What an edit needs of the owner's secret."""
 
     openai_api_key: SecretStr = SecretStr("")
+    gemini_api_key: SecretStr = SecretStr("")
 
 
 def read_secrets[M: Secrets](

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
-from imagejobs.catalogue import DEFAULT_MODEL, SECRETS, EngineName
+from imagejobs.catalogue import DEFAULT_MODEL, EngineName
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
 from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.secrets import EditSecrets
@@ -47,6 +47,9 @@ class StorageSettings(Settings):
     cos_output_prefix: str = "results/batch"
     cos_presign_expires: Annotated[int, Field(ge=1, le=604_800)] = 900  # SigV4 allows seven days at the most
 
+    # Where Amazon Bedrock is asked; empty where it is off.
+    bedrock_region: str = ""
+
     @property
     def input_prefix(self) -> str:
         """The input prefix without slashes around it, with one behind it when there is any: "" or "photos/"."""
@@ -74,8 +77,13 @@ class StorageSettings(Settings):
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.
         """
         needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket}
-        if key := SECRETS.get(engine):
-            needed[key] = getattr(secrets, key.lower())
+        match engine:
+            case "openai":
+                needed["OPENAI_API_KEY"] = secrets.openai_api_key
+            case "bedrock":
+                needed["BEDROCK_REGION"] = self.bedrock_region
+            case "gemini":
+                needed["GEMINI_API_KEY"] = secrets.gemini_api_key
         if operation != "base64":
             needed["COS_OUTPUT_BUCKET"] = self.output_bucket
             if self.cos_endpoint:

@@ -89,7 +89,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"output_compression": 101, "output_format": "jpeg"}, "output_compression", "less than or equal to 100"),
     ({"background": "transparent", "output_format": "jpeg"}, "background", "output_format png or webp"),
     ({"background": "green"}, "background", "'transparent', 'opaque' or 'auto'"),
-    ({"edit_mode": "inpaint"}, "edit_mode", f"edit_mode: the model {MODEL} takes no edit_mode: leave it out"),
+    ({"search": "the red car"}, "search", f"search: the model {MODEL} takes no search: leave it out"),
     ({"model": "gpt-image-2"}, "model", f"model: expected one of those that GET /models lists: {MODEL}$"),
     ({"model": "local"}, "model", "GET /models"),
     ({"reference_urls": ["http://10.0.0.1/a.png"]}, "reference_urls", "https"),
@@ -192,6 +192,7 @@ def test_references_that_are_too_large_together_are_refused(api: Api, store: Job
 
 def test_the_models_that_callers_may_choose_are_listed_with_what_they_take(api: Api, choosy: Api) -> None:
     (own,) = api("GET", "/models").body["models"]
+    assert own.pop("price")["output"] > 0
     assert own == {
         "name": MODEL,
         "engine": "openai",
@@ -205,6 +206,8 @@ def test_the_models_that_callers_may_choose_are_listed_with_what_they_take(api: 
         },
         "mask": True,
         "max_references": 15,
+        "search": False,
+        "needs": [],
     }
     listed = {model["name"]: model for model in choosy("GET", "/models").body["models"]}
     assert [(name, model["default"]) for name, model in listed.items()] == [

@@ -122,7 +122,7 @@ def test_a_batch_goes_up_in_calls_of_a_hundred_and_comes_down_into_its_folders(
 def test_a_storage_without_forms_takes_a_put(client: Client, service: ImageJobsStandIn, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture())
     service.upload_method = "PUT"
-    service.fail("PUT", "/storage/", 0)
+    service.fail("PUT", "/storage/", 503)
 
     folder = client.upload_folder({"sub/é.png": tmp_path / "a.png"})
 
@@ -243,7 +243,7 @@ def test_the_service_is_asked_about_itself(client: Client) -> None:
     difference = client.clock_difference()
     assert difference is not None
     assert abs(difference.total_seconds()) < 30
-    assert (model.default, model.options["quality"][0], other.mask) == (True, "low", False)
+    assert (model.default, model.options["quality"][0], other.needs) == (True, "low", ("mask",))
 
 
 def test_a_wrong_key_and_a_wrong_address_are_told(service: ImageJobsStandIn) -> None:

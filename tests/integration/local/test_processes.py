@@ -85,8 +85,9 @@ def test_a_start_that_fails_halfway_stops_what_was_started(tmp_path: Path, monke
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_the_emulator_starts_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
-    ports = [processes.free_port() for _ in range(3)]
-    named = zip(("AWS_PORT", "OPENAI_PORT", "RECEIVER_PORT"), map(str, ports), strict=True)
+    names = ("AWS_PORT", "OPENAI_PORT", "RECEIVER_PORT", "BEDROCK_PORT", "GEMINI_PORT")
+    ports = [processes.free_port() for _ in names]
+    named = zip(names, map(str, ports), strict=True)
     up = subprocess.Popen(
         [sys.executable, "-m", "local", "up"],
         env={**os.environ, **dict(named), "STATE_DIR": str(tmp_path)},

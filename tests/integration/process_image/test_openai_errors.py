@@ -16,7 +16,8 @@ from imagejobs.errors import JobError, OpenAIInvalidAnswerError, OpenAIRejectedE
 from imagejobs.prices import PriceList
 from imagejobs.secrets import EditSecrets
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import Answer, edited, refused
+from standins.openai_answers import edited, refused
+from standins.server import Answer
 from tests.integration.process_image.conftest import EDITED
 from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE

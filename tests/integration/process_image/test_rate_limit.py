@@ -13,7 +13,8 @@ from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import Answer, edited, images, refused
+from standins.openai_answers import edited, images, refused
+from standins.server import Answer
 from tests.integration.conftest import Account
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke
 from tests.support.batches import put_manifest

@@ -14,7 +14,8 @@ from functions.process_image.engines import openai as engine
 from imagejobs.errors import ContentFlaggedError, OpenAIRejectedError, OpenAIRetryableError
 from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import Answer, refused
+from standins.openai_answers import refused
+from standins.server import Answer
 from tests.integration.process_image.conftest import Accept, Configure, invoke
 from tests.support.pictures import picture
 
