@@ -45,11 +45,11 @@ class Call[R: OpenRequest]:
 
 
 def answer(status: HTTPStatus, body: BaseModel, headers: dict[str, str] | None = None) -> Answer:
-    """An answer in JSON; absent fields are left out. It ends its line, for those who read it in a terminal."""
+    """An answer in JSON; absent fields are left out."""
     return Response(
         status_code=int(status),
         content_type="application/json",
-        body=body.model_dump_json(exclude_none=True) + "\n",
+        body=f"{body.model_dump_json(exclude_none=True)}\n",  # a shell's prompt stands on a line of its own then
         headers=dict(headers or {}),
     )
 
