@@ -61,6 +61,10 @@ sbom: setup ## Write what is deployed to .local/sbom: a CycloneDX bill of materi
 docs: setup ## Write the parts of docs/ that come from the code and the template
 	@$(BIN)/python -m tools.document write
 
+.PHONY: cost
+cost: setup ## Measure what 1,000 images cost on AWS, and write docs/cost.md
+	@$(BIN)/python -m tools.cost
+
 .PHONY: hooks
 hooks: setup ## Check every commit by pre-commit
 	@$(BIN)/pre-commit install

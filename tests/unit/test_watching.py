@@ -26,6 +26,13 @@ QUERIES = {
     if one["Type"] == "AWS::Logs::QueryDefinition"
 }
 OWN = {"Fn::Sub": "ImageJobs/${AWS::StackName}"}
+# What metric filters count of the logs.
+FILTERED = {
+    transformation["MetricName"]
+    for one in RESOURCES.values()
+    if one["Type"] == "AWS::Logs::MetricFilter"
+    for transformation in one["Properties"]["MetricTransformations"]
+}
 # What AWS's services count, as their developer guides say under "CloudWatch metrics".
 OF_AWS = {
     "AWS/States": {
@@ -84,6 +91,8 @@ def watched(alarm: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def exists(namespace: Any, metric: str, dimensions: dict[str, Any]) -> bool:
+    if namespace == OWN and not dimensions:
+        return metric in FILTERED
     if namespace == OWN:
         return metric in counted()[dimensions["service"]]
     return metric in OF_AWS[namespace]

@@ -56,12 +56,14 @@ class EditRequest(_Attempt):
     """Input of `process_image`: one image of one job. `at` says where a batch's manifest names it (`ManifestLine`).
 
     With `collect_only` nobody is asked for an edit: the one that an earlier attempt kept is found, or there is none.
+    With `may_hand_over`, a picture that the function's memory may not hold is left to the larger function.
     """
 
     job_id: str
     operation: Operation
     at: Annotated[int, Field(ge=0)] | None = None
     collect_only: bool = False
+    may_hand_over: bool = False
 
 
 class EditedImage(_Message):
@@ -125,6 +127,12 @@ class RateLimited(Waited):
 
     status: Literal["rate_limited"] = "rate_limited"
     wait_seconds: Annotated[int, Field(ge=0)]
+
+
+class HandedOver(Waited):
+    """Output of `process_image` where a picture may take more memory than the function has: the larger one edits it."""
+
+    status: Literal["handed_over"] = "handed_over"
 
 
 class ImageFailure(_Attempt):

@@ -213,7 +213,34 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
     allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
-    assert carried == allowed | {"collect_only", "retries", "waited"}
+    assert carried == allowed | {"collect_only", "editor", "may_hand_over", "retries", "waited"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "decide", "machine"),
+    [
+        ("EditImage", "IsImageEdited", DEFINITION),
+        ("EditOneImage", "IsOneImageEdited", DEFINITION["States"]["EditEachImage"]["ItemProcessor"]),
+    ],
+    ids=["single", "batch"],
+)
+def test_a_picture_is_handed_over_once_at_most_to_the_function_that_takes_any(
+    edit: str, decide: str, machine: dict[str, Any]
+) -> None:
+    task = machine["States"][edit]["Parameters"]
+    (rule,) = [one for one in machine["States"][decide]["Choices"] if one["StringEquals"] == "handed_over"]
+    hand_over = machine["States"][rule["Next"]]
+    starts = DEFINITION["States"]["StartSmall"]["Parameters"], DEFINITION["States"]["EditEachImage"]["ItemSelector"]
+
+    assert task["FunctionName.$"] == "$.editor.function"
+    assert task["Payload"]["may_hand_over.$"] == "$.editor.may_hand_over"
+    assert (hand_over["ResultPath"], hand_over["Next"]) == ("$.editor", edit)
+    # The rendered ARNs end in the functions' logical ids.
+    assert hand_over["Result"]["function"].endswith(":ProcessImageFunction")
+    assert hand_over["Result"]["may_hand_over"] is False
+    for start in starts:
+        assert start["editor"]["function"].endswith(":ProcessSmallImageFunction")
+        assert start["editor"]["may_hand_over"] is True
 
 
 def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
