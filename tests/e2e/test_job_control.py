@@ -15,8 +15,9 @@ from PIL import Image
 from imagejobs.executions import ExecutionName, Executions
 from local.stack import StackInfo
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import Answer, edited
+from standins.openai_answers import edited
 from standins.receiver import Step
+from standins.server import Answer
 from tests.e2e.conftest import Service, encoded
 from tests.support.pictures import picture
 from tests.support.waiting import wait_until, wait_until_still
