@@ -61,6 +61,10 @@ sbom: setup ## Write what is deployed to .local/sbom: a CycloneDX bill of materi
 docs: setup ## Write the parts of docs/ that come from the code and the template
 	@$(BIN)/python -m tools.document write
 
+.PHONY: cost
+cost: setup ## Measure what 1,000 images cost on AWS, and write docs/cost.md
+	@$(BIN)/python -m tools.cost
+
 .PHONY: hooks
 hooks: setup ## Check every commit by pre-commit
 	@$(BIN)/pre-commit install
@@ -103,8 +107,16 @@ lint: setup ## ruff, mypy, cfn-lint on the template and the rendered state machi
 	@$(BIN)/cfn-lint .local/image_job.rendered.json
 
 .PHONY: bench
-bench: setup ## Measure imports, the fallback, a first burst and the service; one JSON line a figure
-	@$(BIN)/python -m bench
+bench: setup ## Measure imports, the fallback, a first burst and the service; one JSON line a figure (IMAGES=n: lists of n images too)
+	@$(BIN)/python -m bench $(if $(IMAGES),--images $(IMAGES))
+
+.PHONY: soak
+soak: setup ## Run 1,000 jobs with random faults while workers are killed, and count what became of them (JOBS=n SEED=n KILLS=a-second)
+	@$(BIN)/python -m bench.soak $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED)) $(if $(KILLS),--kills $(KILLS)) $(ARGUMENTS)
+
+.PHONY: test-state
+test-state: setup ## Take the definition's ways through AWS's own TestState, with the credentials and region of this shell
+	@$(BIN)/python -m tools.check_states
 
 .PHONY: deploy
 deploy: setup ## Deploy to AWS, with the credentials and region of this shell (STACK=name PARAMETERS="Name=value …")

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -14,14 +15,17 @@ from bench.figures import Figure
 console = Console(stderr=True)
 
 
-def main() -> None:
+def main(
+    images: Annotated[int, typer.Option(min=0, help="Measure the lists of a batch of so many images as well.")] = 0,
+) -> None:
     """Measure everything; exits with 1 when a target is missed."""
+    counts = (*batch_lists.COUNTS, images) if images else batch_lists.COUNTS
     missed: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         for title, figures in (
             ("what a cold start imports", imports.measure()),
             ("the local fallback against the plain way", fallback.measure()),
-            ("the lists of large batches", batch_lists.measure()),
+            ("the lists of large batches", batch_lists.measure(counts)),
             ("a first burst on the embedded AWS", burst.measure(Path(folder) / "burst")),
             ("the service on the embedded AWS", service.measure(Path(folder) / "service")),
             ("how well a rate limit is used on the embedded AWS", rate_limit.measure(Path(folder) / "rate-limit")),

@@ -1,7 +1,7 @@
 """Measures ListImages and SummarizeBatch: processor time and peak memory for batches of many images.
 
-Each runs in a process of its own against `disk_s3`. `python -m bench.batch_lists 1000000` measures a million images,
-which take a gigabyte of disk and some minutes.
+Each runs in a process of its own against `disk_s3`. `make bench IMAGES=1000000` measures a million images too, which
+take a gigabyte of disk and some minutes.
 """
 
 import json

@@ -56,7 +56,7 @@ class _Bench:
         """Have as many execution environments of each function as are used at once, each invoked before."""
         for logical_id, count in (
             ("AcceptFunction", 20),
-            ("ProcessImageFunction", CONCURRENCY),
+            ("ProcessSmallImageFunction", CONCURRENCY),
             ("CallbackFunction", 4),
         ):
             self.stack.warm(self.stack.info.function_name(logical_id), count)

@@ -77,9 +77,10 @@ class Outcome:
         return f"{len(self.before or b'') / 1000:.0f} to {len(self.after or b'') / 1000:.0f}"
 
     @property
-    def cost(self) -> str:
-        """What the edit cost in US dollars; empty where that is not known."""
-        return "" if self.cost_usd is None else f"{self.cost_usd:.4f}"
+    def maker(self) -> str:
+        """Which model made the edit, and for how much, as far as that is known."""
+        cost = "" if self.cost_usd is None else f" for ${self.cost_usd:.4f}"
+        return f" by {self.model}{cost}" if self.model else ""
 
 
 def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
@@ -152,16 +153,16 @@ def table_of(outcomes: list[Outcome]) -> Table:
     table.add_column("image", no_wrap=True)
     table.add_column("job", no_wrap=True)
     table.add_column("what became of it", ratio=1)
-    table.add_column("model", no_wrap=True)
-    table.add_column("USD", justify="right", no_wrap=True)
     table.add_column("KB", justify="right", no_wrap=True)
     table.add_column("seconds", justify="right", no_wrap=True)
     colours = {"edited": "green", "fallback": "yellow", "failed": "red"}
     for one in outcomes:
-        text = {"edited": "edited", "fallback": "billing limit: local fallback"}.get(one.kind, f"failed: {one.note}")
+        text = {"edited": f"edited{one.maker}", "fallback": "billing limit: local fallback"}.get(
+            one.kind, f"failed: {one.note}"
+        )
         if one.attempts > 1:
             text += f" (attempt {one.attempts})"
         sizes = one.sizes if one.after else ""
         outcome = f"[{colours[one.kind]}]{escape(text)}[/]"
-        table.add_row(escape(one.name), one.job, outcome, one.model, one.cost, sizes, f"{one.seconds:.1f}")
+        table.add_row(escape(one.name), one.job, outcome, sizes, f"{one.seconds:.1f}")
     return table

@@ -65,7 +65,7 @@ def operation_of(name: str, event: dict[str, Any]) -> Operation:
         operation: Operation = event["operation"]
         return operation
     outcome = event.get("outcome", {})
-    if event.get("action") in ("list_images", "summarize_batch") or "summary" in outcome:
+    if event.get("action") in ("list_images", "summarize_batch", "report_stopped") or "summary" in outcome:
         return "batch"
     return "url" if name.endswith("deliver-url") else "base64"
 

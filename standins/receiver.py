@@ -16,8 +16,6 @@ from werkzeug import Request, Response
 
 from standins.server import CONTROL, Server, json_response
 
-_MAX_KEPT = 5_000
-
 
 @dataclass(frozen=True)
 class Step:
@@ -31,7 +29,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came. `at` is its time in seconds since the epoch; header names are in lower case."""
+    """One request as it came. `at` is its time in seconds since the epoch; header names are in lower case.
+
+    `answered` is the status that it was answered with, 0 where the connection was broken off.
+    """
 
     method: str
     path: str
@@ -39,6 +40,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     at: float
+    answered: int
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -47,9 +49,10 @@ class Received:
 
 @dataclass
 class Receiver(Server):
-    """The receiver; a context manager. Paths without a script are answered 200."""
+    """The receiver; a context manager. Paths without a script are answered 200. It keeps the last `kept` requests."""
 
     port: int = 0
+    kept: int = 5_000
     _received: list[Received] = field(default_factory=list)
     _scripts: dict[str, deque[Step]] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition)
@@ -92,18 +95,23 @@ class Receiver(Server):
             return self._control(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         query, body = request.query_string.decode(), request.get_data()
-        step = self._record(Received(request.method, request.path, query, headers, body, time.time()))
+        step = self._next_step(request.path)
+        answered = 0 if step.hang or step.drop else step.status
+        self._record(Received(request.method, request.path, query, headers, body, time.time(), answered))
         if step.hang or step.drop:
             return self.drop(after=step.hang)
         return Response(step.body, step.status)
 
-    def _record(self, request: Received) -> Step:
+    def _next_step(self, path: str) -> Step:
+        with self._changed:
+            steps = self._scripts.get(path) or deque([Step()])
+            return steps.popleft() if len(steps) > 1 else steps[0]
+
+    def _record(self, request: Received) -> None:
         with self._changed:
             self._received.append(request)
-            del self._received[:-_MAX_KEPT]
+            del self._received[: -self.kept]
             self._changed.notify_all()
-            steps = self._scripts.get(request.path) or deque([Step()])
-            return steps.popleft() if len(steps) > 1 else steps[0]
 
     def _control(self, request: Request) -> Response:
         match request.path.removeprefix(CONTROL):

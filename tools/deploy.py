@@ -5,6 +5,7 @@ of the template, since `sam deploy` leaves every parameter that it is not given 
 """
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -26,6 +27,7 @@ from tools.wheels import pip_variables
 ROOT = Path(__file__).parents[1]
 # The longest name in the template is the stack's name and 10 characters more; AWS takes 80 for a state machine's.
 MAX_STACK_NAME = 70
+_SECONDS_A_DAY = 86_400
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
@@ -71,7 +73,19 @@ def make_plan(config_file: Path, config_env: str, stack: str, parameters: str) -
             f"{name!r} ({len(name)} characters) cannot be the stack's name: expected a letter, then letters, digits "
             f"and hyphens, {MAX_STACK_NAME} characters at the most"
         )
+    _require_records_that_outlive(defaults() | changed)
     return Plan(name, changed, config_file, config_env)
+
+
+def _require_records_that_outlive(parameters: dict[str, str]) -> None:
+    """A job's record must outlive its execution by a day; a template's Rules cannot compare numbers."""
+    days, seconds = int(parameters["JobsExpirationDays"]), int(parameters["ExecutionTimeoutSeconds"])
+    least = math.ceil(seconds / _SECONDS_A_DAY) + 1
+    if days < least:
+        raise OperatorError(
+            f"JobsExpirationDays={days} would delete the records of jobs that still run: with "
+            f"ExecutionTimeoutSeconds={seconds} give {least} at least, or lower ExecutionTimeoutSeconds"
+        )
 
 
 def _parameters(given: object) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that come from code: openapi.json, the tables of api.md, configuration.md.
+"""Writes the parts of docs/ that come from code: openapi.json, the tables of api.md, configuration.md, cost.md.
 
 python -m tools.document write     # `make docs` does this
 python -m tools.document check     # ends with 1 when one of them is stale
@@ -18,6 +18,7 @@ from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from imagejobs.catalogue import MODELS, Model, Shapes, Sizes
 from tools import configuration_page
+from tools.cost import page as cost_page
 
 DOCS = Path(__file__).parent.parent / "docs"
 _SERVER_URL = "https://your-api.example/v1"
@@ -34,6 +35,7 @@ def pages(folder: Path) -> dict[Path, str]:
         folder / "openapi.json": _openapi(),
         api_page: _with_tables(api_page.read_text()),
         folder / "configuration.md": configuration_page.text(),
+        folder / "cost.md": cost_page.text(),
     }
 
 

@@ -6,8 +6,9 @@ from itertools import islice
 
 from functions.batch_fanout.leftovers import is_leftover
 from functions.batch_fanout.settings import BatchFanoutSettings
+from functions.batch_fanout.stopped import not_made
 from functions.batch_fanout.summary import ImageReport
-from imagejobs.errors import BatchTooLargeError, StorageRejectedError
+from imagejobs.errors import BatchTooLargeError
 from imagejobs.estimates import check_cost
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
@@ -27,12 +28,12 @@ def list_images(
         BatchTooLargeError: there are more images than one batch may have.
         CostTooHighError: to edit them would cost more than the job may.
         StorageRejectedError: the input or the output bucket is missing (no edit is paid for that could not be kept), or
-            the batch of which this one is the retry left no report.
+            the record of the batch of which this one is the retry has expired.
     """
     target.require()
     images = _listed(request, source, settings)
     if request.retry_of:
-        images = _failed(store.get_request(request.retry_of), target, settings)
+        images = _failed(store.get_request(request.retry_of), target, store, settings)
     lines = _lines(islice(images, request.max_files), settings.max_batch_images)
     manifest_key = store.key(request.job_id, "manifest.jsonl")
     total_files = store.bucket.put_lines(manifest_key, lines, "application/jsonl")
@@ -71,13 +72,14 @@ def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> I
         yield key, size
 
 
-def _failed(earlier: JobRequest, target: Bucket, settings: StorageSettings) -> Iterator[tuple[str, int]]:
-    """The images that failed in an earlier batch, as its report has them."""
+def _failed(
+    earlier: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings
+) -> Iterator[tuple[str, int]]:
+    """The images that failed in an earlier batch, as its report has them; without a report, those that have no edit."""
     report_key = settings.batch_output_prefix(earlier.job_id, earlier.output_prefix) + REPORT_NAME
     if target.find(report_key) is None:
-        raise StorageRejectedError(
-            f"batch {earlier.job_id} left no report, which would say which of its images failed: post the batch again"
-        )
+        yield from not_made(earlier, target, store, settings)
+        return
     for line in target.lines(report_key):
         image = ImageReport.model_validate_json(line)
         if image.status == "failed":

@@ -10,9 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Json, ValidationError
+from pydantic.alias_generators import to_pascal
 
 from imagejobs.callbacks import MAX_ERRORS
 from imagejobs.catalogue import LOCAL, PROVIDERS
@@ -29,7 +30,6 @@ from imagejobs.workflow import (
     BatchCounts,
     BatchSummary,
     EditedImage,
-    EditRequest,
     ImageFailure,
     ManifestLine,
     ResultWriterDetails,
@@ -69,6 +69,26 @@ class _ChildResult(_Result):
     content_type: str | None = None
 
 
+class _Place(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    at: int
+
+
+class _Child(BaseModel):
+    """A child execution, as ResultWriter writes it: input and output are JSON in a string."""
+
+    model_config = ConfigDict(alias_generator=to_pascal, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    input: Json[_Place]
+    status: str
+    output: Json[EditedImage] | None = None
+    error: str | None = None
+    cause: str | None = None
+    start_date: str | None = None
+    stop_date: str | None = None
+
+
 class ImageReport(_Result):
     """One line of the report."""
 
@@ -86,7 +106,7 @@ def summarize_batch(
         if task.results:
             results.put(_child_results(task.results, store.bucket))
         manifest = (ManifestLine.model_validate_json(line) for line in store.bucket.lines(task.manifest_key))
-        reports = (_report(line, results.find(line.at), request, settings) for line in manifest)
+        reports = (_report(line, result, request, settings) for line, result in results.matched(manifest))
         lines = (f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n" for report in tally.of(reports))
         target.put_lines(report_key, (line.encode() for line in lines), "application/jsonl")
     for spent in list_spent(store.bucket, request.job_id):
@@ -97,24 +117,35 @@ def summarize_batch(
 
 
 class _Results:
-    """The children's results by the place of their image in the manifest, on disk: they come in any order."""
+    """The children's results, put into the order of the manifest on disk: they come in any order.
+
+    SQLite sorts by merging runs, so that the time grows with the number of images alone, as an index that is filled in
+    any order would not.
+    """
 
     def __init__(self, path: str) -> None:
         self._database = sqlite3.connect(path)
         # The file is read by nobody after this process.
         self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("PRAGMA synchronous = OFF")
-        self._database.execute("CREATE TABLE results (at INTEGER PRIMARY KEY, result TEXT NOT NULL)")
+        self._database.execute("PRAGMA cache_size = -16384")  # KiB, of which each run is made
+        self._database.execute("CREATE TABLE results (at INTEGER NOT NULL, result TEXT NOT NULL)")
 
     def put(self, results: Iterable[tuple[int, _ChildResult]]) -> None:
-        """Keep results; of two for one image, the later."""
+        """Keep results."""
         rows = ((at, result.model_dump_json(exclude_none=True)) for at, result in results)
-        self._database.executemany("INSERT OR REPLACE INTO results VALUES (?, ?)", rows)
+        self._database.executemany("INSERT INTO results VALUES (?, ?)", rows)
 
-    def find(self, at: int) -> _ChildResult | None:
-        """Read the result of an image; None when the map run left none."""
-        row = self._database.execute("SELECT result FROM results WHERE at = ?", (at,)).fetchone()
-        return _ChildResult.model_validate_json(row[0]) if row else None
+    def matched(self, manifest: Iterable[ManifestLine]) -> Iterator[tuple[ManifestLine, _ChildResult | None]]:
+        """Each image with its result; None where the map run left none. Of two results for one image, the later."""
+        rows = self._database.execute("SELECT at, result FROM results ORDER BY at, rowid")
+        row = rows.fetchone()
+        for line in manifest:
+            result = None
+            while row and row[0] <= line.at:
+                result = row[1] if row[0] == line.at else None
+                row = rows.fetchone()
+            yield line, _ChildResult.model_validate_json(result) if result else None
 
     def close(self) -> None:
         self._database.close()
@@ -180,22 +211,19 @@ def _child_results(details: ResultWriterDetails, bucket: Bucket) -> Iterator[tup
     for status in ("FAILED", "PENDING", "SUCCEEDED"):
         for file in result_files.get(status, []):
             for line in bucket.lines(file["Key"]):
-                child = json.loads(line)
-                at = EditRequest.model_validate_json(child["Input"]).at
-                if at is not None:
-                    yield at, _child_result(child)
+                child = _Child.model_validate_json(line)
+                yield child.input.at, _child_result(child)
 
 
-def _child_result(child: dict[str, Any]) -> _ChildResult:
-    if child["Status"] != "SUCCEEDED":
+def _child_result(child: _Child) -> _ChildResult:
+    if child.status != "SUCCEEDED" or child.output is None:
         return _failed(child)
-    edited = EditedImage.model_validate_json(child["Output"])
-    fields = edited.model_dump(exclude={"status"})
-    return _ChildResult(status="completed", ai_generated=edited.ai_generated, **fields)
+    fields = child.output.model_dump(exclude={"status"})
+    return _ChildResult(status="completed", ai_generated=child.output.ai_generated, **fields)
 
 
-def _failed(child: dict[str, Any]) -> _ChildResult:
-    cause, attempts = child.get("Cause") or "", None
+def _failed(child: _Child) -> _ChildResult:
+    cause, attempts = child.cause or "", None
     try:
         failure = ImageFailure.model_validate_json(cause)
         cause, attempts = failure.cause, failure.attempt
@@ -203,15 +231,15 @@ def _failed(child: dict[str, Any]) -> _ChildResult:
         pass  # Step Functions' own text: the child was ended from outside, or could not run
     return _ChildResult(
         status="failed",
-        error=failure_text(child.get("Error") or child["Status"], cause),
+        error=failure_text(child.error or child.status, cause),
         attempts=attempts,
         ms=_milliseconds(child),
     )
 
 
-def _milliseconds(child: dict[str, Any]) -> int | None:
+def _milliseconds(child: _Child) -> int | None:
     """How long a child ran; None for one that a map run's PENDING file names before it ended."""
-    if not child.get("StartDate") or not child.get("StopDate"):
+    if not child.start_date or not child.stop_date:
         return None
-    took = datetime.fromisoformat(child["StopDate"]) - datetime.fromisoformat(child["StartDate"])
+    took = datetime.fromisoformat(child.stop_date) - datetime.fromisoformat(child.start_date)
     return round(took.total_seconds() * 1000)

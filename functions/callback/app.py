@@ -1,6 +1,6 @@
 """Lambda function `callback`: delivers a job's payload, gives a delivery up, and has the last word.
 
-Invoked by the state machine with `workflow.DeliverRequest` or `workflow.DeadLetterRequest`, and by EventBridge with
+Invoked by the state machine with `workflow.DeliverRequest`, `GiveUpRequest` or `RecordDeadLetter`; by EventBridge with
 "Step Functions Execution Status Change" when an execution ended as FAILED, TIMED_OUT or ABORTED, and every 15 minutes
 with `events.SweepRequest`.
 """
@@ -17,7 +17,7 @@ from functions.callback.sweeper import sweep
 from imagejobs.errors import failure_text
 from imagejobs.observability import make_logger, make_metrics
 from imagejobs.resources import Resources
-from imagejobs.workflow import DeadLetterRequest, DeliverRequest
+from imagejobs.workflow import DeliverRequest, GiveUpRequest, RecordDeadLetter
 
 logger = make_logger("callback")
 metrics = make_metrics("callback")
@@ -41,9 +41,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
         return None
     if event.get("action") == "sweep":
         return sweep(service, *SweepRequest.model_validate(event).period()).model_dump()
-    if event.get("action") == "dead_letter":
-        request = DeadLetterRequest.model_validate(event)
-        error = failure_text(request.error.error, request.error.cause)
-        return service.dead_letter(request.job_id, error).model_dump(mode="json")
+    if event.get("action") == "give_up":
+        request = GiveUpRequest.model_validate(event)
+        return service.give_up(request.job_id, failure_text(request.error.error, request.error.cause)).model_dump()
+    if event.get("action") == "record_dead_letter":
+        return service.record_dead_letter(RecordDeadLetter.model_validate(event).job_id).model_dump(mode="json")
     attempt = DeliverRequest.model_validate(event)
     return service.deliver(attempt.job_id, attempt.outcome, attempt.retries).model_dump(mode="json")

@@ -1,6 +1,7 @@
 """The delivery of a job's payload: attempts, the dead letter when they run out, the last word when all else failed.
 
-Retries are the state machine's. What is recorded in `delivery.json` keeps a repeated call from sending twice.
+Retries are the state machine's. What is recorded in `delivery.json` keeps a repeated call from sending twice. A worker
+may die between what it sends and what it records, so the state machine itself sends the dead letter, between two calls.
 """
 
 import json
@@ -12,7 +13,7 @@ from functions.callback.attempt import Attempt, attempt
 from functions.callback.payload import PayloadBuilder
 from functions.callback.settings import CallbackSettings, SigningSecrets
 from functions.callback.signing import signed_headers
-from imagejobs.errors import ConfigurationError, JobError
+from imagejobs.errors import CallbackGoneError, ConfigurationError, JobError, StorageUnavailableError
 from imagejobs.executions import ExecutionName
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import Delivery, DeliveryStatus, JobStore, Payload
@@ -20,7 +21,7 @@ from imagejobs.observability import loggable_error, loggable_failure, loggable_s
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
 from imagejobs.secrets import read_secrets
-from imagejobs.workflow import Outcome
+from imagejobs.workflow import GivenUp, Outcome
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class DeliveryService:
         payload = self._payload(request, outcome)
         if request.callback_url is None:
             return self._record(job_id, delivery, "not_requested", None)
+        if delivery.giving_up:
+            raise CallbackGoneError("the delivery was given up before, and its dead letter is on its way")
         result = self._attempt(request, request.callback_url, payload.body)
         self._report(request.callback_url, result, retries)
         recorded = self._record(job_id, delivery, "pending" if result.error else "delivered", result.error)
@@ -55,18 +58,29 @@ class DeliveryService:
             raise result.error
         return recorded
 
-    def dead_letter(self, job_id: str, error: str) -> Delivery:
-        """Give a delivery up: one message to the dead-letter queue, unless this round of delivery has ended already."""
+    def give_up(self, job_id: str, error: str) -> GivenUp:
+        """Decide that no further attempt is made in this round of delivery; answers the dead letter to send.
+
+        It answers none when the round has ended already. Called again before `record_dead_letter`, it answers the
+        letter again: whoever called before may not have lived to send it.
+
+        Raises:
+            StorageUnavailableError: the delivery is being changed at this moment.
+        """
         request = self._request(job_id)
         delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending":
             self.logger.info("no dead letter", extra={"delivery": delivery.status})
-            return delivery
+            return GivenUp()
         if not self.store.has_payload(job_id):
             self.store.decide(job_id, self._builder.ended(request, error))
         if request.callback_url is None:
-            return self._record(job_id, delivery, "not_requested", None)
-        message = {
+            self._record(job_id, delivery, "not_requested", None)
+            return GivenUp()
+        # The attempt that is recorded meanwhile, perhaps as delivered, wins.
+        if not self.store.put_delivery(job_id, delivery.model_copy(update={"giving_up": True, "last_error": error})):
+            raise StorageUnavailableError(f"the delivery of job {job_id} is being changed by others")
+        letter = {
             "job_id": job_id,
             "callback_url": loggable_url(request.callback_url),
             "error": error,
@@ -74,12 +88,23 @@ class DeliveryService:
             "payload": {"bucket": self.store.bucket.name, "key": self.store.key(job_id, "callback.json")},
             "correlation_id": request.correlation_id,
         }
-        self.resources.clients.sqs.send_message(
-            QueueUrl=self.settings.dead_letter_queue_url, MessageBody=json.dumps(message)
-        )
-        self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
         self.logger.error("delivery given up", extra={"attempts": delivery.attempts, "error": loggable_failure(error)})
-        return self._record(job_id, delivery, "dead_lettered", error)
+        return GivenUp(letter=json.dumps(letter))
+
+    def record_dead_letter(self, job_id: str) -> Delivery:
+        """Record that the dead letter is on the queue, unless this was recorded, or a redelivery began meanwhile."""
+        self._request(job_id)
+        before = self.store.get_delivery(job_id)
+        if not before.giving_up:
+            return before
+
+        def change(now: Delivery) -> Delivery | None:
+            ended = now.model_copy(update={"status": "dead_lettered", "giving_up": False})
+            return ended if now.giving_up and now.status == "pending" else None
+
+        recorded = self.store.update_delivery(job_id, change, before)
+        self.metrics.add_metric("CallbacksDeadLettered", "Count", 1)
+        return recorded
 
     def last_word(self, name: ExecutionName, error: str) -> bool:
         """See to the delivery of a job whose execution ended without doing so; `error` says how it ended.
@@ -98,11 +123,12 @@ class DeliveryService:
         delivery = self.store.get_delivery(job_id)
         if delivery.status != "pending" or delivery.round != name.round:
             return False  # delivered or given up already, or a later round has taken over
-        if name.kind == "job" and request.callback_url is not None:
-            self.resources.executions.start(ExecutionName(job_id, "last-word"), "deliver")
+        if name.kind == "job" and not delivery.giving_up and (request.callback_url or request.operation == "batch"):
+            operation = "report_and_deliver" if request.operation == "batch" else "deliver"
+            self.resources.executions.start(ExecutionName(job_id, "last-word"), operation)
             self.logger.info("a further execution delivers", extra={"error": loggable_failure(error)})
         else:
-            self.dead_letter(job_id, error)
+            self._dead_letter(job_id, error)
         return True
 
     @property
@@ -123,6 +149,17 @@ class DeliveryService:
     def _signing_keys(self) -> str:
         secrets = read_secrets(self.resources.clients.secrets, self.settings.signing_secret_arn, SigningSecrets)
         return secrets.callback_signing_key.get_secret_value()
+
+    def _dead_letter(self, job_id: str, error: str) -> None:
+        """Give a delivery up and send its dead letter from here: no execution is left to send it."""
+        letter = self.give_up(job_id, error).letter
+        if letter is None:
+            return
+        self.resources.clients.sqs.send_message(QueueUrl=self.settings.dead_letter_queue_url, MessageBody=letter)
+        try:
+            self.record_dead_letter(job_id)
+        except JobError as failed:  # to be called again for this would send a second letter
+            self._unrecorded(failed)
 
     def _request(self, job_id: str) -> JobRequest:
         request = self.store.get_request(job_id)
@@ -167,26 +204,23 @@ class DeliveryService:
             },
         )
 
-    def _record(
-        self,
-        job_id: str,
-        before: Delivery,
-        status: DeliveryStatus,
-        error: JobError | str | None,
-    ) -> Delivery:
+    def _record(self, job_id: str, before: Delivery, status: DeliveryStatus, error: JobError | None) -> Delivery:
         """Record how an attempt or the delivery ended. What was sent stays sent if that cannot be written."""
-        text = f"{type(error).__name__}: {error}" if isinstance(error, JobError) else error
+        text = f"{type(error).__name__}: {error}" if error else None
         tried = 1 if status in ("pending", "delivered") else 0
 
         def change(now: Delivery) -> Delivery | None:
             if now.round != before.round or now.status == "delivered":
                 return None
-            ended = now.status if status == "pending" else status
-            return now.model_copy(update={"status": ended, "attempts": now.attempts + tried, "last_error": text})
+            ended = {} if status == "pending" else {"status": status, "giving_up": False}
+            return now.model_copy(update={"attempts": now.attempts + tried, "last_error": text} | ended)
 
         try:
             return self.store.update_delivery(job_id, change, before)
         except JobError as failed:
-            extra = {"error": loggable_error(failed), "stack": loggable_stack(failed)}
-            self.logger.error("the record of the delivery could not be written", extra=extra)
+            self._unrecorded(failed)
             return before.model_copy(update={"status": status, "last_error": text})
+
+    def _unrecorded(self, failed: JobError) -> None:
+        extra = {"error": loggable_error(failed), "stack": loggable_stack(failed)}
+        self.logger.error("the record of the delivery could not be written", extra=extra)

@@ -28,7 +28,10 @@ def resources() -> ProcessImageResources:
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Take an `EditRequest`, give an `EditedImage` or `RateLimited`; errors are those of `imagejobs.errors`."""
+    """Take an `EditRequest`, give an `EditedImage`, `RateLimited` or `HandedOver`.
+
+    Its errors are those of `imagejobs.errors`.
+    """
     edit_request = EditRequest.model_validate(event)
     deadline = monotonic() + context.get_remaining_time_in_millis() / 1000 - _SECONDS_TO_KEEP
     with observed(edit_request):

@@ -31,7 +31,9 @@ class Beside:
         return self.mask
 
 
-def prepared(references: Iterator[bytes], count: int, mask: bytes | None, max_pixels: int) -> Beside:
+def prepared(
+    references: Iterator[bytes], count: int, mask: bytes | None, max_pixels: int, room: int | None = None
+) -> Beside:
     """Prepare a job's reference pictures one after another, of which there are `count`, and check its mask.
 
     Raises what `pictures.prepare` raises; the message says of which picture.
@@ -39,13 +41,13 @@ def prepared(references: Iterator[bytes], count: int, mask: bytes | None, max_pi
     pictures = []
     for number, body in enumerate(references, start=1):
         try:
-            pictures.append(prepare(body, max_pixels, OPENAI_MAX_BYTES // count))
+            pictures.append(prepare(body, max_pixels, OPENAI_MAX_BYTES // count, room))
         except JobError as error:
             raise type(error)(f"reference {number}: {error}") from error
     if mask is None:
         return Beside(tuple(pictures))
     try:
-        check(mask, max_pixels)
+        check(mask, max_pixels, room)
     except JobError as error:
         raise type(error)(f"mask: {error}") from error
     return Beside(tuple(pictures), Picture(mask, "image/png"))

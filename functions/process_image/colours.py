@@ -20,9 +20,12 @@ def is_upright(image: Image.Image) -> bool:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """Make a decoded picture upright, RGB or RGBA, 8 bits, sRGB where it says what its colours mean."""
+    """Make a decoded picture upright, RGB or RGBA, 8 bits, sRGB where it says what its colours mean.
+
+    It is turned, and its colours are converted, in place where that can be: each copy would take 4 bytes a pixel.
+    """
     if not is_upright(image):
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     profile = image.info.pop("icc_profile", None)
     image = _eight_bits(image)
     mode = "RGBA" if image.mode in _ALPHA_MODES or image.has_transparency_data else "RGB"
@@ -81,12 +84,14 @@ def _to_srgb(image: Image.Image, profile: bytes, mode: str) -> Image.Image:
     """Take the colours by the profile that is meant for them; their alpha stays as it is."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        own = _profiled(image, source.profile.xcolor_space.strip(), mode)
-        made = ImageCms.profileToProfile(own, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        made = _profiled(image, source.profile.xcolor_space.strip(), mode)
+        in_place = made.mode == "RGB"
+        converted = ImageCms.profileToProfile(
+            made, source, ImageCms.createProfile("sRGB"), outputMode="RGB", inPlace=in_place
+        )
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image  # A profile that is broken, or does not fit its picture, is as good as none.
-    if made is None:
-        return image
+    made = converted or made
     if mode == "RGBA":
         made.putalpha(image.convert("RGBA").getchannel("A"))
     return made

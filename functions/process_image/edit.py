@@ -6,18 +6,19 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic, time
 
+from functions.process_image import memory
 from functions.process_image.asking import Engines, NotYetError, ask, rejected, turn_of
 from functions.process_image.chain import choices_of
 from functions.process_image.engines.engine import Task
 from functions.process_image.pictures import prepare
 from functions.process_image.resources import ProcessImageResources
-from imagejobs.catalogue import PROVIDERS
+from imagejobs.catalogue import LOCAL, PROVIDERS
 from imagejobs.edit_options import EditOptions
-from imagejobs.errors import EditNotFoundError, JobDecidedError, JobError
+from imagejobs.errors import EditNotFoundError, JobDecidedError, JobError, StorageUnavailableError
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import Waiting
 from imagejobs.output_keys import output_key
-from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+from imagejobs.workflow import EditedImage, EditRequest, HandedOver, RateLimited
 
 # How long after its wait an image that waited may still be read as waiting.
 _WAKE_SECONDS = 2
@@ -25,7 +26,7 @@ _WAKE_SECONDS = 2
 
 def edit_image(
     edit_request: EditRequest, job: JobRequest, places: ProcessImageResources, engines: Engines
-) -> tuple[EditedImage | RateLimited, bool]:
+) -> tuple[EditedImage | RateLimited | HandedOver, bool]:
     """Edit one image and keep the edit, or find the one that an earlier attempt kept; and tell whether it is new.
 
     Raises:
@@ -46,6 +47,8 @@ def edit_image(
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
         return _waiting(edit_request, wait, places), False
+    except memory.TooLargeForMemoryError:
+        return HandedOver(**edit_request.waited.model_dump()), False
     except Exception:
         engines.ledger.write_off(edit_request, places.jobs.bucket)
         raise
@@ -58,8 +61,9 @@ def _edited(
     choices = choices_of(job, settings)
     turn = turn_of(choices[0], edit_request, places)
     source = places.read_input(job, input_key)
-    picture = prepare(source, settings.max_image_pixels)
-    beside = places.beside(job.job_id)
+    room = memory.room(settings.aws_lambda_function_memory_size, job) if edit_request.may_hand_over else None
+    picture = prepare(source, settings.max_image_pixels, room=room)
+    beside = places.beside(job.job_id, room)
     mask = beside.mask_of(picture, settings.max_image_pixels)
     task = Task((picture, *beside.references), job.prompt, EditOptions(), 0, job.caller, mask)
     edit, stands_in_for = ask(choices, turn, task, edit_request, places, engines)
@@ -80,7 +84,11 @@ def _edited(
     )
     # Nothing comes between a paid answer and this: what is not kept here would be paid for again.
     key = output_key(job, settings, edit.media_type, input_key)
-    places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
+    try:
+        places.output_bucket(edit_request).put(key, edit.body, edit.media_type, metadata=edited.metadata())
+    except StorageUnavailableError as error:
+        error.may_have_cost = edit.engine != LOCAL
+        raise
     return edited
 
 

@@ -1,10 +1,7 @@
 """Turns whatever file arrives into an image that OpenAI takes, or refuses it with a reason.
 
-Memory: a picture of P pixels takes at most 20 P bytes beside the file itself and what is made of it. Pillow keeps up to
-4 bytes a pixel, a conversion has the picture before and after it, and libwebp and libheif keep canvases of their own.
-With the default limits that is 1,280 MB + 100 MB + 50 MB beside 85 MB of code: the function has 2,048 MB. Measured by
-tests/integration/process_image/test_memory.py. A turned JPEG of 8160 x 6144 pixels, as 50-megapixel phones make them,
-took 405 MB (8.0 bytes a pixel) and 0.8 s of CPU on 25 November 2026.
+What that takes of memory is bounded (`memory`). A turned JPEG of 8160 x 6144 pixels, as 50-megapixel phones make them,
+took 8.3 bytes a pixel on 25 November 2026.
 """
 
 import math
@@ -14,7 +11,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from functions.process_image import png
+from functions.process_image import memory, png
 from functions.process_image.colours import is_upright, plain
 from functions.process_image.opening import OpenedFile, opened
 from functions.process_image.structure.findings import count
@@ -44,12 +41,14 @@ class Picture:
             return file.image.size
 
 
-def prepare(body: bytes, max_pixels: int, max_bytes: int = OPENAI_MAX_BYTES) -> Picture:
+def prepare(body: bytes, max_pixels: int, max_bytes: int = OPENAI_MAX_BYTES, room: int | None = None) -> Picture:
     """Make a file an upright, 8-bit PNG, JPEG or WebP of at most `max_bytes`; one that is so already stays as it is.
 
-    Raises what `opened` raises.
+    Raises what `opened` raises, and TooLargeForMemoryError where an edit of it may take more than `room` bytes.
     """
     with opened(body, max_pixels) as file:
+        if room is not None:
+            memory.require(file, room)
         if len(body) <= max_bytes and _goes_as_it_is(file):
             file.check()
             return Picture(body, file.media_type)
@@ -76,9 +75,11 @@ def fitted(picture: Picture, max_pixels: int, max_bytes: int, whose: str) -> Pic
     return Picture(encoded.body, encoded.media_type, f"scaled down from {sizes} pixels to fit {whose} limits")
 
 
-def check(body: bytes, max_pixels: int) -> None:
-    """Decode a file whole, and throw the picture away. Raises what `opened` raises."""
+def check(body: bytes, max_pixels: int, room: int | None = None) -> None:
+    """Decode a file whole, and throw the picture away. Raises what `prepare` raises."""
     with opened(body, max_pixels) as file:
+        if room is not None:
+            memory.require(file, room)
         file.check()
 
 

@@ -9,6 +9,7 @@ deflate look for run lengths only: in a filtered photograph there is hardly anyt
 import struct
 import zlib
 from collections.abc import Iterator
+from io import BytesIO
 
 from PIL import Image, ImageChops
 
@@ -20,7 +21,10 @@ _STRIP_PIXELS = 1 << 15
 
 def encode(image: Image.Image, icc_profile: bytes | None = None) -> bytes:
     """Encode a picture of mode L, RGB or RGBA, with the colour profile that its numbers go by."""
-    return b"".join(_parts(image, icc_profile))
+    buffer = BytesIO()  # which, unlike join(), has no second copy at the end
+    for part in _parts(image, icc_profile):
+        buffer.write(part)
+    return buffer.getvalue()
 
 
 def _parts(image: Image.Image, icc_profile: bytes | None) -> Iterator[bytes]:

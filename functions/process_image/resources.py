@@ -43,11 +43,11 @@ class ProcessImageResources(Resources[ProcessImageSettings]):
             return self._fetched(job.image_url, MAX_IMAGE_BYTES, "image_url")
         return self._kept(job, "input", MAX_IMAGE_BYTES)
 
-    def _read_beside(self, job_id: str) -> Beside:
-        """Read and prepare what a job has beside its image: `self.beside` does so once for a job."""
+    def _read_beside(self, job_id: str, room: int | None = None) -> Beside:
+        """Read and prepare what a job has beside its image, within `room`: `self.beside` does so once for a job."""
         job = self.get_request(job_id)
         mask = self._kept(job, MASK, MAX_IMAGE_BYTES) if job.mask else None
-        return prepared(self._references(job), job.reference_count, mask, self.settings.max_image_pixels)
+        return prepared(self._references(job), job.reference_count, mask, self.settings.max_image_pixels, room)
 
     def _references(self, job: JobRequest) -> Iterator[bytes]:
         """The reference pictures, of at most MAX_REFERENCE_BYTES together. Those of a batch are all kept."""

@@ -40,6 +40,8 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
     max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
+    # The function's own memory in MiB, which Lambda tells.
+    aws_lambda_function_memory_size: Annotated[int, Field(ge=128)] = 2048
 
     @property
     def fallback_order(self) -> list[str]:

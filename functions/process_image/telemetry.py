@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from imagejobs.errors import ContentFlaggedError, EngineInvalidAnswerError, JobDecidedError, RetryableError
 from imagejobs.observability import loggable_error, make_logger, make_metrics, make_model_metrics
 from imagejobs.usage import ModelUsage
-from imagejobs.workflow import EditedImage, EditRequest, RateLimited
+from imagejobs.workflow import EditedImage, EditRequest, HandedOver, RateLimited
 
 logger = make_logger("process_image")
 metrics = make_metrics("process_image")
@@ -18,8 +18,9 @@ metrics = make_metrics("process_image")
 def observed(edit_request: EditRequest) -> Iterator[None]:
     """Log and count the error that one attempt at an image ends with; `record` and `record_usage` tell the rest.
 
-    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not; what screening
-    flags counts as ImagesFlagged besides.
+    Each attempt counts as AttemptsFailed when it may be repeated, as ImagesFailed when it may not. Besides, what
+    screening flags counts as ImagesFlagged, and a lost edit as ProbablyPaidTwice. (A worker that dies with one cannot
+    count: Lambda's log is, by the metric filter WorkersLost of template.yaml.)
     """
     logger.append_keys(**edit_request.model_dump(exclude_none=True))
     _count("Retries", int(edit_request.attempt > 1))
@@ -31,6 +32,8 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
         # `edit` reports the second one as refused, after a wait.
         if isinstance(error, EngineInvalidAnswerError) or isinstance(error.__cause__, EngineInvalidAnswerError):
             _count("InvalidAnswers")
+        if _may_have_cost(error) or _may_have_cost(error.__cause__):
+            _count("ProbablyPaidTwice")
         if isinstance(error, ContentFlaggedError):
             _count("ImagesFlagged")
         # Its message goes to the caller through the state machine.
@@ -41,8 +44,12 @@ def observed(edit_request: EditRequest) -> Iterator[None]:
         logger.remove_keys([*EditRequest.model_fields, "correlation_id"])
 
 
-def record(edit_request: EditRequest, result: EditedImage | RateLimited, *, is_new: bool) -> None:
+def record(edit_request: EditRequest, result: EditedImage | RateLimited | HandedOver, *, is_new: bool) -> None:
     """Log and count what an attempt came to; an edit that is not new was counted by the attempt that made it."""
+    if isinstance(result, HandedOver):
+        _count("HandedOver")
+        logger.info("handed over")
+        return
     if isinstance(result, RateLimited):
         # An image may also wait because others do, without asking.
         _count("RateLimits", result.rate_limited - edit_request.waited.rate_limited)
@@ -65,6 +72,11 @@ def record_usage(took: ModelUsage, ms: int) -> None:
         if took.cost_usd is not None:
             counts.add_metric("CostUSD", MetricUnit.NoUnit, took.cost_usd)
     of_the_model.flush_metrics()
+
+
+def _may_have_cost(error: BaseException | None) -> bool:
+    """Whether an answer that may have been paid for was lost, and the edit will be asked for, and paid for, again."""
+    return getattr(error, "may_have_cost", False)
 
 
 def _count(name: str, value: int = 1) -> None:

@@ -7,6 +7,7 @@
 | when the parent is aborted or times out, so are the map run and    | every child is still started and runs on   |
 | its running children, and no other child starts                    |                                            |
 | a child does not see its parent's variables                        | it does                                    |
+| a child's history has the states that it entered                   | it is empty (here: their names)            |
 
 Sources: developer guide, "ResultWriter (Map)"; API reference, MapRunExecutionCounts (aborted: "were running"; children
 that had not started stay pending).
@@ -57,10 +58,12 @@ def run_distributed_map(
     return sfn._apply_output_path(state, output, ctx), sfn._next_or_end(state)
 
 
-def run_child(*arguments: Any) -> Any:
+def run_child(states: dict[str, Any], start_at: str, given: Any, execution: dict[str, Any], ctx: dict[str, Any]) -> Any:
     """Run the states of a child, whose end counts for nothing when its parent ended before."""
+    if "mapRunArn" in execution:
+        states = _Remembered(states, execution)
     try:
-        return _run_sub_machine(*arguments)
+        return _run_sub_machine(states, start_at, given, execution, ctx)
     finally:
         _raise_if_stopped()
 
@@ -70,6 +73,21 @@ def wait(futures: list[Future[Any]]) -> Any:
     done = _wait(futures)
     _raise_if_stopped()
     return done
+
+
+class _Remembered(dict[str, Any]):
+    """The states of a child, each of which is put into its history when it is looked up to be run."""
+
+    def __init__(self, states: dict[str, Any], child: dict[str, Any]) -> None:
+        super().__init__(states)
+        self._child = child
+
+    def get(self, name: str, default: Any = None) -> Any:
+        state = super().get(name, default)
+        if state:
+            details = {"stateEnteredEventDetails": {"name": name}}
+            sfn._add_event(self._child, f"{state['Type']}StateEntered", details)
+        return state
 
 
 class _StoppablePool(ThreadPoolExecutor):

@@ -13,7 +13,7 @@ from tests.e2e.conftest import encoded
 from tests.support.issuer import AUDIENCE, SCOPE, Issuer
 from tests.support.waiting import PATIENCE
 
-OPEN = ("/health", "/docs", "/openapi.json")
+OPEN = ("/", "/health", "/docs", "/openapi.json")
 JOB_ID = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 
 
@@ -91,7 +91,7 @@ def test_the_published_document_says_what_is_asked_for(with_keys: StackInfo, wit
 
 @pytest.mark.parametrize("path", OPEN)
 def test_health_and_documents_need_no_key(with_keys: StackInfo, path: str) -> None:
-    assert httpx2.get(f"{with_keys.api_url}{path}", timeout=PATIENCE).status_code == 200
+    assert httpx2.get(f"{with_keys.api_url}{path}", timeout=PATIENCE, follow_redirects=True).status_code == 200
 
 
 def test_the_plan_binds_its_key_to_the_stage(with_keys: StackInfo) -> None:
@@ -165,7 +165,7 @@ def test_a_stranger_without_a_token_is_refused_on_every_route(with_tokens: Stack
 
 @pytest.mark.parametrize("path", OPEN)
 def test_health_and_documents_need_no_token(with_tokens: StackInfo, path: str) -> None:
-    assert httpx2.get(f"{with_tokens.api_url}{path}", timeout=PATIENCE).status_code == 200
+    assert httpx2.get(f"{with_tokens.api_url}{path}", timeout=PATIENCE, follow_redirects=True).status_code == 200
 
 
 def test_a_token_of_the_issuer_opens_every_route(with_tokens: StackInfo, issuer: Issuer, receiver: Receiver) -> None:

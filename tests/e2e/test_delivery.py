@@ -220,6 +220,6 @@ def test_a_job_that_breaks_outside_its_error_paths_has_its_last_word(service: Se
         "Choices": [{"Variable": "$.nowhere", "NumericEquals": 1, "Next": "EditImage"}],
         "Default": "EditImage",
     }
-    machine(lambda definition: definition["States"].update(StartCounts=broken))
+    machine(lambda definition: definition["States"].update(StartSmall=broken))
 
     assert last_word(service, service.submit_url()).startswith("States.")

@@ -114,7 +114,7 @@ def test_worker_that_crashes_in_mid_job_loses_nothing(
     openai.fail("hang", times=1, seconds=30)
     job_id = service.submit_url()
     wait_until(lambda: openai.calls, what="the call to OpenAI")
-    embedded.crash(embedded.info.function_name("ProcessImageFunction"))
+    embedded.crash(embedded.info.function_name("ProcessSmallImageFunction"))
 
     assert service.callback(job_id)["status"] == "completed"
     assert len(openai.calls) == 2

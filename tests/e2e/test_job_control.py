@@ -1,8 +1,10 @@
 """Jobs seen, stopped, repeated and fed with large images, on the embedded AWS."""
 
 import io
+import json
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,26 +24,32 @@ from tests.support.waiting import wait_until, wait_until_still
 def test_cancelling_a_batch_in_mid_run(
     service: Service, openai: OpenAIStandIn, input_folder: Callable[..., str], stack: StackInfo
 ) -> None:
-    folder = input_folder(**{f"i{number:02}_png": picture() for number in range(40)})
-    openai.fail("hang", seconds=1)  # each image takes a second, and then another attempt
+    slow = picture(text={"fault": "hang"})
+    folder = input_folder(**{f"i{number:02}_png": picture() if number < 3 else slow for number in range(40)})
     job_id = service.submit_batch(prefix=folder)
-    wait_until(lambda: len(openai.calls) >= 3, what="the first edits")
-    wait_until(lambda: service.job(job_id).get("progress"), what="progress")
+    wait_until(lambda: service.job(job_id).get("progress", {}).get("succeeded") == 3, what="the first edits")
     assert service.job(job_id)["progress"]["total"] == 40
 
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202
     assert service.http.delete(f"/jobs/{job_id}").status_code == 202
-    wait_until(lambda: all(call.ended_at for call in openai.calls), what="the end of what was under way")
     payload = service.callback(job_id)
+    wait_until(lambda: all(call.ended_at for call in openai.calls), what="the end of what was under way")
     started = wait_until_still(lambda: len(openai.calls))
 
-    assert (payload["status"], payload["error"]) == ("failed", "cancelled")
+    assert (payload["status"], payload["error"], payload["processed"]) == ("failed", "cancelled", 3)
     assert len(service.callbacks(job_id)) == 1
     assert started < 40
     job = service.job(job_id)
     assert (job["status"], job["error"]) == ("cancelled", "cancelled")
     executions = Executions(stack.client("stepfunctions"), stack.state_machine_arn)
     assert executions.find_status(ExecutionName(job_id)) == "ABORTED"
+    # What was made is reported, and a retry edits the others.
+    lines = httpx2.get(job["result"]["report_url"]).text.splitlines()
+    assert Counter(json.loads(line)["status"] for line in lines) == {"completed": 3, "failed": 37}
+    retried = service.http.post(f"/jobs/{job_id}/retry").json()["job_id"]
+    wait_until(lambda: service.job(retried).get("progress", {}).get("total") == 37, what="the others")
+    service.http.delete(f"/jobs/{retried}")
+    service.callback(retried)
 
 
 def test_a_decided_job_is_not_cancelled(service: Service) -> None:

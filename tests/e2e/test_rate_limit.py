@@ -43,7 +43,7 @@ def openai_has_been_called(openai: OpenAIStandIn, times: int) -> bool:
 def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
     service: Service, embedded: EmbeddedStack, store: JobStore, openai: OpenAIStandIn
 ) -> None:
-    function = embedded.info.function_name("ProcessImageFunction")
+    function = embedded.info.function_name("ProcessSmallImageFunction")
     openai.fail("hang", seconds=30)
     job_id = service.submit_base64()
 
@@ -63,7 +63,7 @@ def test_an_edit_that_was_kept_completes_a_job_whose_every_worker_crashed(
 def test_a_job_whose_every_worker_crashed_without_an_edit_fails_as_the_last_one_did(
     service: Service, embedded: EmbeddedStack, openai: OpenAIStandIn
 ) -> None:
-    function = embedded.info.function_name("ProcessImageFunction")
+    function = embedded.info.function_name("ProcessSmallImageFunction")
     openai.fail("hang", seconds=30)
     job_id = service.submit_base64()
 

@@ -102,6 +102,11 @@ def _summed_up(outcome: Outcome) -> None:
     assert kept.errors[0].startswith(KEYS[1])
 
 
+def _reported(outcome: Outcome) -> None:
+    assert outcome.result == {"total_files": 2, "processed": 0}
+    assert len(list(outcome.outputs.lines(f"results/batch/{JOB_ID}/report.jsonl"))) == 2
+
+
 def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status: str) -> Callable[[Outcome], None]:
     def delivered(outcome: Outcome) -> None:
         assert outcome.result["status"] == "delivered", outcome.result
@@ -110,6 +115,15 @@ def _delivered(model: type[Base64Callback | UrlCallback | BatchCallback], status
         assert (callback.job_id, callback.status) == (JOB_ID, status)
 
     return delivered
+
+
+def _letter_due(outcome: Outcome) -> None:
+    assert json.loads(outcome.result["letter"])["job_id"] == JOB_ID
+    assert outcome.jobs.get_delivery(JOB_ID).giving_up
+
+
+def _nothing_given_up(outcome: Outcome) -> None:
+    assert outcome.result["status"] == "pending"
 
 
 def _given_up(outcome: Outcome) -> None:
@@ -140,17 +154,19 @@ CHECKS: dict[str, Callable[[Outcome], None]] = {
     "accept/base64-job": _accepted("base64"),
     "accept/batch-job": _accepted("batch"),
     "batch_fanout/list-images": _listed,
+    "batch_fanout/report-stopped": _reported,
     "batch_fanout/summarize": _summed_up,
-    "callback/dead-letter": _given_up,
     "callback/deliver-base64": _delivered(Base64Callback, "completed"),
     "callback/deliver-batch": _delivered(BatchCallback, "completed_with_errors"),
     "callback/deliver-decided": _delivered(Base64Callback, "failed"),
     "callback/deliver-failed": _delivered(Base64Callback, "failed"),
     "callback/deliver-url": _delivered(UrlCallback, "completed"),
+    "callback/give-up": _letter_due,
     "callback/last-word-aborted": _last_word("aborted"),
     "callback/last-word-delivery-failed": _given_up,
     "callback/last-word-failed": _last_word("EditImage"),
     "callback/last-word-timed-out": _last_word("States.Timeout"),
+    "callback/record-dead-letter": _nothing_given_up,
     "callback/sweep": _swept,
     "process_image/base64-rate-limited": _edited("base64", attempts=4),
     "process_image/batch": _edited("batch"),

@@ -23,6 +23,8 @@ FUNCTIONS = {
     "batch_fanout": "BatchFanoutFunction",
     "callback": "CallbackFunction",
 }
+# The function that takes any picture, and the one that most pictures fit.
+EDITORS = ["ProcessImageFunction", "ProcessSmallImageFunction"]
 # Read by libraries or set by Lambda itself, not by a settings model.
 NOT_SETTINGS = {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"}
 # The contract (docs/api.md, "Configuration"): name -> default, as template parameters.
@@ -69,10 +71,10 @@ def test_contracts_configuration_is_a_parameter_with_its_default(name: str) -> N
 
 
 def test_concurrency_of_edits_is_reserved_by_choice_alone() -> None:
-    reserved = RESOURCES["ProcessImageFunction"]["Properties"]["ReservedConcurrentExecutions"]
-
     assert template()["Parameters"]["EditReservedConcurrency"]["Default"] == 0
-    assert reserved == {"Fn::If": ["ReserveEdits", {"Ref": "EditReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
+    for function in EDITORS:
+        reserved = RESOURCES[function]["Properties"]["ReservedConcurrentExecutions"]
+        assert reserved == {"Fn::If": ["ReserveEdits", {"Ref": "EditReservedConcurrency"}, {"Ref": "AWS::NoValue"}]}
     assert template()["Conditions"]["ReserveEdits"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "EditReservedConcurrency"}, "0"]}]
     }
@@ -145,7 +147,14 @@ def test_api_and_package_have_one_version() -> None:
     assert RESOURCES["Api"]["Properties"]["DefinitionBody"]["info"]["version"] == __version__
 
 
-@pytest.mark.parametrize("function", FUNCTIONS.values())
+def test_the_two_functions_that_edit_differ_in_memory_alone() -> None:
+    large, small = ({**RESOURCES[name]["Properties"]} for name in EDITORS)
+    assert RESOURCES[EDITORS[0]]["Metadata"] == RESOURCES[EDITORS[1]]["Metadata"]
+    assert small.pop("MemorySize") < large.pop("MemorySize")
+    assert small | {"Description": ""} == large | {"Description": ""}
+
+
+@pytest.mark.parametrize("function", [*FUNCTIONS.values(), *EDITORS])
 def test_every_function_has_a_log_group_with_retention(function: str) -> None:
     group = RESOURCES[function]["Properties"]["LoggingConfig"]["LogGroup"]["Ref"]
     assert RESOURCES[group]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}

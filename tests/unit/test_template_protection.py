@@ -162,7 +162,7 @@ def test_each_function_may_read_only_the_secret_that_it_needs() -> None:
                         found.setdefault(statement["Resource"]["Ref"], []).append(name)
         return found
 
-    editing = ["AcceptFunction", "ProcessImageFunction"]
+    editing = ["AcceptFunction", "ProcessImageFunction", "ProcessSmallImageFunction"]
     assert readers(1) == {"OwnerSecret": editing, "SigningSecret": ["CallbackFunction"]}
     assert readers(2) == {
         "OwnerSecret": [*editing, "BatchFanoutFunction", "CallbackFunction"],

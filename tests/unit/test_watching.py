@@ -26,6 +26,13 @@ QUERIES = {
     if one["Type"] == "AWS::Logs::QueryDefinition"
 }
 OWN = {"Fn::Sub": "ImageJobs/${AWS::StackName}"}
+# What metric filters count of the logs.
+FILTERED = {
+    transformation["MetricName"]
+    for one in RESOURCES.values()
+    if one["Type"] == "AWS::Logs::MetricFilter"
+    for transformation in one["Properties"]["MetricTransformations"]
+}
 # What AWS's services count, as their developer guides say under "CloudWatch metrics".
 OF_AWS = {
     "AWS/States": {
@@ -84,6 +91,8 @@ def watched(alarm: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def exists(namespace: Any, metric: str, dimensions: dict[str, Any]) -> bool:
+    if namespace == OWN and not dimensions:
+        return metric in FILTERED
     if namespace == OWN:
         return metric in counted()[dimensions["service"]]
     return metric in OF_AWS[namespace]
@@ -134,6 +143,8 @@ def dashboard() -> list[dict[str, Any]]:
     """The dashboard's widgets, with the names of resources in the place of their values."""
     text, values = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     for name, value in values.items():
+        if isinstance(value, dict) and "Fn::If" in value:
+            value = value["Fn::If"][1]["Fn::Sub"]  # where its condition holds
         text = text.replace(f"${{{name}}}", value if isinstance(value, str) else "own")
     widgets: list[dict[str, Any]] = json.loads(re.sub(r"\${([\w:.]+)}", r"\1", text))["widgets"]
     return widgets

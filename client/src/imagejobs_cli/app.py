@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from imagejobs_cli.exits import Exit
-from imagejobs_cli.options import JobID, Key, NoWait, Out, SideBySide, Timeout, command
+from imagejobs_cli.options import JobID, Key, Mask, NoWait, Out, References, SideBySide, Timeout, command
 from imagejobs_cli.session import Session
 
 app = typer.Typer(
@@ -46,12 +46,8 @@ def edit(
     prompt: Prompt,
     options: dict[str, object],
     out: Out = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="A picture whose transparent part is edited.", exists=True, metavar="FILE")
-    ] = None,
-    reference: Annotated[
-        list[Path] | None, typer.Option(help="A picture to go by; may be given again.", exists=True, metavar="FILE")
-    ] = None,
+    mask: Mask = None,
+    reference: References = None,
     timeout: Timeout = None,
     no_wait: NoWait = False,
     idempotency_key: Key = None,
@@ -61,20 +57,26 @@ def edit(
     The result goes to --out, or beside you as NAME-edited.png; --out - writes it to stdout.
     """
     from imagejobs_cli import editing
+    from imagejobs_cli.choices import Choices
 
-    order = editing.Order(picture, prompt, options, mask, tuple(reference or ()), idempotency_key)
+    choices = Choices(options, mask, tuple(reference or ()))
+    order = editing.Order(picture, prompt, choices, idempotency_key)
     editing.run(session, order, out, timeout, no_wait)
 
 
 @command(app, "batch", edit_options=True)
 def batch(
     session: Session,
-    folder: Annotated[Path, typer.Argument(help="A folder with pictures.", exists=True, file_okay=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="A folder with pictures.", exists=True, file_okay=False, metavar="FOLDER")
+    ],
     prompt: Prompt,
     options: dict[str, object],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder for the results.", metavar="FOLDER")] = Path(
         "results"
     ),
+    mask: Mask = None,
+    reference: References = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Upload and estimate the cost; edit nothing, pay nothing.")
     ] = False,
@@ -91,8 +93,10 @@ def batch(
     Uploads them, shows how it goes, fetches the results and writes a contact sheet (contact-sheet.html).
     """
     from imagejobs_cli import batching
+    from imagejobs_cli.choices import Choices
 
-    order = batching.Order(folder, prompt, options, dry_run, max_cost, idempotency_key)
+    choices = Choices(options, mask, tuple(reference or ()))
+    order = batching.Order(folder, prompt, choices, dry_run, max_cost, idempotency_key)
     batching.run(session, order, batching.Way(out, side_by_side, timeout, no_wait))
 
 

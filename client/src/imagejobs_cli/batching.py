@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
 from imagejobs_cli import tables
+from imagejobs_cli.choices import Choices
 from imagejobs_cli.contact_sheet import write_sheet
 from imagejobs_cli.display import count_bar
 from imagejobs_cli.following import end, follow, image_json, save_batch
 from imagejobs_cli.session import Session, UsageError
-from imagejobs_client import EditOptions, Job, JobFailedError
+from imagejobs_client import Job, JobFailedError
 from imagejobs_client.pictures import HEAD_BYTES, image_type
 
 SHEET = "contact-sheet.html"
@@ -33,7 +33,7 @@ class Order:
 
     folder: Path
     prompt: str
-    options: dict[str, Any]
+    choices: Choices
     dry_run: bool
     max_cost: float | None
     idempotency_key: str | None
@@ -57,7 +57,7 @@ def run(session: Session, order: Order, way: Way) -> None:
         session.warn(f"left out: {names}{f' and {len(skipped) - 3} more' if len(skipped) > 3 else ''}")
     if not files:
         raise UsageError(f"there is no picture in {order.folder}")
-    options = EditOptions(**order.options)
+    options = order.choices.upload(session)
     with count_bar(session, "uploading", len(files)) as bar:
         uploaded = session.client.upload_folder(
             files, side_by_side=way.side_by_side, on_uploaded=lambda _name: bar.advance()

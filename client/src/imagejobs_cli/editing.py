@@ -3,8 +3,8 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from imagejobs_cli.choices import Choices
 from imagejobs_cli.display import bytes_bar
 from imagejobs_cli.following import end, follow, save_picture
 from imagejobs_cli.session import Session, UsageError
@@ -21,16 +21,16 @@ class Order:
 
     picture: str
     prompt: str
-    options: dict[str, Any]
-    mask: Path | None
-    references: tuple[Path, ...]
+    choices: Choices
     idempotency_key: str | None
 
 
 def run(session: Session, order: Order, out: Path | None, timeout: float | None, no_wait: bool) -> None:
     """Edit one picture and write the result."""
     picture = _read(order.picture)
-    options = _options(session, order, out)
+    if out and isinstance(picture, Path) and out.exists() and out.samefile(picture):
+        raise UsageError(f"the result would overwrite {picture}: choose another name for --out")
+    options = order.choices.upload(session, _FORMATS.get(out.suffix.lower()) if out else None)
     job_id = _start(session, order, picture, options)
     if no_wait:
         session.leave(job_id)
@@ -64,15 +64,6 @@ def _read(picture: str) -> Path | bytes | str:
     if not path.is_file():
         raise UsageError(f"there is no file {picture}")
     return path
-
-
-def _options(session: Session, order: Order, out: Path | None) -> EditOptions:
-    given = dict(order.options)
-    if given["output_format"] is None and out:
-        given["output_format"] = _FORMATS.get(out.suffix.lower())
-    mask_key = session.client.upload(order.mask) if order.mask else None
-    references = tuple(session.client.upload(path) for path in order.references)
-    return EditOptions(**given, mask_key=mask_key, reference_keys=references)
 
 
 def _start(session: Session, order: Order, picture: Path | bytes | str, options: EditOptions) -> str:

@@ -20,7 +20,7 @@ def follow(session: Session, job_id: str, title: str, timeout: float | None) -> 
     with job_bar(session, title) as bar:
         for job in session.client.watch(job_id, timeout):
             bar.show(job)
-    session.started = None
+    session.ended = True
     return job
 
 

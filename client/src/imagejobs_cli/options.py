@@ -27,6 +27,11 @@ Key = Annotated[
     str | None,
     typer.Option(help="Makes a repeated command the same job, paid once. Default: a new one.", metavar="KEY"),
 ]
+_FILE: Any = {"exists": True, "dir_okay": False, "metavar": "FILE"}
+Mask = Annotated[Path | None, typer.Option(help="A picture whose transparent part is edited.", **_FILE)]
+References = Annotated[
+    list[Path] | None, typer.Option("--reference", help="A picture to go by; may come again.", **_FILE)
+]
 SideBySide = Annotated[int, typer.Option(min=1, max=64, help="Transfers side by side.", metavar="N")]
 
 

@@ -25,7 +25,7 @@ class UsageError(Exception):
 class Session:
     """What every command has: a client made on first use, results to stdout, everything else to stderr.
 
-    `started` is the job that goes on when this run is interrupted.
+    `started` is the job that goes on when this run is interrupted, unless it has `ended`.
     """
 
     address: str | None = None
@@ -33,6 +33,7 @@ class Session:
     ask_key: bool = False
     json: bool = False
     started: str | None = None
+    ended: bool = False
     _closing: list[Callable[[], None]] = field(default_factory=list)
 
     @cached_property
@@ -122,35 +123,41 @@ class Session:
 @contextmanager
 def ending(session: Session) -> Iterator[None]:
     """Turn errors and Ctrl-C into messages and exit codes."""
-    from imagejobs_client import APIError, ImageJobsError, StillRunningError
+    from imagejobs_client import APIError, ImageJobsError, JobFailedError
 
     try:
         yield
     except KeyboardInterrupt:
-        session.say("\n[yellow]interrupted[/]" if session.started else "\n[yellow]interrupted:[/] no job was started")
-        _tell_of_running(session)
+        session.say("\n[yellow]interrupted[/]")
+        _tell_of_job(session)
         raise SystemExit(Exit.INTERRUPTED) from None
     except ImageJobsError as error:
         session.fail(str(error))
         if isinstance(error, APIError) and error.correlation_id:
             session.say(f"[dim]HTTP {error.status}; the service's log has it as {error.correlation_id}[/]")
-        if isinstance(error, StillRunningError) or session.started:
-            _tell_of_running(session)
+        if session.started and not isinstance(error, JobFailedError):
+            _tell_of_job(session)
         raise SystemExit(exit_of(error)) from None
     except UsageError as error:
         session.fail(str(error))
         raise SystemExit(Exit.USAGE) from None
     except OSError as error:
         session.fail(str(error))
-        _tell_of_running(session)
+        if session.started:
+            _tell_of_job(session)
         raise SystemExit(Exit.ERROR) from None
     finally:
         session.close()
 
 
-def _tell_of_running(session: Session) -> None:
+def _tell_of_job(session: Session) -> None:
+    """Say where the job is to be found that this run has left."""
     if not session.started:
-        return
-    session.say(f"the job {session.started} goes on without this command")
-    session.say(f"  come back:  imagejobs watch {session.started}")
-    session.say(f"  stop it:    imagejobs cancel {session.started}")
+        session.say("`imagejobs jobs` lists the jobs that were started")
+    elif session.ended:
+        session.say("the job has ended, and its result is kept")
+        session.say(f"  fetch it:   imagejobs watch {session.started} --out PATH")
+    else:
+        session.say(f"the job {session.started} goes on without this command")
+        session.say(f"  come back:  imagejobs watch {session.started}")
+        session.say(f"  stop it:    imagejobs cancel {session.started}")

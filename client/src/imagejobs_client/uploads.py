@@ -4,7 +4,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import batched
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +16,9 @@ from imagejobs_client.transport import Transport
 type OnUploaded = Callable[[str], None]
 
 # So many forms are asked for at once: the service's limit of one call.
-FORMS = 100
+_FORMS = 100
+# A form works for a quarter of an hour.
+_FORMS_BYTES = 100_000_000
 
 
 class Uploads:
@@ -44,9 +45,8 @@ class Uploads:
         folder: str | None = None
         with ThreadPoolExecutor(side_by_side) as pool:
             try:
-                # The forms of a hundred files at a time, so that none expires while it waits for its turn.
-                for names in batched(files, FORMS, strict=False):
-                    folder, forms = self._forms({name: files[name] for name in names}, folder)
+                for some in portions(files):
+                    folder, forms = self._forms(some, folder)
                     for name in pool.map(lambda form: self._send(form, files, on_bytes), forms):
                         on_uploaded(name)
             except BaseException:
@@ -74,6 +74,20 @@ class Uploads:
             content_type, size = describe(file)
             self._transfers.upload(form, file, content_type, size, on_bytes)
         return name
+
+
+def portions(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    """Files whose forms are asked for together: few enough that none expires while it waits for its turn."""
+    portion: dict[str, Path] = {}
+    size = 0
+    for name, path in files.items():
+        size += path.stat().st_size
+        if portion and (len(portion) == _FORMS or size > _FORMS_BYTES):
+            yield portion
+            portion, size = {}, path.stat().st_size
+        portion[name] = path
+    if portion:
+        yield portion
 
 
 @contextmanager

@@ -1,28 +1,14 @@
 """The bodies that callers send."""
 
-import unicodedata
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from functions.accept.http.validators import Fits, allowed, within_the_owners_bound
-from functions.accept.settings import AcceptSettings
-from imagejobs.callbacks import Optionally, without_null_defaults
-from imagejobs.catalogue import MAX_REFERENCES, find_model, unmet, untaken
-from imagejobs.edit_options import Background, EditOptions, OutputFormat
+from functions.accept.http.edit_body import SOURCE_URL, Body, EditRequest, whole
+from functions.accept.http.validators import Fits, within_the_owners_bound
+from imagejobs.callbacks import Optionally
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
-# OpenAI's own limit for the GPT image models.
-MAX_PROMPT_CHARACTERS = 32_000
 # OpenAI takes images under 50 MB; the same holds for what it is sent after an upload.
 MAX_UPLOAD_BYTES = 50 * 1000 * 1000
 UPLOAD_TYPES = (
@@ -39,183 +25,10 @@ UPLOAD_TYPES = (
 
 # Unicode's category Cc, for a pattern.
 _CONTROL = r"\x00-\x1f\x7f-\x9f"
-_SOURCE_URL = allowed(lambda settings, url: (url, settings.source_policy))
 _NAME = Fits(rf"^[^{_CONTROL}]*$", "expected a name without control characters")
 
 
-def _without_control_characters(text: str) -> str:
-    """Refuse control characters other than tab and line breaks (Unicode category Cc) and unpaired surrogates."""
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\t\n\r":
-            raise ValueError(f"control character U+{ord(character):04X} is not allowed: remove it")
-    return text
-
-
-class _Body(BaseModel):
-    # Unknown fields are passed over, as the service that this one replaces did.
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_empty_strings(cls, given: Any) -> Any:
-        """Take an empty string in an optional field for absent: agents fill in every field that a tool has."""
-        if not isinstance(given, dict):
-            return given
-        required = {name for name, field in cls.model_fields.items() if field.is_required()}
-        return {name: value for name, value in given.items() if value != "" or name in required}
-
-
-def _whole(number: object) -> object:
-    """Make 5.0 the integer that it is in JSON, which has one kind of number (RFC 8259, section 6)."""
-    return int(number) if isinstance(number, float) and number.is_integer() else number
-
-
-type Prompt = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
-    AfterValidator(_without_control_characters),
-    Field(description="What to do with the image, in plain words. Example: 'replace the sky by a sunset'."),
-]
-
-
-def _without_empty_items(given: object) -> object:
-    """Take empty texts out of a list, and an empty list for absent, as an empty string is."""
-    return [item for item in given if item not in ("", None)] or None if isinstance(given, list) else given
-
-
-def _allowed_model(name: str | None, info: ValidationInfo) -> str | None:
-    """Refuse a model that the stack's owner lets no caller choose."""
-    settings: AcceptSettings | None = info.context
-    if name is not None and settings is not None and name not in settings.models:
-        raise ValueError(f"model: expected one of those that GET /models lists: {', '.join(settings.models)}")
-    return name
-
-
-def _taken[T](value: T, info: ValidationInfo) -> T:
-    """Refuse what the model does not take, alone or beside the fields before this one."""
-    settings: AcceptSettings | None = info.context
-    # A model that was refused itself says nothing of its options.
-    if value is None or settings is None or "model" not in info.data:
-        return value
-    sent: dict[str, Any] = info.data | {str(info.field_name): value}
-    model = find_model(sent["model"] or settings.openai_image_model)
-    option = _OPTION_OF.get(str(info.field_name), info.field_name)
-    references = sum(len(sent.get(name) or ()) for name in ("reference_keys", "reference_urls"))
-    for refusal in untaken(model, EditOptions.model_validate(sent), mask=option == "mask", references=references):
-        if refusal.option == option:
-            raise ValueError(refusal.message)
-    return value
-
-
-# What is left out of the tools that agents see: a language model fills in what it is offered, and cannot know what a
-# model costs, or hold a mask or a key.
-NOT_FOR_AGENTS = {
-    *("model", "quality", "output_compression", "search"),
-    *("mask_base64", "mask_key", "reference_keys", "reference_urls"),
-}
-# Fields that stand for an option of another name.
-_OPTION_OF = {
-    "mask_base64": "mask",
-    "mask_key": "mask",
-    "reference_keys": "references",
-    "reference_urls": "references",
-}
-_TAKEN = AfterValidator(_taken)
-
-
-class _EditRequest(_Body):
-    # The model comes first: what it takes is what the fields after it may be.
-    prompt: Prompt
-    model: Annotated[
-        Optionally[str],
-        Field(max_length=100, description="The model that edits the image, of those that GET /models lists."),
-        AfterValidator(_allowed_model),
-    ] = None
-    quality: Annotated[
-        Optionally[str],
-        Field(max_length=20, description="How much care is taken, of what the model offers: low, medium, high …"),
-        _TAKEN,
-    ] = None
-    size: Annotated[
-        Optionally[str],
-        Field(max_length=20, description="The result's width and height in pixels, such as 1536x1024, or auto."),
-        _TAKEN,
-    ] = None
-    output_format: Annotated[
-        Optionally[OutputFormat], Field(description="The result's file format: png, jpeg or webp."), _TAKEN
-    ] = None
-    output_compression: Annotated[
-        Optionally[int],
-        Field(strict=True, ge=0, le=100, description="The quality of a JPEG or WebP result in percent."),
-        BeforeValidator(_whole),
-        _TAKEN,
-    ] = None
-    background: Annotated[
-        Optionally[Background], Field(description="The result's background: transparent, opaque or auto."), _TAKEN
-    ] = None
-    search: Annotated[
-        Optionally[str],
-        Field(max_length=1000, description="What in the image is meant, such as 'the red car', for models that look."),
-        _TAKEN,
-    ] = None
-    mask_base64: Annotated[
-        Optionally[str],
-        Field(
-            description="A mask as strict base64: a PNG under 4 MB, as wide and high as the image. Where it is "
-            "transparent, the image is to change."
-        ),
-        _TAKEN,
-    ] = None
-    mask_key: Annotated[
-        Optionally[str], Field(max_length=512, description="A mask's image_key of an earlier POST /uploads."), _TAKEN
-    ] = None
-    reference_keys: Annotated[
-        Optionally[list[Annotated[str, Field(max_length=512)]]],
-        Field(
-            max_length=MAX_REFERENCES,
-            description="Further pictures for the model to look at: each the image_key of an earlier POST /uploads.",
-        ),
-        BeforeValidator(_without_empty_items),
-        _TAKEN,
-    ] = None
-    reference_urls: Annotated[
-        Optionally[list[Annotated[str, Field(max_length=MAX_URL_LENGTH), _SOURCE_URL]]],
-        Field(
-            max_length=MAX_REFERENCES,
-            description="Further pictures for the model to look at: https URLs from which the service fetches them.",
-        ),
-        BeforeValidator(_without_empty_items),
-        _TAKEN,
-    ] = None
-
-    @property
-    def options(self) -> EditOptions | None:
-        """What the caller chose; None for nothing."""
-        options = EditOptions.model_validate(self.model_dump(include=set(EditOptions.model_fields)))
-        return options if options.chosen else None
-
-    @model_validator(mode="after")
-    def _has_what_its_model_needs(self, info: ValidationInfo) -> Self:
-        settings: AcceptSettings | None = info.context
-        if settings is None:
-            return self
-        model, options = find_model(self.model or settings.openai_image_model), self.options or EditOptions()
-        references = [*(self.reference_keys or ()), *(self.reference_urls or ())]
-        has_mask = bool(self.mask_base64 or self.mask_key)
-        for refusal in unmet(model, options, mask=has_mask, references=len(references)):
-            raise ValueError(refusal.message)
-        return self
-
-    @model_validator(mode="after")
-    def _has_one_mask(self) -> Self:
-        if self.mask_base64 is not None and self.mask_key is not None:
-            raise ValueError("expected at most one of mask_base64 and mask_key; got both")
-        return self
-
-
-class ImageRequest(_EditRequest):
+class ImageRequest(EditRequest):
     """One image to edit: a prompt and exactly one of `image_base64`, `image_key` and `image_url`."""
 
     filename: Annotated[
@@ -236,7 +49,7 @@ class ImageRequest(_EditRequest):
             max_length=MAX_URL_LENGTH,
             description="An https URL from which the service fetches the image.",
         ),
-        _SOURCE_URL,
+        SOURCE_URL,
     ] = None
 
     @model_validator(mode="after")
@@ -248,7 +61,7 @@ class ImageRequest(_EditRequest):
         return self
 
 
-class BatchRequest(_EditRequest):
+class BatchRequest(EditRequest):
     """A prompt for every image under the input bucket's prefix; the choices narrow what is read and where it goes."""
 
     prefix: Annotated[
@@ -262,7 +75,7 @@ class BatchRequest(_EditRequest):
     max_files: Annotated[
         Optionally[int],
         Field(strict=True, ge=1, le=1_000_000, description="Edit at most this many images, in key order."),
-        BeforeValidator(_whole),
+        BeforeValidator(whole),
     ] = None
     output_prefix: Annotated[
         Optionally[str],
@@ -293,9 +106,9 @@ class BatchRequest(_EditRequest):
     ] = None
 
 
-class UploadRequest(_Body):
+class UploadRequest(Body):
     """An image that is about to be uploaded; `size` in bytes, exactly."""
 
     filename: Annotated[str, Field(min_length=1, max_length=255), _NAME]
     content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
-    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(_whole)]
+    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(whole)]

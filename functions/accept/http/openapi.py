@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from functions.accept.http.answers import Problem, ValidationProblem
-from functions.accept.http.bodies import NOT_FOR_AGENTS
+from functions.accept.http.edit_body import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference

@@ -102,9 +102,14 @@ class JobReader:
         found = self.jobs.find_payload(request.job_id)
         payload: dict[str, Any] = json.loads(found.body) if found else {}
         if "object_key" in payload:
-            with suppress(JobError):  # the output storage is not needed for anything but the note
-                edit = self.outputs().find(payload["object_key"])
+            edit = self._find_output(payload["object_key"])  # for the note alone
         return payload, edit
+
+    def _find_output(self, key: str) -> StoredObject | None:
+        """Look for a result; None as well while the output storage is away: the job itself can be told without it."""
+        with suppress(JobError):
+            return self.outputs().find(key)
+        return None
 
     def _linked(self, request: JobRequest, payload: dict[str, Any]) -> Base64Result | UrlCallback | BatchResult:
         """The payload with fresh presigned URLs for its image and links, so that an expired one can be replaced."""
@@ -119,8 +124,9 @@ class JobReader:
                 url = self.outputs().presigned_url(payload["object_key"], expires_in)
                 payload |= {"result_url": url, "expires_in": expires_in}
             return UrlCallback(**payload)
-        if completed and not request.dry_run:
-            report_key = f"{payload['output_prefix']}{REPORT_NAME}"
+        report_key = f"{payload['output_prefix']}{REPORT_NAME}"
+        # A batch that was ended has one as well; a dry run and one whose summary could not be written have none.
+        if self._find_output(report_key):
             payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)
 

@@ -78,7 +78,13 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: Redel
     if limits:
         _require_within(limits, delivery, now)
     following = delivery.model_copy(
-        update={"status": "pending", "last_error": None, "round": delivery.round + 1, "redelivered_at": now}
+        update={
+            "status": "pending",
+            "last_error": None,
+            "giving_up": False,
+            "round": delivery.round + 1,
+            "redelivered_at": now,
+        }
     )
     if not jobs.put_delivery(job_id, following):
         raise under_way

@@ -47,7 +47,11 @@ class OpenAIEngine:
         async def call(client: openai.AsyncOpenAI) -> Edit:
             return await _edit(client, task, self.settings, on_usage)
 
-        return _run(call, task.prompt, self.api_key, self.settings, task.timeout)
+        try:
+            return _run(call, task.prompt, self.api_key, self.settings, task.timeout)
+        except OpenAIRetryableError as error:
+            error.may_have_cost = _was_asked(error.__cause__)
+            raise
 
 
 def flagged_categories(
@@ -168,6 +172,12 @@ def _usage(answer: ImagesResponse, ms: int) -> Usage:
     return Usage(
         ms, input_tokens, output_tokens, images if isinstance(images, int) and 0 <= images <= input_tokens else None
     )
+
+
+def _was_asked(error: BaseException | None) -> bool:
+    """Whether a call that failed had reached OpenAI, which may then have worked, and charged, all the same."""
+    never_connected = (httpx2.ConnectError, httpx2.ConnectTimeout)
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error.__cause__, never_connected)
 
 
 def _invalid(response: httpx2.Response, what: str) -> openai.APIResponseValidationError:

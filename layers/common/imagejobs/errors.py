@@ -12,7 +12,12 @@ class JobError(Exception):
 
 
 class RetryableError(JobError):
-    """The same call may succeed later: the state machine tries again."""
+    """The same call may succeed later: the state machine tries again.
+
+    `may_have_cost` where an engine was asked, and its edit was not heard to the end or not kept.
+    """
+
+    may_have_cost = False
 
 
 class PermanentError(JobError):
@@ -37,6 +42,8 @@ class EngineRejectedError(PermanentError):
 
 class EngineInvalidAnswerError(RetryableError):
     """An engine answered without a sound image, which may cost all the same. Message: as EngineRetryableError's."""
+
+    may_have_cost = True
 
 
 class OpenAIRetryableError(EngineRetryableError):

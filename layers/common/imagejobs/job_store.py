@@ -35,7 +35,8 @@ class IdempotencyClaim(BaseModel):
 class Delivery(BaseModel):
     """How the delivery of the callback stands. `round` counts redeliveries; `attempts` counts over all rounds.
 
-    `redelivered_at` is when the last of them began.
+    `giving_up` says that no further attempt is made in this round: its dead letter is being sent, and the status is
+    `dead_lettered` as soon as that is known to be on the queue. `redelivered_at` is when the last round began.
 
     A job without a receiver has none: its delivery is `not_requested`.
 
@@ -49,6 +50,7 @@ class Delivery(BaseModel):
     status: DeliveryStatus = "pending"
     attempts: Annotated[int, Field(ge=0)] = 0
     last_error: str | None = None
+    giving_up: bool = False
     round: Annotated[int, Field(ge=0)] = 0
     redelivered_at: AwareDatetime | None = None
     etag: Annotated[str | None, Field(exclude=True)] = None

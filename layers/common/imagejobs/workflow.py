@@ -56,12 +56,14 @@ class EditRequest(_Attempt):
     """Input of `process_image`: one image of one job. `at` says where a batch's manifest names it (`ManifestLine`).
 
     With `collect_only` nobody is asked for an edit: the one that an earlier attempt kept is found, or there is none.
+    With `may_hand_over`, a picture that the function's memory may not hold is left to the larger function.
     """
 
     job_id: str
     operation: Operation
     at: Annotated[int, Field(ge=0)] | None = None
     collect_only: bool = False
+    may_hand_over: bool = False
 
 
 class EditedImage(_Message):
@@ -127,6 +129,12 @@ class RateLimited(Waited):
     wait_seconds: Annotated[int, Field(ge=0)]
 
 
+class HandedOver(Waited):
+    """Output of `process_image` where a picture may take more memory than the function has: the larger one edits it."""
+
+    status: Literal["handed_over"] = "handed_over"
+
+
 class ImageFailure(_Attempt):
     """The `Cause` that a batch's failed child ends with, as JSON: what was caught, and at which attempt."""
 
@@ -177,6 +185,22 @@ class SummarizeBatch(_Message):
     job_id: str
     manifest_key: str
     results: ResultWriterDetails | None = None
+
+
+class ReportStopped(_Message):
+    """Input of `batch_fanout` for a batch whose execution was ended: it has no results of a map run to read."""
+
+    action: Literal["report_stopped"]
+    job_id: str
+
+
+class StoppedBatch(BaseModel):
+    """Output of `batch_fanout` then: what its report tells; 0 images where it wrote none."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    total_files: int = 0
+    processed: int = 0
 
 
 class BatchCounts(_Message):
@@ -241,9 +265,22 @@ class DeliverRequest(_Message):
     outcome: Outcome = Outcome()
 
 
-class DeadLetterRequest(_Message):
+class GiveUpRequest(_Message):
     """Input of `callback` when delivery is given up: `error` is what the last attempt ended with."""
 
-    action: Literal["dead_letter"]
+    action: Literal["give_up"]
     job_id: str
     error: CaughtError
+
+
+class GivenUp(_Message):
+    """Output of `callback` then: the message that the state machine sends to the dead-letter queue, if one is due."""
+
+    letter: str | None = None
+
+
+class RecordDeadLetter(_Message):
+    """Input of `callback` when that message is on the queue."""
+
+    action: Literal["record_dead_letter"]
+    job_id: str

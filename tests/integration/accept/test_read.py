@@ -146,7 +146,7 @@ def test_an_output_storage_that_fails_costs_the_note_alone(
     assert "x.png" in job["result"]["result_url"]
 
 
-def test_batch_result_links_its_report(api: Api, store: JobStore) -> None:
+def test_a_batchs_result_links_its_report_where_there_is_one(api: Api, store: JobStore) -> None:
     job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
     decided = BatchCallback(
         status="completed_with_errors",
@@ -162,6 +162,9 @@ def test_batch_result_links_its_report(api: Api, store: JobStore) -> None:
         errors=["a.txt: UnsupportedImageError: no image"],
     )
     store.decide(job_id, decided.to_json())
+    assert "report_url" not in api("GET", f"/jobs/{job_id}").body["result"]
+    api.resources.outputs.put(f"results/batch/{job_id}/report.jsonl", b"{}", "application/jsonl")
+
     job = api("GET", f"/jobs/{job_id}").body
 
     assert job["status"] == "completed_with_errors"

@@ -85,7 +85,7 @@ def test_a_repeated_idempotency_key_gives_the_same_retry_and_belongs_to_one_batc
     assert api("POST", f"/jobs/{other}/retry", Idempotency_Key="again").status == 409
 
 
-def test_a_batch_that_timed_out_with_a_report_can_be_retried(api: Api, batch: str, store: JobStore) -> None:
+def test_a_batch_that_timed_out_can_be_retried(api: Api, batch: str, store: JobStore) -> None:
     end(store, batch, "failed", 5, 3, error="States.Timeout")
 
     assert api("POST", f"/jobs/{batch}/retry").status == 202

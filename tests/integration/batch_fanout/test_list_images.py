@@ -17,6 +17,7 @@ from tests.integration.batch_fanout.conftest import (
     manifest_lines,
     record,
 )
+from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID
 
 
@@ -117,9 +118,12 @@ class TestRetry:
         assert invoke(action="list_images")["total_files"] == 2
         assert [(line["key"], line["size"]) for line in manifest_lines(store)] == [("b.png", 7), (odd, 0)]
 
-    def test_a_batch_without_a_report_cannot_be_repeated_in_part(self, store: JobStore) -> None:
+    def test_of_a_batch_without_a_report_those_are_edited_again_that_have_no_edit(self, store: JobStore) -> None:
         record(store, job_id=self.EARLIER)
+        put_manifest(store, self.EARLIER, ["a.png", "b.png", "c.png"])
+        edit = f"results/batch/{self.EARLIER}/b.png_modified.jpg"
+        boto3.client("s3").put_object(Bucket="output", Key=edit, Body=b"x")
         record(store, retry_of=self.EARLIER)
 
-        with pytest.raises(StorageRejectedError, match="left no report"):
-            invoke(action="list_images")
+        assert invoke(action="list_images")["total_files"] == 2
+        assert listed(store) == ["a.png", "c.png"]

@@ -29,8 +29,7 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
     with pytest.raises(CallbackFailedError):
         invoke("deliver-url")
 
-    assert invoke("dead-letter")["status"] == "dead_lettered"
-    assert invoke("dead-letter")["status"] == "dead_lettered"  # tried again after a lost answer
+    world.give_up()
 
     (letter,) = world.dead_letters()
     assert letter.pop("callback_url") == receiver.url().rpartition("/")[0]  # its path may be a secret
@@ -47,7 +46,7 @@ def test_a_dead_letter_says_what_is_needed_to_bring_the_callback_back(world: Wor
 def test_a_delivery_that_is_given_up_before_its_payload_was_built_has_a_failed_one(world: World) -> None:
     world.job("https://example.com/")
 
-    invoke("dead-letter")
+    world.give_up()
 
     assert json.loads(world.decided())["status"] == "failed"
 
@@ -56,7 +55,7 @@ def test_no_dead_letter_for_what_was_delivered(world: World, receiver: Receiver)
     world.job(receiver.url(), "url")
     invoke("deliver-url")
 
-    invoke("dead-letter")
+    world.give_up()
 
     assert world.dead_letters() == []
 
@@ -91,7 +90,7 @@ def test_the_last_word_on_a_batch_says_what_was_made(world: World) -> None:
     assert (payload.error or "").startswith("States.Timeout")
 
 
-@pytest.mark.parametrize("event_name", ["last-word-failed", "dead-letter"])
+@pytest.mark.parametrize("event_name", ["last-word-failed", "give-up"])
 def test_an_edit_that_was_kept_is_the_result_though_its_worker_or_its_callbacks_died(
     world: World, event_name: str
 ) -> None:
@@ -135,6 +134,19 @@ def test_no_last_word_where_nothing_is_left_to_say(world: World, status: str) ->
 
     assert world.started() == set()
     assert world.dead_letters() == []
+
+
+def test_the_last_word_finishes_what_a_stopped_execution_had_given_up(world: World, receiver: Receiver) -> None:
+    world.job(receiver.url())
+    invoke("give-up")
+
+    invoke("last-word-aborted")
+    invoke("last-word-aborted")  # EventBridge delivers at least once
+
+    assert world.started() == set()
+    assert [letter["job_id"] for letter in world.dead_letters()] == [JOB]
+    assert world.store.get_delivery(JOB).status == "dead_lettered"
+    assert receiver.received() == []
 
 
 def test_a_delivery_execution_that_fails_ends_in_a_dead_letter_and_no_circle(world: World) -> None:

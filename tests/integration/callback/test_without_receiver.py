@@ -29,7 +29,8 @@ def test_the_payload_is_decided_once_and_nothing_is_sent(world: World) -> None:
 def test_there_is_never_a_dead_letter(world: World) -> None:
     world.job(None)
 
-    assert invoke("dead-letter")["status"] == "not_requested"
+    assert invoke("give-up") == {"letter": None}
+    assert world.store.get_delivery(JOB).status == "not_requested"
 
     assert world.dead_letters() == []
     assert json.loads(world.decided())["status"] == "failed"

@@ -78,6 +78,16 @@ class World:
         arn = self.executions.state_machine_arn
         return {entry["name"] for entry in self.executions.client.list_executions(stateMachineArn=arn)["executions"]}
 
+    def send_letter(self, letter: str) -> None:
+        """Do what the state DeadLetter does."""
+        self.clients.sqs.send_message(QueueUrl=self._environment["DEAD_LETTER_QUEUE_URL"], MessageBody=letter)
+
+    def give_up(self) -> None:
+        """Do what the state machine does when the attempts run out."""
+        if letter := invoke("give-up")["letter"]:
+            self.send_letter(letter)
+            assert invoke("record-dead-letter")["status"] == "dead_lettered"
+
     def dead_letters(self) -> list[dict[str, Any]]:
         """What is on the dead-letter queue."""
         received = self.clients.sqs.receive_message(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from imagejobs_cli.app import app
 from tests.integration.client.conftest import KEY, under_way
 from tests.support.image_jobs import EDITED, ImageJobsStandIn
+from tests.support.pictures import picture
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def test_edit_takes_a_name_options_and_pictures_to_go_by(run: Run, folder: Path,
 
 def test_a_batch_brings_results_a_contact_sheet_and_a_table(run: Run, folder: Path, service: ImageJobsStandIn) -> None:
     service.broken_images = {"b.png"}
-    done = run("batch", "holiday", "make it winter", "--out", "new", "--max-cost", "2.5")
+    done = run("batch", "holiday", "make it winter", "--out", "new", "--max-cost", "2.5", "--mask", "holiday/a.png")
 
     assert done.code == 7, done.err
     assert "note: left out: notes.txt (not a picture)" in done.err
@@ -78,6 +79,7 @@ def test_a_batch_brings_results_a_contact_sheet_and_a_table(run: Run, folder: Pa
     assert sorted(path.name for path in Path("new").rglob("*.*")) == ["a.png", "contact-sheet.html", "é.png"]
     assert "../holiday/sub/%C3%A9.png" in Path("new/contact-sheet.html").read_text()
     assert service.posts("/batch-process-images")[0].body["max_cost_usd"] == 2.5
+    assert service.stored[service.posts("/batch-process-images")[0].body["mask_key"]] == picture()
 
     (job_id,) = service.jobs
     again = run("retry", job_id[:8], "--out", "new", "--json")
@@ -166,6 +168,7 @@ def failing(status: str) -> Callable[[dict[str, Any], int], dict[str, Any]]:
     [
         (["edit", "missing.png", "p"], 2, "there is no file missing.png"),
         (["batch", "holiday/empty", "p"], 2, "there is no picture in holiday/empty"),
+        (["edit", "holiday/a.png", "p", "--out", "holiday/a.png"], 2, "would overwrite holiday/a.png"),
         (["show", "abc"], 5, "an id that begins with 'abc'"),
         (["edit", "holiday/a.png", "p", "--address", "http://example.com"], 4, "no key is sent"),
         (["edit", "holiday/a.png", "p", "--background", "opaque"], 5, "does not know background"),

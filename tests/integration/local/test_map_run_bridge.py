@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.integration.local.conftest import Aws, task
 from tests.support.waiting import wait_until
+from tools.cost.history import names
 
 NUMBERS = """
 import time
@@ -86,6 +87,7 @@ def test_results_are_written_in_the_documented_form(aws: Aws) -> None:
     assert details <= set(results["SUCCEEDED"][0])
     counts = map_run(aws, execution)["itemCounts"]
     assert (counts["succeeded"], counts["failed"], counts["resultsWritten"], counts["total"]) == (8, 2, 10, 10)
+    assert names(aws("stepfunctions"), results["SUCCEEDED"][0]["ExecutionArn"]) == ["Double"]
 
 
 def test_without_a_threshold_one_failed_item_fails_the_map(aws: Aws) -> None:

@@ -1,6 +1,8 @@
 """process_image with a real server in OpenAI's place and moto in AWS's."""
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,13 +13,16 @@ from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
+from imagejobs.storage import Bucket
 from imagejobs.workflow import Operation
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
+from tests.integration.conftest import Account
 from tests.support.context import Context
 from tests.support.jobs import JOB_ID, job_request
 from tests.support.pictures import picture
 
+ROOT = Path(__file__).parents[3]
 EDITED = picture(96, 64, "crimson")
 
 type Configure = Callable[..., None]
@@ -58,6 +63,26 @@ def accept(configure: Configure, store: JobStore) -> Accept:
         return job
 
     return record
+
+
+@pytest.fixture
+def environment(account: Account, openai: OpenAIStandIn) -> dict[str, str]:
+    """A worker's environment; the account has its job."""
+    s3 = account.client("s3")
+    s3.create_bucket(Bucket="jobs")
+    arn = account.client("secretsmanager").create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')[
+        "ARN"
+    ]
+    store = JobStore(Bucket(s3, "jobs"))
+    store.create(job_request("base64"))
+    store.put_input(JOB_ID, picture(), "image/png")
+    ours = {
+        "JOBS_BUCKET": "jobs",
+        "SECRET_ARN": arn,
+        "OPENAI_BASE_URL": openai.base_url,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "common")]),
+    }
+    return os.environ | account.environment | ours
 
 
 def invoke(operation: str, **fields: Any) -> dict[str, Any]:

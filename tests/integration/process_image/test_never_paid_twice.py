@@ -1,47 +1,21 @@
 """A worker that dies after OpenAI's answer, and the one that comes after it."""
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from functions.process_image import app
-from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import edited
 from tests.integration.conftest import Account
-from tests.integration.process_image.conftest import EDITED, Accept, invoke
-from tests.support.jobs import JOB_ID, job_request
+from tests.integration.process_image.conftest import EDITED, ROOT, Accept, invoke
+from tests.support.jobs import JOB_ID
 from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE, wait_until
 
-ROOT = Path(__file__).parents[3]
 EVENT = json.dumps({"job_id": JOB_ID, "operation": "base64"})
-
-
-@pytest.fixture
-def environment(account: Account, openai: OpenAIStandIn) -> dict[str, str]:
-    """A worker's environment; the account has its job."""
-    s3 = account.client("s3")
-    s3.create_bucket(Bucket="jobs")
-    arn = account.client("secretsmanager").create_secret(Name="secrets", SecretString='{"OPENAI_API_KEY": "sk-test"}')[
-        "ARN"
-    ]
-    store = JobStore(Bucket(s3, "jobs"))
-    store.create(job_request("base64"))
-    store.put_input(JOB_ID, picture(), "image/png")
-    ours = {
-        "JOBS_BUCKET": "jobs",
-        "SECRET_ARN": arn,
-        "OPENAI_BASE_URL": openai.base_url,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "common")]),
-    }
-    return os.environ | account.environment | ours
 
 
 def start_worker(environment: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:

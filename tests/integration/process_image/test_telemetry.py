@@ -14,7 +14,8 @@ from imagejobs.errors import OpenAIInvalidAnswerError, OpenAIRejectedError, Open
 from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import USAGE, edited, refused
-from tests.integration.process_image.conftest import Accept, invoke
+from standins.server import Answer
+from tests.integration.process_image.conftest import Accept, Configure, invoke
 from tests.support.batches import put_manifest
 from tests.support.jobs import JOB_ID, PROMPT
 from tests.support.pictures import picture
@@ -114,7 +115,7 @@ def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenA
         invoke("base64")
     counts = counted(lines()[1])
     assert counts.pop("OpenAILatency") >= 0
-    assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, **PAID}
+    assert counts == {"Retries": 0, "AttemptsFailed": 1, "InvalidAnswers": 1, "ProbablyPaidTwice": 1, **PAID}
 
     with pytest.raises(OpenAIRejectedError, match="no sound image"):
         invoke("base64", waited={"attempts": 3, "rate_limited": 2})
@@ -124,6 +125,42 @@ def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenA
     with pytest.raises(OpenAIRejectedError, match="asked for image/png"):
         invoke("base64", retries=1)
     assert counted(lines()[1]).items() >= {"Retries": 1, "ImagesFailed": 1, **PAID}.items()
+
+
+LOST: dict[str, tuple[Answer, dict[str, str]]] = {
+    "it breaks off": (replace(edited(picture()), connection="drop"), {}),
+    "it takes too long": (edited(picture(), delay=5), {"OPENAI_TIMEOUT_SECONDS": "0.3"}),
+}
+UNPAID: dict[str, tuple[Answer, dict[str, str]]] = {
+    "OpenAI fails": (refused(503), {}),
+    "OpenAI was never reached": (edited(picture()), {"OPENAI_BASE_URL": "http://127.0.0.1:1"}),
+    "the moderation's answer is lost": (edited(picture()), {"PROMPT_SCREENING": "openai"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "variables", "times"),
+    [*((*case, 1) for case in LOST.values()), *((*case, 0) for case in UNPAID.values())],
+    ids=[*LOST, *UNPAID],
+)
+def test_an_edit_whose_answer_is_lost_counts_as_probably_paid_twice(
+    accept: Accept,
+    openai: OpenAIStandIn,
+    configure: Configure,
+    lines: Lines,
+    answer: Answer,
+    variables: dict[str, str],
+    times: int,
+) -> None:
+    openai.will_answer(answer)
+    openai.will_moderate(replace(edited(picture()), connection="drop"))
+    configure(**variables)
+    accept("base64", picture())
+
+    with pytest.raises(OpenAIRetryableError):
+        invoke("base64")
+
+    assert counted(lines()[1]).get("ProbablyPaidTwice", 0) == times
 
 
 def test_an_answer_that_says_nothing_of_tokens(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:

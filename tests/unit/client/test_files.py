@@ -1,5 +1,6 @@
 """Which files are sent, and where results go."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from imagejobs_cli.contact_sheet import write_sheet
 from imagejobs_client import BatchImage, Job, SavedImage, TransferError
 from imagejobs_client.pictures import image_type, suffix_of
 from imagejobs_client.results import local_names
+from imagejobs_client.uploads import portions
 from tests.support.pictures import picture
 
 
@@ -61,6 +63,18 @@ def test_only_pictures_of_a_folder_are_sent_and_the_others_are_told_with_a_reaso
     assert files == {name: tmp_path / name for name in ("a.png", "sub/b.jpeg")}
     assert "not printable" in left_out.pop("line\nbreak.png")
     assert left_out == {"empty.png": "empty", "huge.png": "over 50,000,000 bytes", "notes.png": "not a picture"}
+
+
+def test_forms_are_asked_for_so_few_at_once_that_none_expires_while_it_waits(tmp_path: Path) -> None:
+    large = {f"{number}.png": tmp_path / f"{number}.png" for number in range(5)}
+    for path in large.values():
+        path.touch()
+        os.truncate(path, 40_000_000)
+    (tmp_path / "small.png").touch()
+    small = {f"{number}": tmp_path / "small.png" for number in range(201)}
+
+    assert [list(some) for some in portions(large)] == [["0.png", "1.png"], ["2.png", "3.png"], ["4.png"]]
+    assert [len(some) for some in portions(small)] == [100, 100, 1]
 
 
 def test_results_never_overwrite_one_another(tmp_path: Path) -> None:

@@ -5,81 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, ValidationError
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
-from functions.accept.http.bodies import MAX_PROMPT_CHARACTERS
+from functions.accept.http.edit_body import MAX_PROMPT_CHARACTERS
 from functions.accept.http.openapi import full_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from imagejobs import __version__
-from imagejobs.callbacks import Base64Callback, BatchCallback, UrlCallback
 
 ROOT = Path(__file__).parents[3]
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
-JOB_ID = "5f0c1d9e-6f3a-4c3b-9b1e-0a4d6c7e8f90"
-BATCH: dict[str, Any] = {
-    "job_id": JOB_ID,
-    "fallback_local": 0,
-    "duration_seconds": 12.5,
-    "output_bucket": "results",
-    "output_prefix": f"results/batch/{JOB_ID}/",
-}
-PAYLOADS: dict[str, list[Base64Callback | UrlCallback | BatchCallback]] = {
-    "processImageAsyncToBase64": [
-        Base64Callback(
-            status="completed",
-            job_id=JOB_ID,
-            filename="a.png",
-            result_image_base64="eA==",
-            result_mime_type="image/png",
-        ),
-        Base64Callback(status="failed", job_id=JOB_ID, error="OpenAIRejectedError: moderation_blocked"),
-    ],
-    "processImageAsyncToCos": [
-        UrlCallback(
-            status="completed", job_id=JOB_ID, object_key="results/a", result_url="https://x/a", expires_in=900
-        ),
-        UrlCallback(status="failed", job_id=JOB_ID, filename="a.png", error="StorageRejectedError: NoSuchBucket"),
-    ],
-    "batchProcessImages": [
-        BatchCallback(
-            status="completed", total_files=2, processed=2, failed=0, total_files_processed=2, errors=[], **BATCH
-        ),
-        BatchCallback(
-            status="completed_with_errors",
-            total_files=2,
-            processed=1,
-            failed=1,
-            total_files_processed=1,
-            errors=["b.png: UnsupportedImageError: no image"],
-            **BATCH,
-        ),
-        BatchCallback(
-            status="failed",
-            total_files=0,
-            processed=0,
-            failed=0,
-            total_files_processed=0,
-            errors=[],
-            error="StorageRejectedError: NoSuchBucket",
-            **BATCH,
-        ),
-    ],
-}
-SENT = [pytest.param(name, payload, id=f"{name}-{payload.status}") for name in PAYLOADS for payload in PAYLOADS[name]]
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {one["operationId"]: one for item in document["paths"].values() for one in item.values()}
-
-
-def callback_schema(name: str) -> dict[str, Any]:
-    callback = operations(wxo_document(ROUTES, URL, access=AccessControl.OPEN))[name]["callbacks"]["result"][
-        "{$request.header.callbackUrl}"
-    ]
-    schema: dict[str, Any] = callback["post"]["requestBody"]["content"]["application/json"]["schema"]
-    return schema
 
 
 def keywords(part: Any) -> Iterator[tuple[str, Any]]:
@@ -135,22 +74,6 @@ def test_wxo_operations_are_as_the_importer_wants_them() -> None:
         assert operation["x-ibm-operation"] == {"action": "create"}
         assert len(operation["description"]) > 200
         assert "\n" not in operation["description"]
-
-
-def test_agents_are_offered_only_what_they_can_use_well() -> None:
-    document = wxo_document(ROUTES, URL, access=AccessControl.OPEN)
-    offered = {
-        name: set(operation["requestBody"]["content"]["application/json"]["schema"]["properties"])
-        for name, operation in operations(document).items()
-    }
-    common = {"prompt", "size", "output_format", "background"}
-    image = common | {"filename", "image_base64", "image_key", "image_url"}
-
-    assert offered == {
-        "processImageAsyncToBase64": image,
-        "processImageAsyncToCos": image,
-        "batchProcessImages": common | {"prefix", "max_files", "output_prefix"},
-    }
 
 
 def test_wxo_needs_no_reference_resolved() -> None:
@@ -263,46 +186,6 @@ def test_every_route_is_documented() -> None:
         ("get", "/docs"),
         ("get", "/models"),
     }
-
-
-@pytest.mark.parametrize(("name", "payload"), SENT)
-def test_a_sent_payload_has_the_published_schema(
-    name: str, payload: Base64Callback | UrlCallback | BatchCallback
-) -> None:
-    schema = callback_schema(name)
-
-    assert schema["additionalProperties"] is False
-    Draft202012Validator(schema).validate(json.loads(payload.to_json()))
-
-
-@pytest.mark.parametrize(("name", "payload"), SENT)
-def test_the_published_schema_refuses_what_wxo_refuses(
-    name: str, payload: Base64Callback | UrlCallback | BatchCallback
-) -> None:
-    validator = Draft202012Validator(callback_schema(name))
-    sent = json.loads(payload.to_json())
-
-    for hurt in (
-        sent | {"undeclared": 1},
-        {field: value for field, value in sent.items() if field != "job_id"},
-        sent | {"job_id": 7},
-        sent | {"status": "done"},
-        sent | {"filename": None},
-    ):
-        with pytest.raises(ValidationError):
-            validator.validate(hurt)
-
-
-def test_request_bodies_keep_what_existing_agents_send() -> None:
-    for name in ("processImageAsyncToBase64", "processImageAsyncToCos"):
-        body = operations(wxo_document(ROUTES, URL, access=AccessControl.OPEN))[name]["requestBody"]
-        schema = body["content"]["application/json"]["schema"]
-        assert schema["required"] == ["prompt"]
-        assert {field: schema["properties"][field]["type"] for field in ("prompt", "filename", "image_base64")} == {
-            "prompt": "string",
-            "filename": "string",
-            "image_base64": "string",
-        }
 
 
 def test_constraints_reach_the_document() -> None:

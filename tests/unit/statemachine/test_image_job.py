@@ -60,8 +60,8 @@ def test_named_errors_exist_and_retries_name_the_retryable_ones() -> None:
 
 def test_a_throttled_account_is_waited_out() -> None:
     """Lambda refuses while the account's concurrency is used up, for as long as the edits take that use it."""
-    # DeadLetter is left out: when it fails, the last word comes to it again.
-    for name in TASKS.keys() - {"DeadLetter"}:
+    # Giving up is left out: when it fails, the last word comes to it again.
+    for name in TASKS.keys() - {"GiveUp", "DeadLetter", "RecordDeadLetter"}:
         first = next(
             retrier
             for retrier in TASKS[name]["Retry"]
@@ -161,7 +161,28 @@ def test_every_way_ends_in_a_delivery() -> None:
         seen.add(name)
         waiting = (waiting | following(name)) - seen
     assert waiting == {"DeliverCallback"}
-    assert top["DeliverCallback"]["Catch"][0]["Next"] == "DeadLetter"
+    assert top["DeliverCallback"]["Catch"][0]["Next"] == "GiveUp"
+
+
+def test_a_dead_letter_is_sent_by_step_functions_and_recorded_when_it_is_sent() -> None:
+    """A worker that dies between sending and recording would send a second one."""
+    top = DEFINITION["States"]
+
+    assert top["DeadLetter"]["Resource"].endswith(":::sqs:sendMessage")
+    assert [top[name].get("Next", top[name].get("Default")) for name in ("GiveUp", "IsLetterDue", "DeadLetter")] == [
+        "IsLetterDue",
+        "DeadLetter",
+        "RecordDeadLetter",
+    ]
+    # What is on the queue stays the delivery's end, whether that can be recorded or not.
+    assert top["RecordDeadLetter"]["Catch"][-1]["Next"] == top["RecordDeadLetter"]["Next"] == "DeadLettered"
+
+
+def test_an_attempt_that_crashed_is_always_followed_by_one_that_tells_whether_it_delivered() -> None:
+    for attempts in (1, 21):
+        retriers = definition(CallbackMaxRetries=attempts)["States"]["DeliverCallback"]["Retry"]
+        crashed = next(one for one in retriers if "Runtime.ExitError" in one["ErrorEquals"])
+        assert crashed["MaxAttempts"] == 10
 
 
 def test_a_receiver_down_for_twelve_hours_still_gets_its_payload() -> None:
@@ -192,7 +213,34 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
     allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
-    assert carried == allowed | {"collect_only", "retries", "waited"}
+    assert carried == allowed | {"collect_only", "editor", "may_hand_over", "retries", "waited"}
+
+
+@pytest.mark.parametrize(
+    ("edit", "decide", "machine"),
+    [
+        ("EditImage", "IsImageEdited", DEFINITION),
+        ("EditOneImage", "IsOneImageEdited", DEFINITION["States"]["EditEachImage"]["ItemProcessor"]),
+    ],
+    ids=["single", "batch"],
+)
+def test_a_picture_is_handed_over_once_at_most_to_the_function_that_takes_any(
+    edit: str, decide: str, machine: dict[str, Any]
+) -> None:
+    task = machine["States"][edit]["Parameters"]
+    (rule,) = [one for one in machine["States"][decide]["Choices"] if one["StringEquals"] == "handed_over"]
+    hand_over = machine["States"][rule["Next"]]
+    starts = DEFINITION["States"]["StartSmall"]["Parameters"], DEFINITION["States"]["EditEachImage"]["ItemSelector"]
+
+    assert task["FunctionName.$"] == "$.editor.function"
+    assert task["Payload"]["may_hand_over.$"] == "$.editor.may_hand_over"
+    assert (hand_over["ResultPath"], hand_over["Next"]) == ("$.editor", edit)
+    # The rendered ARNs end in the functions' logical ids.
+    assert hand_over["Result"]["function"].endswith(":ProcessImageFunction")
+    assert hand_over["Result"]["may_hand_over"] is False
+    for start in starts:
+        assert start["editor"]["function"].endswith(":ProcessSmallImageFunction")
+        assert start["editor"]["may_hand_over"] is True
 
 
 def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:

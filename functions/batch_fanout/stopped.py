@@ -1,0 +1,114 @@
+"""The report of a batch that was ended before its map run was: what lies in the output bucket tells what was made.
+
+Step Functions writes the results of an aborted map run some time after the execution ended, if it does; the edits are
+there at once. Neither the manifest nor the list of edits is ever in memory as a whole.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import batched
+from tempfile import TemporaryDirectory
+
+from functions.batch_fanout.summary import ImageReport
+from imagejobs.job_request import JobRequest
+from imagejobs.job_store import JobStore
+from imagejobs.output_keys import EDIT_TYPES, output_key
+from imagejobs.settings import StorageSettings
+from imagejobs.storage import Bucket
+from imagejobs.workflow import REPORT_NAME, EditedImage, ManifestLine, StoppedBatch
+
+NOT_PROCESSED = "NotProcessed: the batch was ended before this image was edited"
+# Each edit is looked at by a request of its own. Where there are more edits than these, that would take longer than
+# the function has: then the report tells their keys and sizes alone.
+MAX_LOOKED_AT = 100_000
+_AT_ONCE = 16
+
+
+def report_stopped(request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings) -> StoppedBatch:
+    """Write the report of a batch that was ended, unless it has one, or ended before its images were listed."""
+    report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
+    counts = StoppedBatch()
+    if request.dry_run or target.find(report_key) or not store.bucket.find(store.key(request.job_id, "manifest.jsonl")):
+        return counts
+
+    def lines() -> Iterator[bytes]:
+        for report in _reports(request, target, store, settings):
+            counts.total_files += 1
+            counts.processed += report.status == "completed"
+            yield f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n".encode()
+
+    target.put_lines(report_key, lines(), "application/jsonl")
+    return counts
+
+
+def not_made(
+    request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings
+) -> Iterator[tuple[str, int]]:
+    """The images of a batch, by key and size in bytes, that have no edit."""
+    with closing(_Edits(request, target, settings)) as edits:
+        for line, edit in _matched(request, store, settings, edits):
+            if edit is None:
+                yield line.key, line.size
+
+
+type _Edit = tuple[str, int, str]  # key, size in bytes, media type
+
+
+class _Edits:
+    """The edits that a batch has made, on disk."""
+
+    def __init__(self, request: JobRequest, target: Bucket, settings: StorageSettings) -> None:
+        self._folder = TemporaryDirectory()
+        self._database = sqlite3.connect(f"{self._folder.name}/edits", check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute("PRAGMA synchronous = OFF")
+        self._database.execute("CREATE TABLE edits (key TEXT PRIMARY KEY, size INTEGER) WITHOUT ROWID")
+        listed = target.keys(settings.batch_output_prefix(request.job_id, request.output_prefix))
+        self.count = self._database.executemany("INSERT INTO edits VALUES (?, ?)", listed).rowcount
+
+    def find(self, key: str) -> int | None:
+        """The size of an edit; None when there is none of that key."""
+        row = self._database.execute("SELECT size FROM edits WHERE key = ?", (key,)).fetchone()
+        return int(row[0]) if row else None
+
+    def close(self) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+
+def _matched(
+    request: JobRequest, store: JobStore, settings: StorageSettings, edits: _Edits
+) -> Iterator[tuple[ManifestLine, _Edit | None]]:
+    """Each image of the manifest, with its edit where there is one."""
+    for text in store.bucket.lines(store.key(request.job_id, "manifest.jsonl")):
+        line = ManifestLine.model_validate_json(text)
+        made = None
+        for media_type in EDIT_TYPES:
+            key = output_key(request, settings, media_type, line.key)
+            if (size := edits.find(key)) is not None:
+                made = key, size, media_type
+                break
+        yield line, made
+
+
+def _reports(request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings) -> Iterator[ImageReport]:
+    with closing(_Edits(request, target, settings)) as edits, ThreadPoolExecutor(_AT_ONCE) as pool:
+        look = target if edits.count <= MAX_LOOKED_AT else None
+        for some in batched(_matched(request, store, settings, edits), 16 * _AT_ONCE, strict=False):
+            yield from pool.map(lambda found: _report(found[0], found[1], look), some)
+
+
+def _report(line: ManifestLine, edit: _Edit | None, look: Bucket | None) -> ImageReport:
+    """One line of the report: what an edit's own object tells, as far as it is to be looked at."""
+    if edit is None:
+        return ImageReport(key=line.key, status="failed", error=NOT_PROCESSED, bytes_in=line.size)
+    key, size, media_type = edit
+    told = {"bytes_in": line.size, "bytes_out": size}
+    found = look.find(key) if look else None
+    if found and (edited := EditedImage.of_object(found.size, media_type, found.metadata, attempts=1)):
+        # Its object does not know at which attempt it was made.
+        fields = edited.model_dump(exclude={"status", "attempts", "content_type"}, exclude_none=True)
+        told |= {"ai_generated": edited.ai_generated, **fields}
+    return ImageReport.model_validate(told | {"key": line.key, "output_key": key, "status": "completed"})

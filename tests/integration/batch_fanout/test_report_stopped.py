@@ -1,0 +1,79 @@
+"""The report of a batch whose execution was ended before its map run was."""
+
+import boto3
+import pytest
+
+from functions.batch_fanout import stopped
+from imagejobs.job_store import JobStore
+from imagejobs.storage import Bucket
+from imagejobs.workflow import EditedImage
+from tests.integration.batch_fanout.conftest import invoke, record, report, write_manifest
+from tests.support.jobs import JOB_ID
+
+PREFIX = f"results/batch/{JOB_ID}"
+
+
+def keep_edit(key: str, engine: str, content_type: str = "image/png") -> None:
+    """Keep an edit as process_image does."""
+    edited = EditedImage.model_validate(
+        {
+            "content_type": content_type,
+            "engine": engine,
+            "attempts": 1,
+            "bytes_in": 5,
+            "bytes_out": 4,
+            "ms": 30,
+            "note": "scaled",
+        }
+    )
+    Bucket(boto3.client("s3"), "output").put(key, b"edit", content_type, metadata=edited.metadata())
+
+
+def test_it_tells_what_was_made_and_what_was_not(store: JobStore) -> None:
+    record(store)
+    write_manifest(store, ["a.png", "b.png", "sub/c.jpg"])
+    keep_edit(f"{PREFIX}/sub/c.jpg_modified.jpg", "openai", "image/jpeg")
+    keep_edit(f"{PREFIX}/a.png_modified.png", "local_fallback")
+
+    assert invoke(action="report_stopped") == {"total_files": 3, "processed": 2}
+
+    told = {"bytes_in": 5, "bytes_out": 4, "ms": 30, "note": "scaled", "status": "completed"}
+    assert report() == [
+        {
+            "key": "a.png",
+            "output_key": f"{PREFIX}/a.png_modified.png",
+            "engine": "local_fallback",
+            "ai_generated": False,
+        }
+        | told,
+        {"key": "b.png", "status": "failed", "error": stopped.NOT_PROCESSED, "bytes_in": 7},
+        {"key": "sub/c.jpg", "output_key": f"{PREFIX}/sub/c.jpg_modified.jpg", "engine": "openai", "ai_generated": True}
+        | told,
+    ]
+
+
+def test_a_very_large_batch_is_told_by_keys_and_sizes(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopped, "MAX_LOOKED_AT", 0)
+    record(store)
+    write_manifest(store, ["a.png"])
+    keep_edit(f"{PREFIX}/a.png_modified.png", "openai")
+
+    invoke(action="report_stopped")
+
+    output_key = f"{PREFIX}/a.png_modified.png"
+    assert report() == [
+        {"key": "a.png", "output_key": output_key, "status": "completed", "bytes_in": 7, "bytes_out": 4}
+    ]
+
+
+def test_a_report_that_was_written_before_stays_and_a_batch_without_a_manifest_has_none(store: JobStore) -> None:
+    record(store)
+    assert invoke(action="report_stopped") == {"total_files": 0, "processed": 0}
+    outputs = Bucket(boto3.client("s3"), "output")
+    assert outputs.find(f"{PREFIX}/report.jsonl") is None
+
+    write_manifest(store, ["a.png"])
+    outputs.put(f"{PREFIX}/report.jsonl", b'{"key":"whole"}\n', "application/jsonl")
+
+    assert invoke(action="report_stopped") == {"total_files": 0, "processed": 0}
+    assert report() == [{"key": "whole"}]
