@@ -2,8 +2,8 @@
 
 What it takes over from WXO: the document is read as the development kit's importer reads it (the success code is the
 operation's first 2xx; the first callback counts; the header `callbackUrl` is the runtime's and no input of an agent);
-a callback with an undeclared, missing or mistyped field is answered 400. An operation without callbacks is a synchronous
-tool. Files have addresses that tell their name, type and size in headers, as WXO's own do.
+a callback with an undeclared, missing or mistyped field is answered 400. An operation without callbacks is a
+synchronous tool. Files have addresses that tell their name, type and size in headers, as WXO's own do.
 """
 
 import json

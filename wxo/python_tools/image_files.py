@@ -1,8 +1,8 @@
 """Python tools for watsonx Orchestrate: an image file goes to the service, and an edited image comes back as a file.
 
-They run in WXO's own sandbox, whose files only WXO's own tools can read, and need nothing beyond Python, the development
-kit and requests, which the kit brings along. Address and credentials are the connection's: that of an open stack has
-the address alone, as a key-value connection with the entry `url`.
+They run in WXO's own sandbox, since only WXO's own tools can read its files, and need nothing beyond Python, the kit
+and requests, which the kit brings along. Address and credentials are the connection's: that of an open stack has the
+address alone, as a key-value connection with the entry `url`.
 """
 
 from pathlib import PurePath

@@ -1,34 +1,21 @@
-"""Runs in IBM's development kit (.venv-adk), not in pytest: shows what the kit makes of wxo/, and calls its Python tools.
+"""Runs in IBM's development kit (.venv-adk), not in pytest: shows what the kit makes of wxo/, and calls Python tools.
 
     adk_probe.py load openapi.json agent-tools.json     prints what the kit loads, as one JSON object
     adk_probe.py call < calls                           takes a call a line, {"tool", "arguments"}, and answers each
 
-HOME is a writable folder. A call's answer is {"value"}, {"file"} (base64) or {"error"}; the connection of a tool is in the
-environment, where WXO puts it.
+HOME is a writable folder. A call's answer is {"value"}, {"file"} (base64) or {"error"}; the connection of a tool is in
+the environment, where WXO puts it. What the kit itself says comes on lines of its own before that.
 """
 
 import asyncio
 import base64
 import json
-import logging
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 WXO = Path(__file__).parents[3] / "wxo"
-
-
-class Warnings(logging.Handler):
-    """Keeps what the kit warns of."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.messages: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message."""
-        self.messages.append(record.getMessage())
 
 
 def activate_environment() -> None:
@@ -65,8 +52,6 @@ def python_tools() -> dict[str, Any]:
 
 def load(*documents: str) -> None:
     """Load tools, flows, Python tools and agent as `orchestrate … import` does, and print their specifications."""
-    warnings = Warnings()
-    logging.getLogger("ibm_watsonx_orchestrate").addHandler(warnings)
     from ibm_watsonx_orchestrate.agent_builder.agents.types import AgentSpec
     from ibm_watsonx_orchestrate.agent_builder.tools.openapi_tool import create_openapi_json_tools_from_uri
     from ibm_watsonx_orchestrate.cli.commands.agents.agents_controller import _raise_style_deprecation_warning
@@ -89,7 +74,6 @@ def load(*documents: str) -> None:
             for tool in python_tools().values()
         ],
         "agents": [agent.model_dump(mode="json") for agent in agents],
-        "warnings": warnings.messages,
     }
     sys.stdout.write(json.dumps(found))
 
