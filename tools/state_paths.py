@@ -42,7 +42,7 @@ class Way:
     child: bool = False
 
 
-def invoked(state: str, following: str, **payload: Any) -> Step:
+def invoked(state: str, following: str | None, **payload: Any) -> Step:
     """A function that answered."""
     return Step(state, following, {"StatusCode": 200, "Payload": payload})
 
@@ -57,15 +57,17 @@ def retried(state: str, error: str, retries: int = 0) -> Step:
     return Step(state, state, error=error, retries=retries, status="RETRIABLE")
 
 
-_DELIVERED = (invoked("DeliverCallback", "Delivered", status="delivered"), Step("Delivered", None))
-_START = (Step("ChooseOperation", "StartCounts"), Step("StartCounts", "EditImage"))
+_DELIVERED = (invoked("DeliverCallback", None, status="delivered"),)
+_START = (Step("ChooseOperation", "StartSmall"), Step("StartSmall", "EditImage"))
 _FAILS = (Step("ReportFailure", "DeliverCallback"), *_DELIVERED)
 _WAIT: Json = {"status": "rate_limited", "wait_seconds": 0, "attempts": 1, "rate_limited": 1, "ticket": 7}
+_LARGE: Json = {"status": "handed_over", "attempts": 0, "rate_limited": 0, "ticket": 0}
 _GIVEN_UP = caught("DeliverCallback", "GiveUp", CallbackFailedError.__name__, retries=20)
 _LISTED = invoked("ListImages", "AreThereImages", manifest_key="m.jsonl", results_prefix="map-runs", total_files=2)
 _BATCH = {**_JOB, "operation": "batch"}
 _SINGLE = {**_JOB, "operation": "url"}
-_CHILD = {**_BATCH, "at": 0, "outcome": {"image": {"attempts": 0}}}
+_EDITOR = {"function": "arn:aws:lambda:eu-central-1:123456789012:function:ProcessSmallImage", "may_hand_over": True}
+_CHILD = {**_BATCH, "at": 0, "editor": _EDITOR, "outcome": {"image": {"attempts": 0}}}
 _RETRIES: Json = {"retries": 2}
 
 WAYS = (
@@ -81,6 +83,19 @@ WAYS = (
             invoked("EditImage", "IsImageEdited", **_EDITED),
             Step("IsImageEdited", "DeliverCallback"),
             retried("DeliverCallback", "Runtime.ExitError"),
+            *_DELIVERED,
+        ),
+    ),
+    Way(
+        "a large single image is handed over",
+        _SINGLE,
+        (
+            *_START,
+            invoked("EditImage", "IsImageEdited", **_LARGE),
+            Step("IsImageEdited", "UseLargerFunction"),
+            Step("UseLargerFunction", "EditImage"),
+            invoked("EditImage", "IsImageEdited", **_EDITED),
+            Step("IsImageEdited", "DeliverCallback"),
             *_DELIVERED,
         ),
     ),
@@ -125,9 +140,12 @@ WAYS = (
         ),
     ),
     Way(
-        "a batch's image is edited after a wait",
+        "a batch's image is edited after a wait, by the large function",
         _CHILD,
         (
+            invoked("EditOneImage", "IsOneImageEdited", **_LARGE),
+            Step("IsOneImageEdited", "UseLargerFunctionForOne"),
+            Step("UseLargerFunctionForOne", "EditOneImage"),
             invoked("EditOneImage", "IsOneImageEdited", **_WAIT),
             Step("IsOneImageEdited", "WaitForOnesTurn"),
             Step("WaitForOnesTurn", "EditOneImage"),
@@ -177,8 +195,8 @@ WAYS = (
             Step("DeliverDecidedResult", "DeliverCallback"),
             caught("DeliverCallback", "GiveUp", "CallbackGoneError"),
             invoked("GiveUp", "IsLetterDue", letter=None),
-            Step("IsLetterDue", "Delivered"),
-            Step("Delivered", None),
+            Step("IsLetterDue", "DeliveredAfterAll"),
+            Step("DeliveredAfterAll", None),
         ),
     ),
     Way(

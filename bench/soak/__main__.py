@@ -45,7 +45,7 @@ def main(
     except KeyboardInterrupt:
         console.print("stopped; nothing runs on")
         raise typer.Exit(130) from None
-    rows = judge(stories, soak.kills)
+    rows = judge(stories, soak.progress.kills)
     minutes = (time.monotonic() - began) / 60
     _show(rows, minutes)
     if write:

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 from PIL import Image
 
+from bench.soak.killer import Killer
 from bench.soak.verdict import Kill, Story
 from imagejobs.job_store import JobStore
 from imagejobs.storage import Bucket
-from local import processes
 from local.stack import EmbeddedStack, Options, Ports
 from standins.openai import OpenAIStandIn
 from standins.receiver import Receiver, Step
@@ -76,14 +74,14 @@ class Progress:
     step: str = "starting"
     accepted: int = 0
     ended: int = 0
-    kills: int = 0
+    kills: list[Kill] = field(default_factory=list)
 
     def report(self, step: str) -> None:
         """Note what is being started."""
         self.step = step
 
     def __str__(self) -> str:
-        told = f"{self.accepted} accepted, {self.ended} ended, {self.kills} workers killed"
+        told = f"{self.accepted} accepted, {self.ended} ended, {len(self.kills)} workers killed"
         return told if self.accepted else self.step
 
 
@@ -96,7 +94,6 @@ class Soak:
     kills_per_second: float
     state_dir: Path
     progress: Progress = field(default_factory=Progress)
-    kills: list[Kill] = field(default_factory=list)
 
     def run(self) -> list[Story]:
         """Run it on a stack of its own, which is gone afterwards; returns what was seen of each accepted job."""
@@ -117,7 +114,8 @@ class Soak:
     def _soak(self, stack: EmbeddedStack, openai: OpenAIStandIn, receiver: Receiver) -> dict[str, Story]:
         """Post every job and wait until each has ended; returns a story for each, with its dead letters alone."""
         load = _Load(stack, openai, receiver, random.Random(self.seed))
-        killer = _Killer(self, self.state_dir, random.Random(f"kills {self.seed}"))
+        chance = random.Random(f"kills {self.seed}")
+        killer = Killer(self.state_dir, self.progress.kills, self.kills_per_second, chance)
         numbers = load.prepare(self.jobs)
         pending, moved = set[str](), time.monotonic()
         swept = moved
@@ -234,54 +232,6 @@ class _Load:
             for message in found:
                 yield json.loads(message["Body"])
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-
-
-class _Killer(threading.Thread):
-    """Kills workers of this stack's emulator, and nobody else's, while its context lasts."""
-
-    def __init__(self, soak: Soak, state_dir: Path, chance: random.Random) -> None:
-        super().__init__(daemon=True)
-        self._soak, self._random, self._ended = soak, chance, threading.Event()
-        aws = next(one for one in processes.recorded(state_dir / "processes.json") if one.name == "aws")
-        self._emulator = psutil.Process(aws.pid)
-        self._seconds: dict[int, float] = {}
-
-    def __enter__(self) -> None:
-        self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self.join()
-
-    def run(self) -> None:
-        """Kill one worker after the other, at random times."""
-        while self._soak.kills_per_second and not self._ended.wait(
-            self._random.expovariate(self._soak.kills_per_second)
-        ):
-            with suppress(psutil.Error):
-                self._kill_one()
-
-    def _kill_one(self) -> None:
-        busy = sorted(self._busy(), key=lambda process: process.pid)
-        if not busy:
-            return
-        process = self._random.choice(busy)
-        function = process.environ()["_HANDLER"].split(".")[1]
-        # Before the fact: what the worker did not live to do comes after this time.
-        kill = Kill(function, time.time())
-        process.kill()
-        self._soak.kills.append(kill)
-        self._soak.progress.kills += 1
-
-    def _busy(self) -> Iterator[psutil.Process]:
-        """Workers that have computed since the last look. (A worker is forked from its function's first process.)"""
-        for first in self._emulator.children():
-            for worker in first.children():
-                with suppress(psutil.Error):
-                    seconds = sum(worker.cpu_times()[:2])
-                    if seconds > self._seconds.get(worker.pid, 0):
-                        yield worker
-                    self._seconds[worker.pid] = seconds
 
 
 def _chosen[T](chance: random.Random, weighted: list[tuple[int, T]]) -> T:

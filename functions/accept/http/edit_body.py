@@ -99,6 +99,7 @@ def _taken[T](value: T, info: ValidationInfo) -> T:
 NOT_FOR_AGENTS = {
     *("model", "quality", "output_compression", "search"),
     *("mask_base64", "mask_key", "reference_keys", "reference_urls"),
+    *("dry_run", "max_cost_usd"),
 }
 # Fields that stand for an option of another name.
 _OPTION_OF = {
