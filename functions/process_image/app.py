@@ -13,6 +13,7 @@ from functions.process_image.ledger import Ledger
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
 from functions.process_image.telemetry import logger, observed, record
+from imagejobs.catalogue import LOCAL
 from imagejobs.errors import ConfigurationError
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import EditRequest
@@ -37,11 +38,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     with observed(edit_request):
         own = resources()
         secrets = own.owner_secrets(EditSecrets)
+        # What every engine needs comes first: which one it is, a record in the jobs bucket says.
+        _require_none(own.settings.missing(edit_request.operation, LOCAL, secrets))
         job = own.get_request(edit_request.job_id)
-        if missing := own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets):
-            raise ConfigurationError(f"configuration missing: {', '.join(missing)}")
+        _require_none(own.settings.missing(edit_request.operation, engine_of(job, own.settings), secrets))
         logger.append_keys(correlation_id=job.correlation_id)
         engines = Engines(own.settings, secrets, deadline, Ledger(own.settings.prices), own.clients)
         result, is_new = edit_image(edit_request, job, own, engines)
         record(edit_request, result, is_new=is_new)
     return result.model_dump(mode="json", exclude_none=True)
+
+
+def _require_none(missing: list[str]) -> None:
+    if missing:
+        raise ConfigurationError(f"configuration missing: {', '.join(missing)}")

@@ -18,7 +18,7 @@ from imagejobs.errors import (
 )
 from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
-from standins.openai_answers import edited, refused
+from standins.openai_answers import USAGE, edited, refused
 from standins.receiver import Receiver, Step
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke, keys_in, stored
 from tests.support.batches import put_manifest
@@ -38,10 +38,14 @@ def test_a_base64_job_keeps_its_result_in_the_jobs_bucket(accept: Accept, openai
         "status": "edited",
         "content_type": "image/png",
         "engine": "openai",
+        "model": "gpt-image-2.6-flare",
         "attempts": 1,
         "bytes_in": len(picture()),
         "bytes_out": len(EDITED),
         "ms": 0,
+        "input_tokens": USAGE["input_tokens"],
+        "output_tokens": USAGE["output_tokens"],
+        "cost_usd": pytest.approx(0.0342, abs=0.0001),
     }
     assert stored("jobs", key) == EDITED
     assert keys_in("output") == set()

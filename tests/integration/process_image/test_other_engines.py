@@ -57,6 +57,7 @@ def test_bedrock_edits_what_names_its_model_and_the_edit_is_kept_and_found_again
     assert edited["note"] == "scaled down from 4000 x 3000 to 3547 x 2660 pixels to fit Amazon Bedrock's limits"
     assert stored("jobs", RESULT) == EDITED
     assert metadata(RESULT)["engine"] == again["engine"] == "bedrock"
+    assert (edited["model"], edited["cost_usd"], again["model"]) == (STRUCTURE, 0.07, STRUCTURE)
     assert [call.model for call in with_bedrock.calls] == [f"us.{STRUCTURE}"]  # nothing is paid for twice
     assert not openai.calls
 
@@ -72,6 +73,8 @@ def test_gemini_edits_what_names_its_model_and_the_edit_is_kept_and_found_again(
 
     assert (edited["engine"], edited["content_type"], again["engine"]) == ("gemini", "image/jpeg", "gemini")
     assert stored("jobs", RESULT) == body
+    assert edited["model"] == again["model"] == NANO_BANANA
+    assert (edited["input_tokens"], edited["output_tokens"]) == (1302, 1334)
     assert [(call.model, call.prompt) for call in with_gemini.calls] == [(NANO_BANANA, "make the sky purple")]
     assert with_gemini.keys == {"gm-test"}
     assert not openai.calls
