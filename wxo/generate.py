@@ -58,7 +58,9 @@ def main(
         AccessControl | None,
         typer.Option(help="What the API asks for; by default what the deployed stack says, with --api-url api-key."),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Where openapi.json is written, and agent-tools.json beside it.")] = OUTPUT,
+    output: Annotated[
+        Path, typer.Option(help="Where openapi.json is written, and agent-tools.json beside it.")
+    ] = OUTPUT,
 ) -> None:
     """Write the OpenAPI documents that watsonx Orchestrate imports."""
     try:

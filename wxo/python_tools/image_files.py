@@ -63,6 +63,7 @@ def upload_image(image: WXOFile) -> UploadedImage:
 
     Args:
         image (WXOFile): The image file: PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC.
+
     Returns:
         UploadedImage: The image_key for editImage and the file's name, or an error.
     """
@@ -102,6 +103,7 @@ def fetch_result(job_id: str) -> bytes:
 
     Args:
         job_id (str): The id of the job, as editImage, getJob or listJobs gave it.
+
     Returns:
         bytes: The edited image.
     """

@@ -104,7 +104,9 @@ def test_everything_that_is_missing_is_said_at_once(folder: Path) -> None:
     assert done.returncode == 1
     missing = [line.split("  ", 1)[1] for line in done.stderr.splitlines() if line.startswith("MISSING")]
     assert [line.split(":")[0] for line in missing] == ["address", "credentials", "development kit", "environment"]
-    for line, words in zip(missing, ("cannot be reached", "set API_KEY", "make adk", "orchestrate env add"), strict=True):
+    for line, words in zip(
+        missing, ("cannot be reached", "set API_KEY", "make adk", "orchestrate env add"), strict=True
+    ):
         assert words in line
 
 
