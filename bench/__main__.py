@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import batch_lists, burst, fallback, imports, rate_limit, service
+from bench import batch_lists, burst, fallback, imports, job_list, rate_limit, service
 from bench.figures import Figure
 
 # Figures go to standard output, what goes on to standard error: `make bench > figures.jsonl` keeps the figures.
@@ -26,6 +26,7 @@ def main(
             ("what a cold start imports", imports.measure()),
             ("the local fallback against the plain way", fallback.measure()),
             ("the lists of large batches", batch_lists.measure(counts)),
+            ("a list of many jobs", job_list.measure()),
             ("a first burst on the embedded AWS", burst.measure(Path(folder) / "burst")),
             ("the service on the embedded AWS", service.measure(Path(folder) / "service")),
             ("how well a rate limit is used on the embedded AWS", rate_limit.measure(Path(folder) / "rate-limit")),

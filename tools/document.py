@@ -80,7 +80,7 @@ def _sizes(sizes: Sizes | Shapes | None) -> str:
 
 def _row(route: Route[Any]) -> str:
     codes = [*route.answers, *problem_codes(route, access=AccessControl.API_KEY)]
-    body = f"`{_fields(route.body)}`" if route.body else ""
+    body = " or ".join(f"`{_fields(body)}`" for body in route.bodies)
     cells = route.method, f"`{route.path}`", route.summary, body, ", ".join(map(str, codes))
     return f"| {' | '.join(cells)} |"
 

@@ -14,6 +14,7 @@ from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
+from imagejobs.upload_folders import images_prefix, is_upload
 from imagejobs.workflow import REPORT_NAME, Manifest, ManifestLine
 
 
@@ -61,13 +62,18 @@ def _lines(images: Iterable[tuple[str, int]], most: int) -> Iterator[bytes]:
 
 
 def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> Iterator[tuple[str, int]]:
-    """Every object under the job's prefix but folders and leftovers; the worker tells by content what is an image."""
-    folder = settings.input_prefix + (f"{request.prefix.strip('/')}/" if request.prefix else "")
+    """Every object under the job's prefix but folders and leftovers; the worker tells by content what is an image.
+
+    What lies in a folder of uploads is for the batches that name it alone.
+    """
+    folder = images_prefix(request, settings) + (f"{request.prefix.strip('/')}/" if request.prefix else "")
     # A bucket that serves for input and output alike holds the results of earlier jobs too.
     own = re.escape(settings.cos_output_prefix.strip("/"))
     results = re.compile(rf"({own}|results/[0-9a-f-]{{36}})/") if source.name == settings.output_bucket else None
     for key, size in source.keys(folder):
         if key.endswith("/") or (results and results.match(key)) or is_leftover(key.removeprefix(folder)):
+            continue
+        if is_upload(key) and not request.folder:
             continue
         yield key, size
 

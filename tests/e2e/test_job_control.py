@@ -94,7 +94,7 @@ def test_a_status_polled_fifty_times_a_second(
     service.callback(job_id)
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/nothing-here"])
+@pytest.mark.parametrize("path", ["/job", "/nothing-here"])
 def test_an_unknown_route_is_answered_in_the_contracts_form(service: Service, path: str) -> None:
     answer = service.http.get(path)
 

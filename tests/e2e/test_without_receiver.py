@@ -2,6 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx2
 
@@ -10,6 +11,7 @@ from imagejobs.job_store import JobStore
 from local.stack import StackInfo
 from standins.openai import OpenAIStandIn
 from tests.e2e.conftest import Service, encoded
+from tests.support.pictures import picture
 from tests.support.waiting import wait_until
 
 IMAGE = {"prompt": "make it blue", "image_base64": encoded(), "filename": "cat.png"}
@@ -45,3 +47,42 @@ def test_waiting_for_news_holds_nobody_else_up(service: Service, openai: OpenAIS
         answers = [one.result(timeout=40) for one in waiting]
 
     assert {one.json()["status"] for one in answers} == {"completed"}
+
+
+def test_a_batch_over_http_alone(service: Service, openai: OpenAIStandIn, stack: StackInfo) -> None:
+    pictures = {f"sub/{number}.png": picture() for number in range(4)} | {"broken.png": b"not an image"}
+    files = [{"filename": name, "size": len(body)} for name, body in pictures.items()]
+    made = service.http.post("/uploads", json={"files": files}).json()
+    for upload in made["uploads"]:
+        body = pictures[upload["filename"]]
+        sent = httpx2.post(upload["url"], data=upload["fields"], files={"file": body}, timeout=60)
+        assert sent.is_success, sent.text
+
+    batch = {"prompt": "make it blue", "folder": made["folder"]}
+    answer = service.http.post("/batch-process-images", json=batch, headers={"Prefer": "respond-async"})
+    job_id = answer.json()["job_id"]
+    progress = []
+    while (job := wait_for_news(service, job_id))["status"] in ("queued", "running"):
+        progress.append((job["as_of"], job.get("progress", {}).get("succeeded", 0)))
+    listed = service.http.get(f"/jobs/{job_id}/images?limit=3").json()
+    rest = service.http.get(f"/jobs/{job_id}/images?limit=3&cursor={listed['next']}").json()
+
+    assert job["status"] == "completed_with_errors"
+    assert progress == sorted(progress)
+    images = {image["file"]: image for image in listed["images"] + rest["images"]}
+    assert set(images) == set(pictures)
+    assert images["broken.png"]["error"].startswith("UnsupportedImageError")
+    good = images["sub/0.png"]
+    assert httpx2.get(good["before_url"]).content == pictures["sub/0.png"]
+    assert httpx2.get(good["after_url"]).status_code == 200
+    assert service.http.get("/jobs?limit=1").json()["jobs"][0]["job_id"] == job_id
+    # A batch of the whole bucket does not read the folder, and an erasure takes it away.
+    assert service.http.delete(f"/jobs/{job_id}/data").status_code == 204
+    kept = stack.images_client().list_objects_v2(Bucket=stack.input_bucket, Prefix="uploads/")
+    assert not [entry for entry in kept.get("Contents", []) if made["folder"] in entry["Key"]]
+    assert service.http.get("/jobs?limit=1").json()["jobs"][0]["status"] == "erased"
+
+
+def wait_for_news(service: Service, job_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = service.http.get(f"/jobs/{job_id}", headers={"Prefer": "wait=25"}).json()
+    return found

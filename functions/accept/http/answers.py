@@ -10,18 +10,18 @@ from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
 
-class _Answer(BaseModel):
+class AnswerBody(BaseModel):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
 
 
-class Accepted(_Answer):
+class Accepted(AnswerBody):
     """The job is recorded; its result will be posted to the callbackUrl."""
 
     accepted: Literal[True] = True
     job_id: Annotated[str, Field(description="The job's id, which the callback has too.")]
 
 
-class Upload(_Answer):
+class Upload(AnswerBody):
     """Where to POST the image as multipart/form-data: every one of `fields` first, then the file as field `file`."""
 
     image_key: str
@@ -30,7 +30,28 @@ class Upload(_Answer):
     expires_in: Annotated[int, Field(description="Seconds until the form expires.")]
 
 
-class Health(_Answer):
+class FolderUpload(AnswerBody):
+    """Where to send one file of a folder.
+
+    By POST as multipart/form-data: every one of `fields` first, then the file as field `file`. By PUT: the file's bytes
+    as they are.
+    """
+
+    filename: str
+    url: str
+    method: Literal["POST", "PUT"]
+    fields: dict[str, str]
+
+
+class UploadFolder(AnswerBody):
+    """Where to send the files of a folder, in the order in which they were asked for."""
+
+    folder: Annotated[str, Field(description="The folder's id, which POST /batch-process-images takes.")]
+    uploads: list[FolderUpload]
+    expires_in: Annotated[int, Field(description="Seconds until the addresses expire.")]
+
+
+class Health(AnswerBody):
     """The service's state and the settings that a caller may want to know."""
 
     ok: bool
@@ -42,7 +63,7 @@ class Health(_Answer):
     workshop_token_enabled: bool
 
 
-class Check(_Answer):
+class Check(AnswerBody):
     """How one check went, and the milliseconds that it took."""
 
     ok: bool
@@ -50,14 +71,14 @@ class Check(_Answer):
     error: Optionally[str] = None
 
 
-class DeepHealth(_Answer):
+class DeepHealth(AnswerBody):
     """What the service stands on: each part with how its check went, and in how many milliseconds."""
 
     ok: Annotated[bool, Field(description="Whether every check went well.")]
     checks: dict[str, Check]
 
 
-class CosConfig(_Answer):
+class CosConfig(AnswerBody):
     """Where images come from and go to; never a credential."""
 
     endpoint: str
@@ -69,7 +90,7 @@ class CosConfig(_Answer):
     presign_expires: int
 
 
-class ModelOptions(_Answer):
+class ModelOptions(AnswerBody):
     """What a model takes of each option; an option that is absent is not taken."""
 
     quality: Optionally[list[str]] = None
@@ -81,7 +102,7 @@ class ModelOptions(_Answer):
     background: Optionally[list[Background]] = None
 
 
-class Price(_Answer):
+class Price(AnswerBody):
     """What a model costs in US dollars: for an edit, or for a million tokens of each kind."""
 
     edit: Optionally[float] = None
@@ -92,7 +113,7 @@ class Price(_Answer):
     source: Optionally[str] = None
 
 
-class ModelInfo(_Answer):
+class ModelInfo(AnswerBody):
     """One model: who runs it, whether it edits what names no model, and what it takes."""
 
     name: str
@@ -106,20 +127,20 @@ class ModelInfo(_Answer):
     price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
 
 
-class Models(_Answer):
+class Models(AnswerBody):
     """The models that a request may choose."""
 
     models: list[ModelInfo]
 
 
-class Wait(_Answer):
+class Wait(AnswerBody):
     """What a job that runs is held up by, and since when."""
 
     reason: Annotated[str, Field(description="Whose rate limit: waiting for OpenAI's rate limit.")]
     since: AwareDatetime
 
 
-class DeliveryState(_Answer):
+class DeliveryState(AnswerBody):
     """How the delivery of the callback stands; `not_requested` for a job without a callbackUrl."""
 
     status: DeliveryStatus
@@ -127,7 +148,7 @@ class DeliveryState(_Answer):
     last_error: Optionally[str] = None
 
 
-class Base64Result(_Answer):
+class Base64Result(AnswerBody):
     """The result of a base64 job, with a presigned URL in place of the bytes; `expires_in` in seconds."""
 
     status: Literal["completed", "failed"]
@@ -148,7 +169,7 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
-class ModelUsed(_Answer):
+class ModelUsed(AnswerBody):
     """What one model took for a job's edits, and for answers of it that brought none."""
 
     engine: str
@@ -159,7 +180,7 @@ class ModelUsed(_Answer):
     cost_usd: Annotated[Optionally[float], Field(description="Absent where the model's price is not known.")] = None
 
 
-class JobUsage(_Answer):
+class JobUsage(AnswerBody):
     """What a job took of the models that edited it, and what that cost: an estimate by the models' prices."""
 
     images: Annotated[list[ModelUsed], Field(description="The images by engine and model.")]
@@ -170,7 +191,7 @@ class JobUsage(_Answer):
     ] = None
 
 
-class BatchEstimate(_Answer):
+class BatchEstimate(AnswerBody):
     """What a dry run found: how many images the batch would edit, and what that would cost."""
 
     images: int
@@ -182,7 +203,7 @@ class BatchEstimate(_Answer):
 type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
-class Job(_Answer):
+class Job(AnswerBody):
     """A job as it stands now."""
 
     job_id: str
@@ -214,20 +235,20 @@ class Job(_Answer):
     erased_at: Optionally[AwareDatetime] = None
 
 
-class JobAction(_Answer):
+class JobAction(AnswerBody):
     """What was asked of a job is under way."""
 
     accepted: Literal[True] = True
     job_id: str
 
 
-class Problem(_Answer):
+class Problem(AnswerBody):
     """Why a request was refused, and what to do about it."""
 
     detail: str
 
 
-class InvalidField(_Answer):
+class InvalidField(AnswerBody):
     """One invalid part of a request: where it is, what is wrong with it and pydantic's name for that."""
 
     loc: list[str | int]
@@ -235,7 +256,7 @@ class InvalidField(_Answer):
     type: str
 
 
-class ValidationProblem(_Answer):
+class ValidationProblem(AnswerBody):
     """Why a body, header or path was refused: every invalid part."""
 
     detail: list[InvalidField]

@@ -1,31 +1,19 @@
 """The bodies that callers send."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from functions.accept.http.edit_body import SOURCE_URL, Body, EditRequest, whole
+from functions.accept.http.edit_body import SOURCE_URL, EditRequest, whole
 from functions.accept.http.validators import Fits, within_the_owners_bound
 from imagejobs.callbacks import Optionally
+from imagejobs.executions import JOB_ID_PATTERN
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
-# OpenAI takes images under 50 MB; the same holds for what it is sent after an upload.
-MAX_UPLOAD_BYTES = 50 * 1000 * 1000
-UPLOAD_TYPES = (
-    "image/png",
-    "image/jpeg",
-    "image/webp",
-    "image/gif",
-    "image/bmp",
-    "image/tiff",
-    "image/avif",
-    "image/heic",
-)
-
-
 # Unicode's category Cc, for a pattern.
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-_NAME = Fits(rf"^[^{_CONTROL}]*$", "expected a name without control characters")
+CONTROL = r"\x00-\x1f\x7f-\x9f"
+NAME = Fits(rf"^[^{CONTROL}]*$", "expected a name without control characters")
+FOLDER = Fits(JOB_ID_PATTERN, "expected the folder that POST /uploads answered")
 
 
 class ImageRequest(EditRequest):
@@ -34,7 +22,7 @@ class ImageRequest(EditRequest):
     filename: Annotated[
         Optionally[str],
         Field(max_length=255, description="The image's file name; it comes back in the callback and names the result."),
-        _NAME,
+        NAME,
     ] = None
     image_base64: Annotated[
         Optionally[str], Field(description="The image as strict base64, without a data: prefix.")
@@ -68,9 +56,14 @@ class BatchRequest(EditRequest):
         Optionally[str],
         Field(max_length=512, description="Edit only the images below this folder of the configured input prefix."),
         Fits(
-            rf"^([^/{_CONTROL}][^{_CONTROL}]*)?$",
+            rf"^([^/{CONTROL}][^{CONTROL}]*)?$",
             "expected a folder below the configured one: no slash at its start, no control characters",
         ),
+    ] = None
+    folder: Annotated[
+        Optionally[str],
+        Field(description="Edit the images of this folder, which POST /uploads answered, in place of a prefix's."),
+        FOLDER,
     ] = None
     max_files: Annotated[
         Optionally[int],
@@ -105,10 +98,8 @@ class BatchRequest(EditRequest):
         AfterValidator(within_the_owners_bound),
     ] = None
 
-
-class UploadRequest(Body):
-    """An image that is about to be uploaded; `size` in bytes, exactly."""
-
-    filename: Annotated[str, Field(min_length=1, max_length=255), _NAME]
-    content_type: Literal[UPLOAD_TYPES]  # type: ignore[valid-type]
-    size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(whole)]
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if self.prefix is not None and self.folder is not None:
+            raise ValueError("expected prefix or folder, not both: a folder of uploads is read as a whole")
+        return self

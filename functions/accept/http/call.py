@@ -49,7 +49,7 @@ def answer(status: HTTPStatus, body: BaseModel, headers: dict[str, str] | None =
     return Response(
         status_code=int(status),
         content_type="application/json",
-        body=body.model_dump_json(exclude_none=True),
+        body=f"{body.model_dump_json(exclude_none=True)}\n",  # a shell's prompt stands on a line of its own then
         headers=dict(headers or {}),
     )
 

@@ -97,6 +97,7 @@ def _taken[T](value: T, info: ValidationInfo) -> T:
 # What is left out of the tools that agents see: a language model fills in what it is offered, and cannot know what a
 # model costs, or hold a mask or a key.
 NOT_FOR_AGENTS = {
+    "folder",
     *("model", "quality", "output_compression", "search"),
     *("mask_base64", "mask_key", "reference_keys", "reference_urls"),
     *("dry_run", "max_cost_usd"),

@@ -13,20 +13,24 @@ from functions.accept.http.docs_page import docs_page
 from functions.accept.http.requests import (
     BatchSubmission,
     HealthRequest,
+    ImagesListing,
     ImageSubmission,
     JobAddress,
     JobReading,
+    JobsListing,
     OpenRequest,
     Request,
     RetrySubmission,
     UploadSubmission,
 )
-from functions.accept.jobs import erase, retry, steer, uploads
+from functions.accept.http.upload_bodies import UploadRequest
+from functions.accept.jobs import erase, listing, retry, steer, uploads
+from functions.accept.jobs.batch_images import ImageLister
 from functions.accept.jobs.lookup import find_job, known_job
-from functions.accept.jobs.submit import Submission, submit
+from functions.accept.jobs.submit import Submission, is_claimed, submit
 from functions.accept.jobs.wait import wait_until
 from functions.accept.models import models_of
-from imagejobs.errors import RetryableError
+from imagejobs.errors import JobError
 from imagejobs.job_store import Erasure
 from imagejobs.observability import loggable_error, make_logger
 from imagejobs.workflow import Operation
@@ -40,17 +44,20 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 def submit_base64(call: Call[ImageSubmission]) -> Answer:
     """POST /process-image-async-b64."""
-    return _submit(call, "base64")
+    return _accept(call, _submission(call, "base64"))
 
 
 def submit_url(call: Call[ImageSubmission]) -> Answer:
     """POST /process-image-async."""
-    return _submit(call, "url")
+    return _accept(call, _submission(call, "url"))
 
 
 def submit_batch(call: Call[BatchSubmission]) -> Answer:
     """POST /batch-process-images."""
-    return _submit(call, "batch")
+    submission, folder = _submission(call, "batch"), call.sent.body.folder
+    if folder and not is_claimed(submission, call.resources.jobs):
+        uploads.check_folder(folder, call.caller, call.resources.inputs)
+    return _accept(call, submission)
 
 
 def retry_job(call: Call[RetrySubmission]) -> Answer:
@@ -68,8 +75,8 @@ def retry_job(call: Call[RetrySubmission]) -> Answer:
     return _accept(call, submission)
 
 
-def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Answer:
-    submission = Submission(
+def _submission(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Operation) -> Submission:
+    return Submission(
         operation=operation,
         body=call.sent.body,
         callback_url=call.sent.header.callback_url,
@@ -77,7 +84,6 @@ def _submit(call: Call[ImageSubmission] | Call[BatchSubmission], operation: Oper
         idempotency_key=call.sent.header.idempotency_key,
         caller=call.caller,
     )
-    return _accept(call, submission)
 
 
 def _accept(call: Call[Any], submission: Submission) -> Answer:
@@ -97,7 +103,7 @@ def _ended(call: Call[Any], job_id: str, seconds: int) -> Job | None:
     try:
         if wait_until(lambda: own.jobs.has_payload(job_id), call.began + seconds):
             return own.job_reader.read(job_id, call.caller)
-    except (RetryableError, ClientError, BotoCoreError) as error:
+    except (JobError, ClientError, BotoCoreError) as error:
         logger.warning("the job could not be waited for", extra={"job_id": job_id, "error": loggable_error(error)})
     return None
 
@@ -113,6 +119,23 @@ def read_job(call: Call[JobReading]) -> Answer:
     if job.status in ("queued", "running"):
         headers["Retry-After"] = "2"
     return answer(HTTPStatus.OK, job, headers)
+
+
+def list_jobs(call: Call[JobsListing]) -> Answer:
+    """GET /jobs."""
+    asked = call.sent.query
+    found = listing.list_jobs(
+        call.caller, call.resources.jobs, asked.limit, asked.cursor, asked.status, asked.operation
+    )
+    return answer(HTTPStatus.OK, found, _NO_STORE)
+
+
+def list_images(call: Call[ImagesListing]) -> Answer:
+    """GET /jobs/{job_id}/images."""
+    own, asked = call.resources, call.sent.query
+    request = known_job(call.sent.path.job_id, call.caller, own.jobs)
+    lister = ImageLister(request, own.jobs, own.inputs, own.outputs, own.settings)
+    return answer(HTTPStatus.OK, lister.page(asked.limit, asked.cursor, asked.status), _NO_STORE)
 
 
 def cancel_job(call: Call[JobAddress]) -> Answer:
@@ -135,7 +158,7 @@ def erase_job(call: Call[JobAddress]) -> Answer:
     own = call.resources
     found = find_job(call.sent.path.job_id, call.caller, own.jobs)
     erasure = found if isinstance(found, Erasure) else erase.begin(found, own.jobs, own.executions, own.settings)
-    if erase.finish(erasure, own.jobs, own.outputs):
+    if erase.finish(erasure, own.jobs, own.outputs, own.inputs):
         logger.info("erased", extra={"job_id": erasure.job_id})
         return Response(HTTPStatus.NO_CONTENT, body="")
     under_way = _under_way(call, "erasure")
@@ -154,9 +177,13 @@ def _under_way(call: Call[JobAddress], what: str) -> Answer:
 
 def create_upload(call: Call[UploadSubmission]) -> Answer:
     """POST /uploads."""
-    own = call.resources
-    form = uploads.create_upload(call.sent.body, call.caller, own.jobs.bucket, own.settings.upload_expires)
-    return answer(HTTPStatus.CREATED, form)
+    own, body = call.resources, call.sent.body
+    expires_in = own.settings.upload_expires
+    if isinstance(body, UploadRequest):
+        return answer(HTTPStatus.CREATED, uploads.create_upload(body, call.caller, own.jobs.bucket, expires_in))
+    by_form = not own.settings.cos_endpoint
+    folder = uploads.create_folder(body, call.caller, own.inputs, expires_in, by_form=by_form)
+    return answer(HTTPStatus.CREATED, folder)
 
 
 def health(call: Call[HealthRequest]) -> Answer:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from functions.accept.http.answers import Problem, ValidationProblem
 from functions.accept.http.edit_body import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
-from functions.accept.http.route import Route
+from functions.accept.http.route import Route, models
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
 from functions.accept.settings import AccessControl
 from imagejobs import __version__
@@ -161,8 +161,8 @@ def _operation(route: Route[Any]) -> Json:
         "description": route.description,
         "responses": {str(code): _success(route, code) for code in route.answers},
     }
-    if route.body:
-        operation["requestBody"] = _content(route.body) | {"required": True}
+    if route.bodies:
+        operation["requestBody"] = _content(*route.bodies) | {"required": True}
     if route.callback:
         # WXO's importer looks the callback's answer up under the operation's own success code, 202, while receivers
         # answer 200: both are declared.
@@ -183,7 +183,7 @@ def _parameters(route: Route[Any]) -> list[Json]:
     parameters = []
     for place, model in route.parameters.items():
         schema = model_schema(model)
-        for name, of_field in schema["properties"].items():
+        for name, of_field in inlined(schema["properties"], schema.get("$defs", {})).items():
             description = {"description": of_field.pop("description")} if "description" in of_field else {}
             required = name in schema.get("required", [])
             parameters.append({"in": place, "name": name, "required": required, **description, "schema": of_field})
@@ -198,7 +198,8 @@ def _success(route: Route[Any], code: int) -> Json:
         schema = {"type": "object" if answer == "application/json" else "string"}
         return {"description": route.summary, "content": {answer: {"schema": schema}}}
     # The first line of the model's docstring says what the answer means.
-    return {"description": inspect.cleandoc(answer.__doc__ or "").partition("\n")[0], **_content(answer)}
+    description = inspect.cleandoc(models(answer)[0].__doc__ or "").partition("\n")[0]
+    return {"description": description, **_content(*models(answer))}
 
 
 def _answer_headers(route: Route[Any], code: int) -> Json:
@@ -212,12 +213,14 @@ def _problem(code: int) -> Json:
     return problem | ({"headers": {"Retry-After": _RETRY_AFTER}} if code in (429, 503) else {})
 
 
-def _content(model: type[BaseModel]) -> Json:
-    return {"content": {"application/json": {"schema": reference(model)}}}
+def _content(*models: type[BaseModel]) -> Json:
+    schema = reference(models[0]) if len(models) == 1 else {"oneOf": [reference(model) for model in models]}
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def _schemas(routes: Routes) -> Json:
-    requests = [route.body for route in routes if route.body]
-    answers = [model for route in routes for model in route.answers.values() if isinstance(model, type)]
+    requests = [body for route in routes for body in route.bodies]
+    told = [answer for route in routes for answer in route.answers.values() if answer and not isinstance(answer, str)]
+    answers = [model for answer in told for model in models(answer)]
     answers += [route.callback for route in routes if route.callback]
     return component_schemas(requests, [*answers, Problem, ValidationProblem])

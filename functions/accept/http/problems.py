@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from functions.accept.http.answers import InvalidField
+from functions.accept.http.upload_bodies import UNION_TAGS
 
 
 class ProblemError(Exception):
@@ -89,7 +90,11 @@ class InvalidRequestError(Exception):
         return cls(
             *(
                 # Pydantic puts a prefix before the message of a validator.
-                InvalidField(loc=list(one["loc"]), msg=one["msg"].removeprefix("Value error, "), type=one["type"])
+                InvalidField(
+                    loc=[part for part in one["loc"] if part not in UNION_TAGS],
+                    msg=one["msg"].removeprefix("Value error, "),
+                    type=one["type"],
+                )
                 for one in found
             )
         )

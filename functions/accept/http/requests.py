@@ -4,14 +4,24 @@ A request is read as one model, so that everything that is wrong with it is told
 validation context: they say which URLs may be called.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
-from functions.accept.http.bodies import BatchRequest, ImageRequest, UploadRequest
+from functions.accept.http.answers import JobState
+from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders, WaitHeaders
+from functions.accept.http.upload_bodies import AnyUpload
 from functions.accept.http.validators import Fits
+from functions.accept.jobs import index
+from functions.accept.jobs.batch_images import CURSOR
+from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.executions import JOB_ID_PATTERN
+from imagejobs.workflow import Operation
+
+
+def _cursor(pattern: str) -> Any:
+    return Fits(rf"^{pattern}$", "expected the `next` of an earlier answer to this request")
 
 
 class JobPath(BaseModel):
@@ -68,6 +78,41 @@ class JobReading(JobAddress):
     header: WaitHeaders
 
 
+class _PageQuery(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
+
+    limit: Annotated[int, Field(ge=1, le=100, description="How many at the most.")] = 20
+
+
+class JobsQuery(_PageQuery):
+    """The query of GET /jobs."""
+
+    cursor: Annotated[Optionally[str], _cursor(index.NAME)] = None
+    status: Annotated[Optionally[JobState], Field(description="Only jobs that stand so.")] = None
+    operation: Annotated[Optionally[Operation], Field(description="Only jobs of this kind.")] = None
+
+
+class JobsListing(Request):
+    """A request for a page of the caller's jobs."""
+
+    query: JobsQuery
+
+
+class ImagesQuery(_PageQuery):
+    """The query of GET /jobs/{job_id}/images."""
+
+    cursor: Annotated[Optionally[str], _cursor(CURSOR)] = None
+    status: Annotated[
+        Optionally[Literal["completed", "failed"]], Field(description="Only images that came to this.")
+    ] = None
+
+
+class ImagesListing(JobAddress):
+    """A request for a page of a batch's images."""
+
+    query: ImagesQuery
+
+
 class RetrySubmission(JobAddress):
     """A request that starts a batch of an earlier one's failed images."""
 
@@ -75,9 +120,9 @@ class RetrySubmission(JobAddress):
 
 
 class UploadSubmission(Request):
-    """A request for an upload form."""
+    """A request for an upload form, or for those of a folder."""
 
-    body: Json[UploadRequest]
+    body: Json[AnyUpload]
 
 
 class ImageSubmission(Request):

@@ -3,12 +3,18 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_type_hints
+from types import UnionType
+from typing import Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel
 
 from functions.accept.http.call import Answer, Call
 from functions.accept.http.requests import OpenRequest, Request
+
+
+def models(hint: Any) -> tuple[type[BaseModel], ...]:
+    """The models that a type stands for: itself, or those of a union."""
+    return get_args(hint) or (hint,)
 
 
 @dataclass(frozen=True)
@@ -23,8 +29,8 @@ class Route[R: OpenRequest]:
     path: str
     handler: Callable[[Call[R]], Answer]
     request: type[R]
-    # Each success: its code, and the model or the media type of its body; None for one without a body.
-    answers: dict[int, type[BaseModel] | str | None]
+    # Each success: its code, and the model (or one of several) or the media type of its body; None for one without.
+    answers: dict[int, type[BaseModel] | UnionType | str | None]
     operation_id: str
     summary: str
     # For an agent's language model, which chooses an operation by this text alone. Without line breaks, which
@@ -62,9 +68,10 @@ class Route[R: OpenRequest]:
         return found.groupdict() if found else None
 
     @property
-    def body(self) -> type[BaseModel] | None:
-        """The model of the request's body."""
-        return get_type_hints(self.request).get("body")
+    def bodies(self) -> tuple[type[BaseModel], ...]:
+        """The models of the request's body, of which it is one; none for a request without."""
+        hint = get_type_hints(self.request).get("body")
+        return models(hint) if hint else ()
 
     @property
     def parameters(self) -> dict[str, type[BaseModel]]:

@@ -1,18 +1,19 @@
 """Erasing a finished job: its input, prompt, result and callback go, and that it existed stays known."""
 
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from functions.accept.http.problems import ConflictError, NotConfiguredError
+from functions.accept.jobs.lookup import results_prefix
 from imagejobs.errors import StorageRejectedError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import Delivery, Erasure, JobStore
 from imagejobs.settings import StorageSettings
 from imagejobs.storage import MAX_DELETED_AT_ONCE, Bucket
+from imagejobs.upload_folders import images_prefix
 
 # How long one call erases; API Gateway waits 29 s for it.
 SECONDS = 20.0
@@ -33,7 +34,9 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
         created_at=request.created_at,
         erased_at=datetime.now(UTC),
         delivery=delivery.model_copy(update={"last_error": None}),
-        outputs=_output_prefix(request, jobs, settings),
+        outputs=results_prefix(request, jobs, settings),
+        # A retry reads the folder that belongs to the batch before it.
+        inputs=images_prefix(request, settings) if request.folder and not request.retry_of else None,
     )
     jobs.put_erasure(erasure)
     uploaded = [request.image_key, request.mask_key, *(request.reference_keys or ())]
@@ -41,25 +44,26 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
     return erasure
 
 
-def finish(erasure: Erasure, jobs: JobStore, outputs: Bucket) -> bool:
+def finish(erasure: Erasure, jobs: JobStore, outputs: Bucket, inputs: Bucket) -> bool:
     """Erase what a job has left; False when there was not time for all of it. Doing so twice does no harm.
 
     Raises:
-        NotConfiguredError: the storage does not let this service delete the results.
+        NotConfiguredError: the storage does not let this service delete the images.
     """
     deadline = time.monotonic() + SECONDS
     if not _emptied(jobs.bucket, jobs.key(erasure.job_id, ""), deadline, keep=jobs.erasure_key(erasure.job_id)):
         return False
-    if erasure.outputs:
-        try:
-            if not _emptied(outputs, erasure.outputs, deadline):
-                return False
-        except StorageRejectedError as error:
-            raise NotConfiguredError(
-                "the job's results could not be erased, all the rest is: the storage refused. Ask whoever runs the "
-                "service for the right to delete objects of the output bucket, then send this request again"
-            ) from error
-        jobs.put_erasure(erasure.model_copy(update={"outputs": None}))  # a folder's name may be a person's
+    places = ((outputs, erasure.outputs), (inputs, erasure.inputs))
+    try:
+        if not all(_emptied(bucket, prefix, deadline) for bucket, prefix in places if prefix):
+            return False
+    except StorageRejectedError as error:
+        raise NotConfiguredError(
+            "the job's images could not be erased, all the rest is: the storage refused. Ask whoever runs the service "
+            "for the right to delete objects of the image buckets, then send this request again"
+        ) from error
+    if erasure.outputs or erasure.inputs:
+        jobs.put_erasure(erasure.model_copy(update={"outputs": None, "inputs": None}))  # they may name a person
     return True
 
 
@@ -93,18 +97,6 @@ def _require_wound_down(stopped_at: datetime) -> None:
             f"the job was stopped a moment ago, and an edit that had begun may still end: try again in {seconds} s",
             {"Retry-After": str(seconds)},
         )
-
-
-def _output_prefix(request: JobRequest, jobs: JobStore, settings: StorageSettings) -> str | None:
-    """Where in the output bucket the job's results lie: it names the job, so that no other job's results lie there."""
-    if request.operation == "base64":
-        return None
-    if request.operation == "url":
-        return settings.url_output_prefix(request.job_id)
-    # As the callback told it, whatever the stack's settings are by now.
-    payload = jobs.find_payload(request.job_id)
-    told: str = json.loads(payload.body)["output_prefix"] if payload else ""
-    return told if request.job_id in told else settings.batch_output_prefix(request.job_id, request.output_prefix)
 
 
 def _emptied(bucket: Bucket, prefix: str, deadline: float, keep: str | None = None) -> bool:

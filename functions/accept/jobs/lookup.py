@@ -1,8 +1,11 @@
 """Finding the job that a caller names."""
 
+import json
+
 from functions.accept.http.problems import ConflictError, NotFoundError
 from imagejobs.job_request import EVERYONE, JobRequest
 from imagejobs.job_store import Erasure, JobStore
+from imagejobs.settings import StorageSettings
 
 
 def find_job(job_id: str, caller: str, jobs: JobStore) -> JobRequest | Erasure:
@@ -25,3 +28,15 @@ def known_job(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
     if isinstance(found, Erasure):
         raise ConflictError("the job's data were erased: nothing of it is left but that it existed")
     return found
+
+
+def results_prefix(request: JobRequest, jobs: JobStore, settings: StorageSettings) -> str | None:
+    """Where in the output bucket the job's results lie: it names the job, so that no other job's results lie there."""
+    if request.operation == "base64":
+        return None
+    if request.operation == "url":
+        return settings.url_output_prefix(request.job_id)
+    # As the callback told it, whatever the stack's settings are by now.
+    payload = jobs.find_payload(request.job_id)
+    told: str = json.loads(payload.body)["output_prefix"] if payload else ""
+    return told if request.job_id in told else settings.batch_output_prefix(request.job_id, request.output_prefix)

@@ -45,6 +45,7 @@ class JobReader:
         request = find_job(job_id, caller, self.jobs)
         if isinstance(request, Erasure):
             return _erased(request)
+        as_of = datetime.now(UTC)  # before the rest is read: a later answer tells nothing older
         info = self.jobs.find_payload_info(job_id)
         delivery = self.jobs.delivery_of(request)
         job: dict[str, Any] = {
@@ -53,9 +54,9 @@ class JobReader:
             "created_at": request.created_at,
             "retry_of": request.retry_of,
             "delivery": _told(delivery),
-            "as_of": datetime.now(UTC),
+            "as_of": as_of,
         }
-        return Job(**job | (self._of_result(request, info) if info else self._under_way(request)))
+        return Job(**job | (self._of_result(request, info) if info else self._under_way(request, as_of)))
 
     def has_news(self, job: Job) -> bool:
         """Tell whether a job's status or progress is another than what was read, or will not change any more.
@@ -77,7 +78,7 @@ class JobReader:
 
     def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
         payload, edit = self._decided(request, info)
-        status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
+        status = _status_of(payload)
         fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
@@ -130,7 +131,7 @@ class JobReader:
             payload |= {"report_url": self.outputs().presigned_url(report_key, expires_in), "expires_in": expires_in}
         return BatchResult(**payload)
 
-    def _under_way(self, request: JobRequest) -> dict[str, Any]:
+    def _under_way(self, request: JobRequest, as_of: datetime) -> dict[str, Any]:
         state = self._execution_state(request.job_id)
         if state is None:
             return {"status": "queued"}
@@ -140,7 +141,7 @@ class JobReader:
         fields: dict[str, Any] = {"status": "running"}
         if request.operation == "batch":
             kept = self._progress.read(request.job_id)
-            return fields | ({"progress": kept.counts, "as_of": kept.as_of} if kept else {})
+            return fields | ({"progress": kept.counts, "as_of": min(as_of, kept.as_of)} if kept else {})
         waiting = self.jobs.find_waiting(request.job_id)
         if waiting and waiting.until > datetime.now(UTC):
             reason = f"waiting for {PROVIDERS[waiting.engine]}'s rate limit"
@@ -161,6 +162,24 @@ class JobReader:
         if state is not None:  # or else another environment could tell that it runs, and this one that it does not
             self._states[job_id] = time.monotonic(), state
         return state
+
+
+def find_status(job_id: str, jobs: JobStore) -> tuple[JobState, datetime | None] | None:
+    """How a job stands and when it ended, by its record alone: one to three reads. None when it has no record.
+
+    Without a result it is running: whether its execution has begun, Step Functions would have to be asked.
+    """
+    if info := jobs.find_payload_info(job_id):
+        found = jobs.find_payload(job_id) if info.size <= _SMALL_PAYLOAD_BYTES else None
+        return _status_of(json.loads(found.body)) if found else "completed", info.decided_at
+    if jobs.find_erasure(job_id):
+        return "erased", None
+    return ("running", None) if jobs.bucket.find(jobs.key(job_id, "request.json")) else None
+
+
+def _status_of(payload: dict[str, Any]) -> JobState:
+    status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
+    return status
 
 
 def _erased(erasure: Erasure) -> Job:

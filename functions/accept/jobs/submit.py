@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.problems import ConflictError, InvalidRequestError, NotConfiguredError
+from functions.accept.jobs import index
 from functions.accept.jobs.beside import Beside, beside_of_body, beside_of_retried
 from functions.accept.jobs.images import check_image, decoded_image
 from functions.accept.jobs.uploads import check_upload
@@ -66,7 +67,10 @@ def submit(
     claim = IdempotencyClaim(job_id=str(uuid.uuid4()), fingerprint=submission.fingerprint)
     first = _first_claim(claim, submission, jobs)
     if first == claim or not _is_started(first.job_id, jobs, executions):
-        jobs.create(_request(submission, first.job_id, has_mask=beside.has_mask))
+        request = _request(submission, first.job_id, has_mask=beside.has_mask)
+        if not jobs.create(request):
+            request = jobs.get_request(request.job_id)  # as an earlier post with this key recorded it
+        index.add(request, jobs.bucket)
         if image is not None:
             jobs.put_input(first.job_id, *image)
         elif isinstance(submission.body, ImageRequest) and submission.body.image_key is not None:
@@ -102,7 +106,7 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
     if body.image_base64 is not None:
         image = decoded_image(body.image_base64, settings.max_image_base64_chars)
         return image, check_image(image)
-    if body.image_key is not None and not _is_claimed(submission, jobs):
+    if body.image_key is not None and not is_claimed(submission, jobs):
         check_upload(body.image_key, submission.caller, jobs.bucket)
     return None
 
@@ -112,12 +116,12 @@ def _beside(submission: Submission, jobs: JobStore, settings: AcceptSettings) ->
         return beside_of_retried(jobs.get_request(submission.retry_of), jobs)
     body = submission.body
     uploads = body.mask_key is not None or body.reference_keys
-    is_claimed = bool(uploads) and _is_claimed(submission, jobs)
-    return beside_of_body(body, submission.caller, jobs, settings, is_claimed=is_claimed)
+    claimed = bool(uploads) and is_claimed(submission, jobs)
+    return beside_of_body(body, submission.caller, jobs, settings, is_claimed=claimed)
 
 
-def _is_claimed(submission: Submission, jobs: JobStore) -> bool:
-    """Tell whether an earlier post had this Idempotency-Key: its upload may be deleted by now."""
+def is_claimed(submission: Submission, jobs: JobStore) -> bool:
+    """Tell whether an earlier post had this Idempotency-Key: its uploads may be deleted by now."""
     key = submission.idempotency_key
     return key is not None and jobs.find_claim(submission.caller, key) is not None
 

@@ -48,8 +48,10 @@ class JobRequest(BaseModel):
     # batch fetches once and keeps, too.
     reference_keys: list[str] | None = None
     reference_urls: list[str] | None = None
-    # Batch choices: a folder below the configured prefix, how many files at the most, a segment of the output prefix.
+    # Batch choices: a folder below the configured prefix, or one of uploads in its place; how many files at the most; a
+    # segment of the output prefix.
     prefix: str | None = None
+    folder: str | None = None
     max_files: int | None = None
     output_prefix: str | None = None
     # Whether a batch is only estimated, and what its estimate may come to.

@@ -78,8 +78,9 @@ class Erasure(BaseModel):
     erased_at: AwareDatetime
     # Without its last error, which may tell of the receiver.
     delivery: Delivery
-    # The prefix of the output bucket under which there still are results to erase.
+    # The prefixes of the image buckets under which there still is something to erase.
     outputs: str | None = None
+    inputs: str | None = None
 
 
 @dataclass(frozen=True)

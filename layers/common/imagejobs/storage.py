@@ -141,10 +141,16 @@ class Bucket:
             text = f"{code}: {refused.get('Message', '')} (bucket {self.name!r})"
             raise (StorageUnavailableError if code in _TRANSIENT_CODES else StorageRejectedError)(text)
 
-    def keys(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time."""
+    def keys(self, prefix: str, after: str | None = None, page_size: int = 1000) -> Iterator[tuple[str, int]]:
+        """List (key, size in bytes) of every object under `prefix`, in key order, a page at a time.
+
+        Only the keys that come `after` one, which need not exist; the storage gives 1000 at a time at the most.
+        """
+        choice: Any = {"StartAfter": after} if after else {}
+        paging: Any = {"PageSize": page_size}
+        pages = self.client.get_paginator("list_objects_v2")
         with self._translating():
-            for page in self.client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
+            for page in pages.paginate(Bucket=self.name, Prefix=prefix, PaginationConfig=paging, **choice):
                 for entry in page.get("Contents", []):
                     yield entry["Key"], entry["Size"]
 

@@ -147,7 +147,9 @@ class TestAround:
         assert "Access-Control-Allow-Origin" not in api("GET", "/health", Origin="https://evil.example").headers
         preflight = api("OPTIONS", "/jobs/x", Origin="https://app.example")
         assert preflight.status == 204
-        assert "callbackUrl" in preflight.headers["Access-Control-Allow-Headers"]
+        assert {"callbackUrl", "Prefer"} <= set(preflight.headers["Access-Control-Allow-Headers"].split(","))
+        exposed = api("GET", "/health", Origin=origin).headers["Access-Control-Expose-Headers"]
+        assert {"Location", "Preference-Applied"} <= set(exposed.split(","))
 
     def test_storage_that_fails_is_503_with_retry_after(self, api: Api, job_id: str) -> None:
         with Stubber(api.resources.jobs.bucket.client) as s3:

@@ -47,12 +47,13 @@ def erased(api: Api, job_id: str, **headers: str) -> Answered:
 
 
 def everything(store: JobStore) -> dict[str, bytes]:
-    """Every object of the stack's buckets."""
+    """Every object of the stack's buckets, but for the list of jobs: that there was a job stays known."""
     s3 = boto3.client("s3")
     return {
         f"{bucket}/{entry['Key']}": s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
         for bucket in ("jobs", "input", "output")
         for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])
+        if not entry["Key"].startswith("callers/")
     }
 
 
@@ -167,7 +168,7 @@ def test_erasing_twice_does_no_harm_and_takes_what_came_late(
     store.bucket.put(store.key(job_id, "result"), b"edited", "image/png")
 
     assert erased(api, job_id).status == 204
-    assert api("GET", f"/jobs/{job_id}").body == first
+    assert api("GET", f"/jobs/{job_id}").body | {"as_of": first["as_of"]} == first
     assert len(everything(store)) == 1
 
 

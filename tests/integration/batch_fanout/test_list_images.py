@@ -8,6 +8,9 @@ import pytest
 
 from imagejobs.errors import BatchTooLargeError, StorageRejectedError
 from imagejobs.job_store import JobStore
+from imagejobs.output_keys import output_key
+from imagejobs.settings import StorageSettings
+from imagejobs.upload_folders import folder_prefix
 from tests.integration.batch_fanout.conftest import (
     MANIFEST_KEY,
     Configure,
@@ -18,7 +21,7 @@ from tests.integration.batch_fanout.conftest import (
     record,
 )
 from tests.support.batches import put_manifest
-from tests.support.jobs import JOB_ID
+from tests.support.jobs import JOB_ID, job_request
 
 
 class TestListImages:
@@ -127,3 +130,33 @@ class TestRetry:
 
         assert invoke(action="list_images")["total_files"] == 2
         assert listed(store) == ["a.png", "c.png"]
+
+
+class TestFolderOfUploads:
+    FOLDER = "0b6f2c1e-0000-4000-8000-0000000000ff"
+
+    def test_only_the_batch_that_names_it_reads_it(self, store: JobStore) -> None:
+        mine, another = folder_prefix("key:1", self.FOLDER), folder_prefix("key:2", self.FOLDER)
+        fill(f"{mine}sub/b.png", f"{mine}a.png", f"{mine}.DS_Store", f"{another}c.png", "d.png", "uploads/e.png")
+        record(store, caller="key:1", folder=self.FOLDER)
+
+        invoke(action="list_images")
+
+        assert listed(store) == [f"{mine}a.png", f"{mine}sub/b.png"]
+
+    @pytest.mark.parametrize("prefix", [None, "uploads"])
+    def test_no_other_batch_does(self, store: JobStore, prefix: str | None) -> None:
+        fill(f"{folder_prefix('key:1', self.FOLDER)}a.png", "uploads/e.png")
+        record(store, caller="key:1", prefix=prefix)
+
+        invoke(action="list_images")
+
+        assert listed(store) == ["uploads/e.png"]
+
+    def test_edits_keep_the_name_below_the_folder(self) -> None:
+        job = job_request("batch", caller="key:1", folder=self.FOLDER)
+        key = f"{folder_prefix('key:1', self.FOLDER)}sub/a.png"
+
+        made = output_key(job, StorageSettings(cos_input_prefix="photos"), "image/png", key)
+
+        assert made == f"results/batch/{job.job_id}/sub/a.png_modified.png"

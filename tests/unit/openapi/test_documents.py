@@ -141,9 +141,8 @@ def test_every_document_has_the_version_of_the_package() -> None:
 
 
 def test_headers_are_the_ones_that_the_requests_models_read() -> None:
-    parameters = operations(full_document(ROUTES, URL, access=AccessControl.OPEN))["processImageAsyncToCos"][
-        "parameters"
-    ]
+    document = full_document(ROUTES, URL, access=AccessControl.OPEN)
+    parameters = operations(document)["processImageAsyncToCos"]["parameters"]
 
     assert [(one["in"], one["name"], one["required"]) for one in parameters] == [
         ("header", "x-correlation-id", False),
@@ -176,7 +175,9 @@ def test_every_route_is_documented() -> None:
         ("get", "/cos/config"),
         ("get", "/models"),
         ("post", "/uploads"),
+        ("get", "/jobs"),
         ("get", "/jobs/{job_id}"),
+        ("get", "/jobs/{job_id}/images"),
         ("delete", "/jobs/{job_id}"),
         ("delete", "/jobs/{job_id}/data"),
         ("post", "/jobs/{job_id}/redeliver"),
