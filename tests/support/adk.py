@@ -10,6 +10,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PROBE = ROOT / "tests" / "integration" / "wxo" / "adk_probe.py"
+# Of the documents that the kit loads: an API that is never called.
+URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
 PYTHON = ROOT / ".venv-adk" / "bin" / "python"
 
 type Json = dict[str, Any]

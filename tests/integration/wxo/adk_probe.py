@@ -50,6 +50,13 @@ def python_tools() -> dict[str, Any]:
     return {tool.__tool_spec__.name: tool for tool in found}
 
 
+def round_trip() -> list[Any]:
+    """What the tools for base64 make of some bytes, and of that."""
+    tools = python_tools()
+    encoded = tools["image_to_base64"](b"\x89PNG\r\n").content.image_base64
+    return [encoded, list(tools["base64_to_image"](encoded).content)]
+
+
 def load(*documents: str) -> None:
     """Load tools, flows, Python tools and agent as `orchestrate … import` does, and print their specifications."""
     from ibm_watsonx_orchestrate.agent_builder.agents.types import AgentSpec
@@ -73,6 +80,8 @@ def load(*documents: str) -> None:
             spec(tool) | {"expects": [one.model_dump(mode="json") for one in tool.expected_credentials]}
             for tool in python_tools().values()
         ],
+        "types": sys.modules["image_files"].TYPES,
+        "round_trip": round_trip(),
         "agents": [agent.model_dump(mode="json") for agent in agents],
     }
     sys.stdout.write(json.dumps(found))

@@ -7,9 +7,7 @@ import pytest
 from functions.accept.http.openapi import agent_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
-from tests.support.adk import Kit
-
-URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
+from tests.support.adk import URL, Kit
 
 
 @pytest.fixture(scope="session")

@@ -19,8 +19,16 @@ STORED = {
 FAILED = {"status": "failed", **JOB, "error": "OpenAIRejectedError: moderation_blocked"}
 UPLOADED = {"image_key": "uploads/a/b", "filename": "sea.png", "error": ""}
 BATCH = {
-    **{"status": "completed_with_errors", **JOB, "total_files": 3, "processed": 2, "failed": 1, "fallback_local": 0},
-    **{"total_files_processed": 2, "duration_seconds": 1.5, "output_bucket": "results", "output_prefix": "batch/1/"},
+    **JOB,
+    "status": "completed_with_errors",
+    "total_files": 3,
+    "processed": 2,
+    "failed": 1,
+    "fallback_local": 0,
+    "total_files_processed": 2,
+    "duration_seconds": 1.5,
+    "output_bucket": "results",
+    "output_prefix": "batch/1/",
     "errors": ["a.txt: UnsupportedImageError: the file is not an image"],
 }
 RAISES = ToolFailedError()
@@ -154,7 +162,7 @@ def test_an_image_is_shown_or_it_is_said_why_not(flows: dict[str, Json], tools: 
 @pytest.mark.parametrize(
     ("tools", "result"),
     [
-        pytest.param({}, {name: value for name, value in STORED.items()}, id="done"),
+        pytest.param({}, dict(STORED), id="done"),
         pytest.param(
             {"processImageAsyncToCos": FAILED}, {"status": "failed", **JOB, "error": FAILED["error"]}, id="failed"
         ),
