@@ -1,7 +1,7 @@
 """A stand-in for the flow engine of watsonx Orchestrate: runs a flow as the development kit has compiled it.
 
-What it takes over from IBM's documentation: paths by edges and branches; a failed tool node is tried again, then left by
-its error edge; scripts have `flow`, `self` and no built-in function. It is stricter where WXO is not documented:
+What it takes over from IBM's documentation: paths by edges and branches; a failed tool node is tried again, then left
+by its error edge; scripts have `flow`, `self` and no built-in function. It is stricter where WXO is not documented:
 whatever reads a node that did not run, or a field that is absent, ends the run.
 """
 
