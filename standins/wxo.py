@@ -77,7 +77,7 @@ def _import_operation(method: str, url: str, operation: Json, key_header: str | 
 
 
 def _arguments(parameters: list[Json], body: Json | None) -> Json:
-    schema = _schema(body) if body else {"type": "object", "properties": {}}
+    schema: Json = _schema(body) if body else {"type": "object", "properties": {}}
     properties = schema["properties"] | {one["name"]: one["schema"] for one in parameters}
     required = [*schema.get("required", []), *(one["name"] for one in parameters if one["required"])]
     return schema | {"properties": properties} | ({"required": required} if required else {})
@@ -166,9 +166,7 @@ class WxoStandIn(Server):
             url = url.replace(f"{{{name}}}", quote(arguments[name], safe=""))
         query = {name: arguments[name] for name, place in tool.places.items() if place == "query" and name in arguments}
         body = {name: value for name, value in arguments.items() if name not in tool.places}
-        # WXO sends a body where the operation has one.
-        content = {} if tool.method in ("GET", "DELETE") else {"json": body}
-        sent = httpx2.request(tool.method, url, params=query, headers=headers, timeout=30, **content)
+        sent = httpx2.request(tool.method, url, params=query, headers=headers, json=body or None, timeout=30)
         if sent.status_code != tool.success:
             raise ValueError(f"{tool.name} answered {sent.status_code} instead of {tool.success}: {sent.text[:500]}")
         answer: Json = sent.json()
