@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 APP_ID=${APP_ID:-image_jobs}
 ENVIRONMENTS=${ENVIRONMENTS:-draft live} # Developer Edition knows draft alone
+TYPE=${TYPE:-team}                       # whose credentials: all users' together, or each member's own
 DOCUMENTS=(openapi.json agent-tools.json)
 
 fail() {
@@ -48,7 +49,7 @@ echo "== connection $APP_ID"
 # It may be there from an earlier import.
 orchestrate connections add --app-id "$APP_ID" || true
 for environment in $ENVIRONMENTS; do
-    orchestrate connections configure --app-id "$APP_ID" --environment "$environment" --type team "${configuration[@]}"
+    orchestrate connections configure --app-id "$APP_ID" --environment "$environment" --type "$TYPE" "${configuration[@]}"
     orchestrate connections set-credentials --app-id "$APP_ID" --environment "$environment" "${credentials[@]}"
 done
 

@@ -62,6 +62,21 @@ class Kit:
         found: Json = json.loads(last)
         return found | {"said": [*said, *probe.stderr.splitlines()]}
 
+    def refused(self, calls: list[str]) -> dict[str, str]:
+        """Of these calls of `orchestrate`, without the command itself, those it does not take, each with why not."""
+        probe = subprocess.run(
+            [PYTHON, PROBE, "parse"],
+            env=self._environment(),
+            cwd=ROOT,
+            input="\n".join(calls),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert probe.returncode == 0, probe.stderr
+        found: dict[str, str] = json.loads(probe.stdout.splitlines()[-1])
+        return found
+
     @contextmanager
     def tools(self, **connection: str) -> Iterator[Tools]:
         """The Python tools, with a connection `image_jobs` as WXO's runtime hands it over: in the environment."""

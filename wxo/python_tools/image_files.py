@@ -127,11 +127,15 @@ def _api() -> tuple[str, dict[str, str]]:
     kind = connections.connection_type(APP_ID)
     if kind == ConnectionSecurityScheme.API_KEY_AUTH:
         by_key = connections.api_key_auth(APP_ID)
-        return by_key.url.rstrip("/"), {"x-api-key": by_key.api_key}
-    if kind == ConnectionSecurityScheme.OAUTH2:
+        url, header = by_key.url, {"x-api-key": by_key.api_key}
+    elif kind == ConnectionSecurityScheme.OAUTH2:
         by_token = connections.oauth2_client_creds(APP_ID)
-        return by_token.url.rstrip("/"), {"Authorization": f"Bearer {by_token.access_token}"}
-    return connections.key_value(APP_ID)["url"].rstrip("/"), {}
+        url, header = by_token.url, {"Authorization": f"Bearer {by_token.access_token}"}
+    else:
+        url, header = connections.key_value(APP_ID).get("url"), {}
+    if not url:
+        raise ValueError(f"The connection {APP_ID} has no server URL: give it the address of the image service.")
+    return url.rstrip("/"), header
 
 
 def _reason(answer: requests.Response) -> str:

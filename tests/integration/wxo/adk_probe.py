@@ -1,6 +1,7 @@
 """Runs in IBM's development kit (.venv-adk), not in pytest: shows what the kit makes of wxo/, and calls Python tools.
 
     adk_probe.py load openapi.json agent-tools.json     prints what the kit loads, as one JSON object
+    adk_probe.py parse < calls                          prints which calls of `orchestrate` it would refuse, and why
     adk_probe.py call < calls                           takes a call a line, {"tool", "arguments"}, and answers each
 
 HOME is a writable folder. A call's answer is {"value"}, {"file"} (base64) or {"error"}; the connection of a tool is in
@@ -104,6 +105,26 @@ def call() -> None:
         sys.stdout.flush()
 
 
+def parse() -> None:
+    """Have the command `orchestrate` read its arguments, a call a line, and do nothing."""
+    import typer
+    from ibm_watsonx_orchestrate.cli.main import app
+
+    def disarm(command: Any) -> None:
+        command.callback = lambda **_: None
+        for inner in getattr(command, "commands", {}).values():
+            disarm(inner)
+
+    command, refused = typer.main.get_command(app), {}
+    disarm(command)
+    for line in sys.stdin.read().splitlines():
+        try:
+            command.main(line.split(), prog_name="orchestrate", standalone_mode=False)
+        except Exception as error:  # noqa: BLE001 (typer has click's errors in a module of its own)
+            refused[line] = f"{type(error).__name__}: {error}"
+    sys.stdout.write(json.dumps(refused) + "\n")
+
+
 if __name__ == "__main__":
     activate_environment()
-    {"load": load, "call": call}[sys.argv[1]](*sys.argv[2:])
+    {"load": load, "call": call, "parse": parse}[sys.argv[1]](*sys.argv[2:])

@@ -12,6 +12,7 @@ import pytest
 from functions.accept.http.openapi import agent_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
+from tests.support.adk import Kit
 
 WXO = Path(__file__).parents[3] / "wxo"
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
@@ -71,10 +72,10 @@ def test_a_connection_by_client_credentials_where_the_stack_asks_for_bearer_toke
     write_documents(folder, AccessControl.JWT)
 
     variables = {"CLIENT_ID": "wxo", "CLIENT_SECRET": "a-secret", "TOKEN_URL": "https://id.example/token"}
-    done, calls = run(folder, ENVIRONMENTS="draft", SCOPE="images.edit", **variables)
+    done, calls = run(folder, ENVIRONMENTS="draft", TYPE="member", SCOPE="images.edit", **variables)
 
     assert done.returncode == 0, done.stderr
-    assert calls[1].endswith(f"--server-url {URL} --kind oauth_auth_client_credentials_flow")
+    assert calls[1].endswith(f"--type member --server-url {URL} --kind oauth_auth_client_credentials_flow")
     assert calls[2].endswith(
         "--client-id wxo --client-secret a-secret --token-url https://id.example/token --scope images.edit"
     )
@@ -108,6 +109,20 @@ def test_what_is_missing_is_said_before_anything_is_imported(
     assert done.returncode == 1
     assert message in done.stderr
     assert calls == []
+
+
+def test_the_kits_own_command_takes_every_call_of_the_scripts(folder: Path, adk: Kit) -> None:
+    credentials = {"API_KEY": "k", "CLIENT_ID": "c", "CLIENT_SECRET": "s", "TOKEN_URL": "https://id.example/token"}
+    for access in AccessControl:
+        write_documents(folder, access)
+        run(folder, SCOPE="images.edit", **credentials)
+    _, calls = run(folder, "remove-all.sh")
+
+    refused = adk.refused(calls)
+
+    assert len(calls) > 50
+    assert refused == {}
+    assert list(adk.refused(["connections remove --app image_jobs"])) == ["connections remove --app image_jobs"]
 
 
 def test_everything_that_was_imported_is_removed_in_the_opposite_order(folder: Path, kit: dict[str, Any]) -> None:

@@ -116,6 +116,11 @@ def test_a_job_without_an_image_is_said(tools: Tools, job_id: str, message: str)
     assert message in tools.call("fetch_result", job_id=job_id)["error"]
 
 
+def test_a_connection_without_an_address_is_said(adk: Kit) -> None:
+    with adk.tools(scheme="api_key_auth", api_key="the-key") as tools:
+        assert "has no server URL" in tools.call("fetch_result", job_id=JOB_ID)["error"]
+
+
 @pytest.mark.parametrize(
     ("connection", "sent"),
     [
