@@ -48,6 +48,7 @@ CASES = {
     "GET /": (1, 0),
     "GET /openapi.json": (1, 0),
     "GET /docs": (1, 0),
+    "GET /console": (1, 0),
 }
 # Nothing listens there: what a generated request starts by chance comes to nothing, soon.
 NOWHERE = "http://127.0.0.1:9/callback"

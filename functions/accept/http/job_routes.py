@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.accept.http import handlers
+from functions.accept.http import examples, handlers
 from functions.accept.http.answers import Accepted, Job, JobAction, Upload, UploadFolder
 from functions.accept.http.list_answers import JobImageList, JobList
 from functions.accept.http.requests import (
@@ -37,6 +37,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "sunset', image_url 'https://example.com/sea.jpg'.",
         problems=(401, 409, 413),
         callback=Base64Callback,
+        example=examples.IMAGE,
         tool=True,
     ),
     Route(
@@ -58,6 +59,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "'https://example.com/sea.jpg'.",
         problems=(401, 409, 413),
         callback=UrlCallback,
+        example=examples.IMAGE,
         tool=True,
     ),
     Route(
@@ -80,6 +82,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "background', dry_run true.",
         problems=(401, 409, 413),
         callback=BatchCallback,
+        example=examples.BATCH,
         tool=True,
     ),
     Route(
@@ -95,6 +98,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "nothing else, and expires after expires_in seconds. With files, up to 100 of them, it gives an address for "
         "each, and the folder that POST /batch-process-images then takes; with that folder a further call adds to it.",
         problems=(401,),
+        example=examples.UPLOAD,
     ),
     Route(
         "GET",
