@@ -30,6 +30,8 @@ class CommandLine:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command."""
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        # Where the tests run in the background of a shell, every program of theirs would pass over Ctrl-C.
+        pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         return subprocess.Popen([PROGRAM, *arguments], env=self.environment, cwd=self.folder, text=True, **pipes)
 
     def run(self, *arguments: str, code: int = 0) -> str:

@@ -74,6 +74,7 @@ def test_nothing_is_left_of_a_base64_job_but_that_it_existed(
     after = api("GET", f"/jobs/{job_id}")
     assert after.status == 200
     assert after.body.pop("erased_at")
+    assert after.body.pop("as_of")
     assert after.body == {
         "job_id": job_id,
         "operation": "base64",

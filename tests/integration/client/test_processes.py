@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.integration.client.conftest import KEY, under_way
 from tests.support.image_jobs import EDITED, ImageJobsStandIn
@@ -15,6 +16,10 @@ from tests.support.pictures import picture
 from tests.support.waiting import PATIENCE, wait_until
 
 PROGRAM = [sys.executable, "-m", "imagejobs_cli"]
+
+
+def _heeds_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_edit_reads_stdin_and_writes_stdout(environment: dict[str, str], service: ImageJobsStandIn) -> None:
@@ -29,9 +34,9 @@ def test_ctrl_c_leaves_the_job_running_and_says_how_to_come_back(
 ) -> None:
     service.readings = lambda job, _: under_way(job, status="running")
     command = [*PROGRAM, "edit", "holiday/a.png", "p"]
-    with subprocess.Popen(
-        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as program:
+    pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    # Where the tests run in the background of a shell, every program of theirs would pass over Ctrl-C.
+    with subprocess.Popen(command, env=environment, preexec_fn=_heeds_ctrl_c, **pipes) as program:
         wait_until(lambda: any(one.path.startswith("/jobs/") for one in service.asked), what="the job under way")
         program.send_signal(signal.SIGINT)
         out, err = program.communicate(timeout=PATIENCE)

@@ -129,7 +129,7 @@ def test_what_an_answer_without_a_sound_image_cost(accept: Accept, openai: OpenA
 
 LOST: dict[str, tuple[Answer, dict[str, str]]] = {
     "it breaks off": (replace(edited(picture()), connection="drop"), {}),
-    "it takes too long": (edited(picture(), delay=5), {"OPENAI_TIMEOUT_SECONDS": "0.3"}),
+    "it takes too long": (edited(picture(), delay=12), {"OPENAI_TIMEOUT_SECONDS": "3"}),
 }
 UNPAID: dict[str, tuple[Answer, dict[str, str]]] = {
     "OpenAI fails": (refused(503), {}),
