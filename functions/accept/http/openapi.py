@@ -9,11 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.answers import Accepted, JobAction, Problem, ValidationProblem
 from functions.accept.http.edit_body import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route, models
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
+from functions.accept.mcp.schemas import answer_schemas, arguments_of, object_schema, route_of
+from functions.accept.mcp.tools import TOOLS, Tool
 from functions.accept.settings import AccessControl
 from imagejobs import __version__
 
@@ -45,7 +47,7 @@ _APPLIED: Json = {"description": "What was honoured of the header Prefer.", "sch
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
 _PROBLEMS = {
     401: "The token is missing or wrong.",
-    403: "The API key is missing or wrong, or the bearer token lacks a scope.",
+    403: "The API key is missing or wrong, the bearer token lacks a scope, or the page's Origin is not allowed.",
     404: "There is no such job.",
     409: "The request conflicts with what was asked before; the message says how.",
     413: "The image is over the limit; the message names the limit and the way to send larger ones.",
@@ -109,6 +111,52 @@ def _for_agents(operation: Json) -> Json:
     return operation | {"requestBody": {"content": {"application/json": {"schema": body}}, "required": True}}
 
 
+def tools_document(routes: Routes, server_url: str) -> Json:
+    """The tools of POST /mcp for importers of OpenAPI, with what Amazon Bedrock AgentCore Gateway supports and no more.
+
+    How callers are known is not in it: the Gateway is told by its outbound authorization ("OpenAPI schema targets").
+    """
+    paths: Json = {}
+    for tool in TOOLS:
+        route = route_of(tool, routes)
+        paths.setdefault(route.path, {})[route.method.lower()] = _tool_operation(tool, routes)
+    return _document("Image jobs: tools for agents", server_url, paths, access=AccessControl.OPEN)
+
+
+def _tool_operation(tool: Tool, routes: Routes) -> Json:
+    arguments = arguments_of(tool, routes)
+    operation: Json = {
+        "operationId": tool.name,
+        "summary": tool.title,
+        "description": tool.description,
+        "parameters": [
+            *(
+                _tool_parameter(place, name, must, of_field, tool.example.get(name))
+                for name, (place, of_field, must) in arguments.items()
+                if place != "body"
+            ),
+            *(
+                _tool_parameter("header", name, True, {"type": "string", "enum": [value]}, value)
+                for name, value in tool.headers.items()
+            ),
+        ],
+        "responses": {
+            str(code): {"description": tool.title, "content": {"application/json": {"schema": schema}}}
+            for code, schema in answer_schemas(tool, routes).items()
+        },
+    }
+    if body := {name: argument for name, argument in arguments.items() if argument[0] == "body"}:
+        content = {"schema": object_schema(body), "example": dict(tool.example)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return operation
+
+
+def _tool_parameter(place: str, name: str, must: bool, schema: Json, example: object) -> Json:
+    told = schema.get("description", f"Always {example}.")
+    shown = {} if example is None else {"example": example}
+    return {"in": place, "name": name, "required": must, "description": told, "schema": schema, **shown}
+
+
 def _document(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
     info = {"title": title, "version": __version__, "description": "Edits images as asynchronous jobs with callbacks."}
     document: Json = {"openapi": "3.0.3", "info": info, "servers": [{"url": server_url}], "paths": paths}
@@ -167,7 +215,7 @@ def _success(route: Route[Any], code: int) -> Json:
 
 
 def _answer_headers(route: Route[Any], code: int) -> Json:
-    starts_or_steers = 202 in route.answers and code in (200, 202)
+    starts_or_steers = route.answers.get(202) in (Accepted, JobAction) and code in (200, 202)
     waits = PREFER in route.header_names and code in (200, 202)
     return ({"Location": _LOCATION} if starts_or_steers else {}) | ({"Preference-Applied": _APPLIED} if waits else {})
 
