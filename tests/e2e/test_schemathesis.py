@@ -47,6 +47,8 @@ CASES = {
     "GET /health/deep": (2, 0),
     "GET /": (1, 0),
     "GET /openapi.json": (1, 0),
+    "GET /openapi-tools.json": (1, 0),
+    "POST /mcp": (40, 40),
     "GET /docs": (1, 0),
 }
 # Nothing listens there: what a generated request starts by chance comes to nothing, soon.

@@ -90,7 +90,7 @@ TOOLS: tuple[Tool, ...] = (
         "Lists this caller's jobs, newest first, each with its status. Use it when a user asks what was done, or when "
         "a job_id is lost. Not for the images of one folder, which list_job_images lists. It is free. Answers with a "
         "page of jobs; next is the cursor of the page after it.",
-        ("limit", "status", "operation", "cursor"),
+        ("limit", "status", "cursor"),
         {"limit": 5, "status": "failed"},
         read_only=True,
     ),
