@@ -109,7 +109,7 @@ def _check_modern(message: Message, header: McpHeaders) -> None:
 def _initialize(params: Json, _call: Call[McpRequest], _routes: Routes) -> Json:
     asked = params.get("protocolVersion")
     version = asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1]
-    told = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": _SERVER}
+    told: Json = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": _SERVER}
     return told | {"instructions": _INSTRUCTIONS}
 
 
