@@ -13,7 +13,7 @@ _PAGE = 1000
 
 @contextmanager
 def serve(folder: Path, images: int) -> Iterator[str]:
-    """Serve a folder's files as objects, and `images` keys to list; gives the server's URL."""
+    """Serve a folder's files as objects, and list `images` keys in the bucket `input`; gives the server's URL."""
     handler = type("Handler", (_Handler,), {"folder": folder, "images": images})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -67,8 +67,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self.folder / urlsplit(self.path).path.strip("/").replace("/", "+")
 
     def _page(self, start: int) -> bytes:
-        end = min(start + _PAGE, self.images)
-        more = f"<NextContinuationToken>{end}</NextContinuationToken>" if end < self.images else ""
+        images = self.images if urlsplit(self.path).path.strip("/") == "input" else 0
+        end = min(start + _PAGE, images)
+        more = f"<NextContinuationToken>{end}</NextContinuationToken>" if end < images else ""
         entries = "".join(
             f"<Contents><Key>photos/{number:08}.jpg</Key><Size>2000000</Size></Contents>"
             for number in range(start, end)

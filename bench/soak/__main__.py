@@ -1,5 +1,6 @@
 """`make soak`: a thousand jobs with random faults and killed workers, and what became of each."""
 
+import os
 import random
 import time
 from datetime import UTC, datetime
@@ -37,7 +38,11 @@ def main(
     began = time.monotonic()
     soak = Soak(jobs, seed, kills, state_dir)
     try:
-        with Live(get_renderable=lambda: f"{soak.progress} · {time.monotonic() - began:.0f} s", console=console):
+        with Live(
+            get_renderable=lambda: f"{soak.progress} · {time.monotonic() - began:.0f} s",
+            console=console,
+            transient=True,
+        ):
             stories = soak.run()
     except (StartError, SoakError) as error:
         console.print(f"[bold red]the soak failed:[/] {error}", soft_wrap=True)
@@ -49,7 +54,8 @@ def main(
     minutes = (time.monotonic() - began) / 60
     _show(rows, minutes)
     if write:
-        _write(rows, f"`{command}`, {datetime.now(UTC):%Y-%m-%d}, {minutes:.1f} minutes")
+        machine = f"{os.cpu_count()} processors at a load of {os.getloadavg()[1]:.0f}"
+        _write(rows, f"`{command}`, {datetime.now(UTC):%Y-%m-%d}: {minutes:.1f} minutes on {machine}")
     if len(stories) < jobs or not all(row.kept for row in rows):
         console.print(f"[bold red]not as it must be[/]; the same again: {command}")
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """What accept works with, beside what every function has."""
 
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from functions.accept.jobs.read import JobReader
 from functions.accept.settings import AcceptSecrets, AcceptSettings
@@ -18,6 +19,13 @@ class AcceptResources(Resources[AcceptSettings]):
     def secrets(self) -> AcceptSecrets:
         """What the owner filled in; raises the errors of `read_secrets`."""
         return self.owner_secrets(AcceptSecrets)
+
+    @property
+    def storage_origins(self) -> tuple[str, ...]:
+        """Scheme and host of the links to images and forms, which a page has to name to its browser."""
+        buckets = (self.jobs.bucket, self.inputs, self.outputs)
+        links = (urlsplit(bucket.presigned_url("x", 60)) for bucket in buckets)
+        return tuple(sorted({f"{link.scheme}://{link.netloc}" for link in links}))
 
     @cached_property
     def job_reader(self) -> JobReader:

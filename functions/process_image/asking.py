@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic, sleep, time
 
+from functions.process_image import memory
 from functions.process_image.chain import Choice
 from functions.process_image.engines import engine_named
 from functions.process_image.engines.engine import BillingLimitError, Edit, RateLimitedError, Task
@@ -90,8 +91,11 @@ def turn_of(choice: Choice, edit_request: EditRequest, places: ProcessImageResou
 
     Raises:
         NotYetError: later than can be waited for here.
+        TooLargeForMemoryError: the engine is the larger function's to ask.
     """
     engine, waited = choice.model.engine, edit_request.waited
+    if edit_request.may_hand_over:
+        memory.require_measured(engine)
     if engine == LOCAL:
         return Turn(time())
     turn = places.pacer(engine).turn(waited.ticket if waited.engine == engine else 0)

@@ -8,6 +8,7 @@ picture, and OpenAI's largest answer.
 """
 
 from functions.process_image.opening import OpenedFile
+from imagejobs.catalogue import LOCAL, PROVIDERS, EngineName
 from imagejobs.errors import JobError
 from imagejobs.job_request import MAX_REFERENCE_BYTES, JobRequest
 
@@ -17,6 +18,10 @@ PROCESS_BYTES = 120_000_000
 _PHOTO_TYPES = {"image/jpeg", "image/heic", "image/avif"}
 PHOTO_BYTES_A_PIXEL = 14
 BYTES_A_PIXEL = 20
+
+
+# Whose answers the small function was measured with. The others' are JSON of 25 MB and more, with larger pictures.
+MEASURED_ENGINES: set[EngineName] = {"openai", LOCAL}
 
 
 class TooLargeForMemoryError(JobError):
@@ -30,6 +35,12 @@ def room(function_mb: int, job: JobRequest) -> int:
     """
     beside = 2 * MAX_REFERENCE_BYTES if job.reference_count or job.mask else 0
     return function_mb * 1024 * 1024 - PROCESS_BYTES - beside
+
+
+def require_measured(engine: EngineName) -> None:
+    """Leave the engines whose answers may be too large to the larger function. Raises TooLargeForMemoryError."""
+    if engine not in MEASURED_ENGINES:
+        raise TooLargeForMemoryError(f"the answers of {PROVIDERS[engine]} may be too large for this function")
 
 
 def require(file: OpenedFile, room_bytes: int) -> None:

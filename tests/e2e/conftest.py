@@ -51,6 +51,23 @@ def stack(embedded: EmbeddedStack) -> StackInfo:
     return embedded.info
 
 
+@pytest.fixture(scope="session")
+def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
+    """A stack that asks for API keys, with an OpenAI stand-in of its own."""
+    parameters = {"AccessControl": "api-key", "ApiRateLimit": "70", "ApiBurstLimit": "90", "ApiMonthlyQuota": "5000"}
+    folder = tmp_path_factory.mktemp("keys")
+    options = Options(ports=Ports.free(), state_dir=folder, with_receiver=False, parameters=parameters)
+    with EmbeddedStack(options) as embedded:
+        yield embedded.info
+
+
+@pytest.fixture(scope="session")
+def api_key(with_keys: StackInfo) -> str:
+    """The key of that stack's callers."""
+    keys = with_keys.client("apigateway").get_api_keys(includeValues=True)["items"]
+    return str(min(keys, key=lambda key: key["createdDate"])["value"])
+
+
 @pytest.fixture
 def openai(_stand_in: OpenAIStandIn) -> Iterator[OpenAIStandIn]:
     """OpenAI's stand-in, without calls or faults of earlier tests."""

@@ -13,21 +13,14 @@ from tests.e2e.conftest import encoded
 from tests.support.issuer import AUDIENCE, SCOPE, Issuer
 from tests.support.waiting import PATIENCE
 
-OPEN = ("/", "/health", "/docs", "/openapi.json")
+OPEN = ("/", "/health", "/docs", "/console", "/openapi.json")
+
 JOB_ID = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 
 
 def stack(folder: Any, **parameters: str) -> EmbeddedStack:
     """A stack of its own; OpenAI's stand-in makes the edits."""
     return EmbeddedStack(Options(ports=Ports.free(), state_dir=folder, with_receiver=False, parameters=parameters))
-
-
-@pytest.fixture(scope="module")
-def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackInfo]:
-    """A stack that asks for API keys."""
-    limits = {"ApiRateLimit": "7", "ApiBurstLimit": "9", "ApiMonthlyQuota": "500"}
-    with stack(tmp_path_factory.mktemp("keys"), AccessControl="api-key", **limits) as embedded:
-        yield embedded.info
 
 
 @pytest.fixture(scope="module")
@@ -100,16 +93,14 @@ def test_the_plan_binds_its_key_to_the_stage(with_keys: StackInfo) -> None:
     key = only(gateway.get_api_keys(includeValues=True)["items"])
     plan = only(gateway.get_usage_plans()["items"])
     assert key["enabled"]
-    assert (plan["throttle"]["rateLimit"], plan["throttle"]["burstLimit"]) == (7, 9)
-    assert (plan["quota"]["limit"], plan["quota"]["period"]) == (500, "MONTH")
+    assert (plan["throttle"]["rateLimit"], plan["throttle"]["burstLimit"]) == (70, 90)
+    assert (plan["quota"]["limit"], plan["quota"]["period"]) == (5000, "MONTH")
     assert f"/{only(plan['apiStages'])['apiId']}/" in with_keys.api_url
     assert only(gateway.get_usage_plan_keys(usagePlanId=plan["id"])["items"])["id"] == key["id"]
 
 
-def test_a_key_opens_the_api(with_keys: StackInfo, receiver: Receiver) -> None:
-    key = only(with_keys.client("apigateway").get_api_keys(includeValues=True)["items"])["value"]
-
-    assert post_job(with_keys, receiver, {"x-api-key": key}).status_code == 202
+def test_a_key_opens_the_api(with_keys: StackInfo, api_key: str, receiver: Receiver) -> None:
+    assert post_job(with_keys, receiver, {"x-api-key": api_key}).status_code == 202
 
 
 def assert_a_job_is_its_callers_alone(info: StackInfo, receiver: Receiver, one: Any, another: Any) -> None:

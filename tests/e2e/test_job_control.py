@@ -15,7 +15,9 @@ from PIL import Image
 from imagejobs.executions import ExecutionName, Executions
 from local.stack import StackInfo
 from standins.openai import OpenAIStandIn
+from standins.openai_answers import edited
 from standins.receiver import Step
+from standins.server import Answer
 from tests.e2e.conftest import Service, encoded
 from tests.support.pictures import picture
 from tests.support.waiting import wait_until, wait_until_still
@@ -24,8 +26,9 @@ from tests.support.waiting import wait_until, wait_until_still
 def test_cancelling_a_batch_in_mid_run(
     service: Service, openai: OpenAIStandIn, input_folder: Callable[..., str], stack: StackInfo
 ) -> None:
-    slow = picture(text={"fault": "hang"})
-    folder = input_folder(**{f"i{number:02}_png": picture() if number < 3 else slow for number in range(40)})
+    folder = input_folder(**{f"i{number:02}_png": picture() for number in range(40)})
+    # Three edits work; each of the others takes a second, and then another attempt.
+    openai.will_answer(*[edited(picture())] * 3, Answer(connection="hang", seconds=1))
     job_id = service.submit_batch(prefix=folder)
     wait_until(lambda: service.job(job_id).get("progress", {}).get("succeeded") == 3, what="the first edits")
     assert service.job(job_id)["progress"]["total"] == 40

@@ -50,6 +50,7 @@ CASES = {
     "GET /openapi-tools.json": (1, 0),
     "POST /mcp": (40, 40),
     "GET /docs": (1, 0),
+    "GET /console": (1, 0),
 }
 # Nothing listens there: what a generated request starts by chance comes to nothing, soon.
 NOWHERE = "http://127.0.0.1:9/callback"

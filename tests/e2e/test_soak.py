@@ -14,10 +14,11 @@ from tests.support.waiting import wait_until
 
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
+    here = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "AWS_"))}
     return subprocess.Popen(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "AWS_"))},
+        env={**here, "PYTHONPATH": f"{ROOT}:{ROOT}/layers/common"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -17,7 +17,7 @@ from functions.authorizer.tokens import CLOCK_SKEW_SECONDS
 from imagejobs.job_request import EVERYONE
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
-OPEN_PATHS = {"/", "/health", "/docs", "/openapi.json"}
+OPEN_PATHS = {"/", "/health", "/docs", "/console", "/openapi.json"}
 
 
 class NoManagedPolicies:

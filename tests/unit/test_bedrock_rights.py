@@ -42,7 +42,8 @@ def test_each_model_of_the_catalogue_is_a_service_that_the_role_may_invoke_by_it
     assert resolved(only) == f"{_PROFILES}.*"
 
 
-def test_no_other_function_may_call_bedrock() -> None:
-    others = {name: one for name, one in RESOURCES.items() if name != "ProcessImageFunction"}
+def test_both_functions_that_edit_have_these_rights_and_no_other_function() -> None:
+    editing = {"ProcessImageFunction", "ProcessSmallImageFunction"}
 
-    assert "bedrock:Invoke" not in json.dumps(others)
+    assert {name for name, one in RESOURCES.items() if "bedrock:Invoke" in json.dumps(one)} == editing
+    assert len({json.dumps(RESOURCES[name]["Properties"]["Policies"]) for name in editing}) == 1

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.accept.checks import run_checks
 from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction
 from functions.accept.http.call import Answer, Call, answer
-from functions.accept.http.docs_page import docs_page
+from functions.accept.http.pages import Page, console_page, docs_page
 from functions.accept.http.requests import (
     BatchSubmission,
     HealthRequest,
@@ -249,5 +249,14 @@ def root(call: Call[OpenRequest]) -> Answer:
 
 def docs(call: Call[OpenRequest]) -> Answer:  # noqa: ARG001 (every handler takes its call)
     """GET /docs."""
-    page, headers = docs_page()
-    return Response(HTTPStatus.OK, content_type="text/html; charset=utf-8", body=page, headers=dict(headers))
+    return _shown(docs_page())
+
+
+def console(call: Call[OpenRequest]) -> Answer:
+    """GET /console."""
+    return _shown(console_page(call.resources.storage_origins))
+
+
+def _shown(page: Page) -> Answer:
+    body, headers = page
+    return Response(HTTPStatus.OK, content_type="text/html; charset=utf-8", body=body, headers=dict(headers))

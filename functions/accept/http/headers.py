@@ -104,6 +104,7 @@ class _StartHeaders(WaitHeaders):
             description="respond-async or wait=N (RFC 7240): with either, callbackUrl may be left out, and the job is "
             "read at the answer's Location. wait=N holds the answer for up to N seconds, at most 25, until the job has "
             "ended.",
+            examples=["respond-async"],
         ),
     ] = None
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from functions.accept.http import handlers
+from functions.accept.http import examples, handlers
 from functions.accept.http.answers import Accepted, Job, JobAction, Upload, UploadFolder
 from functions.accept.http.list_answers import JobImageList, JobList
 from functions.accept.http.requests import (
@@ -34,6 +34,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "(then result_image_base64 and result_mime_type) or failed (then error, which says why).",
         problems=(401, 409, 413),
         callback=Base64Callback,
+        example=examples.IMAGE,
         tool=True,
     ),
     Route(
@@ -51,6 +52,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "expires_in seconds, and object_key) or failed (then error, which says why).",
         problems=(401, 409, 413),
         callback=UrlCallback,
+        example=examples.IMAGE,
         tool=True,
     ),
     Route(
@@ -69,6 +71,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "one line in errors says how many images would be edited and for about how much. max_cost_usd bounds the cost.",
         problems=(401, 409, 413),
         callback=BatchCallback,
+        example=examples.BATCH,
         tool=True,
     ),
     Route(
@@ -84,6 +87,7 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         "nothing else, and expires after expires_in seconds. With files, up to 100 of them, it gives an address for "
         "each, and the folder that POST /batch-process-images then takes; with that folder a further call adds to it.",
         problems=(401,),
+        example=examples.UPLOAD,
     ),
     Route(
         "GET",

@@ -69,6 +69,8 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
             if headers := _answer_headers(route, code):
                 operation["responses"][str(code)]["headers"] = headers
         operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, access=access)}
+        if route.example:
+            operation["requestBody"]["content"]["application/json"]["example"] = route.example
         if route.open:
             operation["security"] = []
         paths.setdefault(route.path, {})[route.method.lower()] = operation
@@ -196,9 +198,11 @@ def _parameters(route: Route[Any]) -> list[Json]:
     for place, model in route.parameters.items():
         schema = model_schema(model)
         for name, of_field in inlined(schema["properties"], schema.get("$defs", {})).items():
-            description = {"description": of_field.pop("description")} if "description" in of_field else {}
+            told = {"description": of_field.pop("description")} if "description" in of_field else {}
+            if examples := of_field.pop("examples", None):
+                told["example"] = examples[0]  # OpenAPI 3.0 has one, beside the schema
             required = name in schema.get("required", [])
-            parameters.append({"in": place, "name": name, "required": required, **description, "schema": of_field})
+            parameters.append({"in": place, "name": name, "required": required, **told, "schema": of_field})
     return sorted(parameters, key=lambda parameter: not parameter["required"])
 
 

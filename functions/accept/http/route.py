@@ -1,7 +1,7 @@
 """What a row of the route table says."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_type_hints
@@ -41,6 +41,8 @@ class Route[R: OpenRequest]:
     tag: Literal["Jobs", "Service"] = "Jobs"
     # The payload that is posted to the callbackUrl, of a route that starts a job.
     callback: type[BaseModel] | None = None
+    # A body that is taken as it stands.
+    example: Mapping[str, Any] | None = None
     # Whether watsonx Orchestrate imports it as a tool.
     tool: bool = False
 

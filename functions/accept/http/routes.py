@@ -171,4 +171,16 @@ ROUTES: tuple[Route[Any], ...] = (
         description="A page that shows the OpenAPI document and can call the routes.",
         tag="Service",
     ),
+    Route(
+        "GET",
+        "/console",
+        handlers.console,
+        OpenRequest,
+        {200: "text/html"},
+        operation_id="getConsole",
+        summary="Show the page for people",
+        description="A page that edits pictures, shows jobs as they run and hands out their results. It asks for a key "
+        "or token where the service does.",
+        tag="Service",
+    ),
 )

@@ -92,7 +92,9 @@ class BedrockEngine:
         try:
             answer = run_within(task.timeout, asyncio.to_thread(self._invoke, f"{self.geography}.{model}", body))
         except TimeoutError:
-            raise EngineRetryableError(f"TimeoutError: Amazon Bedrock gave no answer in {task.timeout:.0f} s") from None
+            late = EngineRetryableError(f"TimeoutError: Amazon Bedrock gave no answer in {task.timeout:.0f} s")
+            late.may_have_cost = True
+            raise late from None
         except (BotoCoreError, ClientError) as error:
             raise translated(error, task.prompt) from error
         usage = Usage(round((monotonic() - started) * 1000))

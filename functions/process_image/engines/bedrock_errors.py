@@ -60,8 +60,13 @@ _ACCOUNT = [(re.compile(r"\barn:aws[\w-]*:[\w:/.*+=,@-]*"), "(the account)"), (r
 def translated(error: BotoCoreError | ClientError, prompt: str) -> Exception:
     """The error that a failure of the SDK stands for."""
     if not isinstance(error, ClientError):
-        passing = isinstance(error, CONNECTION)
-        return (_RETRY if passing else _REPORT)(told(type(error).__name__, str(error), prompt, _ACCOUNT))
+        message = told(type(error).__name__, str(error), prompt, _ACCOUNT)
+        if not isinstance(error, CONNECTION):
+            return _REPORT(message)
+        failed = EngineRetryableError(message)
+        # The others never connected.
+        failed.may_have_cost = isinstance(error, (HTTPClientError, IncompleteReadError))
+        return failed
     details, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
     code = str(details.get("Code"))
     message = told(code, str(details.get("Message")), prompt, _ACCOUNT)

@@ -109,11 +109,14 @@ def finished(answer: dict[str, Any]) -> Exception:
     return kind(f"{reason}: Gemini made no image")
 
 
-def unreachable(error: Exception, timeout: float) -> Exception:
+def unreachable(error: Exception, timeout: float) -> EngineRetryableError:
     """The error that a call without an answer stands for."""
     if isinstance(error, TimeoutError):
-        return _RETRY(f"TimeoutError: Gemini gave no answer in {timeout:.0f} s")
-    return _RETRY(f"{type(error).__name__}: the connection to Gemini failed")
+        failed = EngineRetryableError(f"TimeoutError: Gemini gave no answer in {timeout:.0f} s")
+    else:
+        failed = EngineRetryableError(f"{type(error).__name__}: the connection to Gemini failed")
+    failed.may_have_cost = not isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout))
+    return failed
 
 
 def _kind(status: str, http: int, message: str) -> type[Exception]:

@@ -108,7 +108,7 @@ class TestAround:
         }
 
         answering = {path for (path, _), status in answered.items() if status != 401}
-        assert answering == {"/", "/health", "/docs", "/openapi.json"}
+        assert answering == {"/", "/health", "/docs", "/console", "/openapi.json"}
         assert {status for (path, _), status in answered.items() if path in answering} == {200, 302}
 
     def test_head_and_options(self, api: Api) -> None:

@@ -13,6 +13,7 @@ from standins.bedrock import edited as bedrock_edited
 from standins.gemini import SPENDING_CAP, GeminiStandIn
 from standins.gemini import edited as gemini_edited
 from standins.openai import OpenAIStandIn
+from standins.openai_answers import REFUSALS
 from tests.integration.conftest import SECRETS
 from tests.integration.process_image.conftest import EDITED, Accept, Configure, invoke, keys_in, stored
 from tests.support.jobs import JOB_ID
@@ -106,3 +107,24 @@ def test_an_engine_that_is_not_switched_on_is_named_before_anything_is_paid(
 
     with pytest.raises(ConfigurationError, match=f"configuration missing: {missing}$"):
         invoke("base64")
+
+
+def test_the_small_function_hands_these_engines_over_since_their_answers_may_be_too_large(
+    with_gemini: GeminiStandIn, accept: Accept, configure: Configure, openai: OpenAIStandIn
+) -> None:
+    accept("base64", picture(), options={"model": NANO_BANANA})
+    assert invoke("base64", may_hand_over=True)["status"] == "handed_over"
+    assert not with_gemini.calls
+
+
+def test_so_it_does_where_one_of_them_is_to_stand_in(
+    with_gemini: GeminiStandIn, accept: Accept, configure: Configure, openai: OpenAIStandIn
+) -> None:
+    configure(FALLBACK_MODELS=NANO_BANANA)
+    openai.will_answer(REFUSALS["billing_hard_limit"])
+    accept("base64", picture())
+
+    assert invoke("base64", may_hand_over=True)["status"] == "handed_over"
+    assert not with_gemini.calls
+    edited = invoke("base64")
+    assert (edited["engine"], edited["stands_in_for"]) == ("gemini", "openai")

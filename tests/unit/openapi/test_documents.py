@@ -128,7 +128,7 @@ def test_health_and_documents_stay_open() -> None:
     document = full_document(ROUTES, URL, access=AccessControl.API_KEY)
     opened = {path for path, item in document["paths"].items() if item.get("get", {}).get("security") == []}
 
-    assert opened == {"/", "/health", "/docs", "/openapi.json"}
+    assert opened == {"/", "/health", "/docs", "/console", "/openapi.json"}
 
 
 def test_every_document_has_the_version_of_the_package() -> None:
@@ -189,6 +189,7 @@ def test_every_route_is_documented() -> None:
         ("get", "/openapi-tools.json"),
         ("post", "/mcp"),
         ("get", "/docs"),
+        ("get", "/console"),
         ("get", "/models"),
     }
 
