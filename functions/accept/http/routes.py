@@ -13,7 +13,7 @@ from functions.accept.http.call import Answer, Call
 from functions.accept.http.job_routes import JOB_ROUTES
 from functions.accept.http.requests import HealthRequest, OpenRequest, Request
 from functions.accept.http.route import Route
-from functions.accept.mcp.messages import McpAnswer, McpRequest
+from functions.accept.mcp.messages import MESSAGE, McpAnswer, McpRequest
 from functions.accept.settings import AccessControl
 
 
@@ -159,6 +159,7 @@ ROUTES: tuple[Route[Any], ...] = (
         "the protocol's revision 2026-07-28 they come with 400 or 404.",
         problems=(401, 403),
         tag="Service",
+        example=MESSAGE,
     ),
     Route(
         "GET",

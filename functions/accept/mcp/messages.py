@@ -13,6 +13,9 @@ from imagejobs.callbacks import Optionally, without_null_defaults
 _Id = Annotated[int, Field(strict=True)] | str
 
 
+MESSAGE = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_models", "arguments": {}}}
+
+
 class McpHeaders(TokenHeaders):
     """The headers of a client. Those that begin with Mcp- came with the revision 2026-07-28, and repeat the body."""
 

@@ -123,7 +123,7 @@ def _ping(_params: Json, _call: Call[McpRequest], _routes: Routes) -> Json:
 
 
 def _list_tools(_params: Json, _call: Call[McpRequest], routes: Routes) -> Json:
-    return {"tools": [_tool_told(tool, routes) for tool in TOOLS]} | _CACHED
+    return {"tools": tools_told(routes)} | _CACHED
 
 
 def _call_tool(params: Json, call: Call[McpRequest], routes: Routes) -> Json:
@@ -149,6 +149,11 @@ def _method(message: Message, *, modern: bool) -> _Method:
     if message.method not in methods:
         raise McpRefusedError(METHOD_NOT_FOUND, f"there is no such method; expected one of {', '.join(methods)}")
     return methods[message.method]
+
+
+def tools_told(routes: Routes) -> list[Json]:
+    """The tools as a client is told of them."""
+    return [_tool_told(tool, routes) for tool in TOOLS]
 
 
 def _tool_told(tool: Tool, routes: Routes) -> Json:

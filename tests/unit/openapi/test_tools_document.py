@@ -5,10 +5,13 @@ Its limits are those of "OpenAPI schema targets" in the developer guide, and of 
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
+import botocore.session
 import jsonschema
 import pytest
+from botocore.validate import ParamValidator
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
 from functions.accept.http.openapi import tools_document
@@ -81,6 +84,17 @@ def test_no_tool_asks_a_model_for_base64_or_speaks_of_routes() -> None:
         told = object_schema(arguments_of(tool, ROUTES))["properties"]
         assert not [name for name in told if "base64" in name]
         assert not re.search("(GET|POST|DELETE) /", json.dumps(told) + tool.description)
+
+
+def test_the_page_for_agents_names_every_tool_and_aws_takes_its_target() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "agents.md").read_text()
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    (target,) = [block for block in blocks if "targetConfiguration" in block]
+    service = botocore.session.get_session().get_service_model("bedrock-agentcore-control")
+
+    assert re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE) == [tool.name for tool in TOOLS]
+    report = ParamValidator().validate(target, service.operation_model("CreateGatewayTarget").input_shape)
+    assert not report.has_errors(), report.generate_report()
 
 
 def test_a_union_becomes_one_schema_that_takes_what_its_members_do() -> None:
