@@ -37,6 +37,8 @@ CASES = {
     # Nothing of these requests can be invalid.
     "GET /cos/config": (20, 0),
     "GET /models": (2, 0),
+    "GET /jobs": (20, 20),
+    "GET /jobs/{job_id}/images": (20, 20),
     "GET /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}/data": (40, 40),

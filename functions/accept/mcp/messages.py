@@ -61,6 +61,6 @@ class McpAnswer(AnswerBody):
     """The answer to a request: its `result`, or why it has none."""
 
     jsonrpc: Literal["2.0"] = "2.0"
-    id: _Id
+    id: Annotated[Optionally[_Id], Field(description="The request's; absent when a notification is refused.")] = None
     result: Optionally[dict[str, Any]] = None
     error: Optionally[McpError] = None

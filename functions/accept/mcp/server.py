@@ -65,8 +65,6 @@ def serve(call: Call[McpRequest], routes: Routes) -> Answer:
         result = _method(message, modern=modern)(message.params, call, routes)
     except McpRefusedError as refused:
         status = _STATUS.get(refused.error.code, HTTPStatus.BAD_REQUEST) if modern else HTTPStatus.OK
-        if message.id is None:
-            return Response(status, body="")
         return answer(status, McpAnswer(id=message.id, error=refused.error))
     if modern:
         result = {"resultType": "complete", "_meta": {f"{_META}serverInfo": _SERVER}} | result

@@ -85,7 +85,8 @@ class TestProtocol:
         for headers in ({}, {"MCP-Protocol-Version": MODERN_VERSION}):
             answered = api("POST", "/mcp", told, **headers)
             assert (answered.status, answered.body) == (202, "")
-        assert api("POST", "/mcp", told, **{"MCP-Protocol-Version": "1999-01-01"}).status == 400
+        refused = api("POST", "/mcp", told, **{"MCP-Protocol-Version": "1999-01-01"})
+        assert (refused.status, refused.body["error"]["code"]) == (400, mcp_types.UNSUPPORTED_PROTOCOL_VERSION)
 
     def test_the_newest_revision_needs_no_handshake(self, api: Api) -> None:
         found = ask_modern(api, "server/discover").body["result"]
