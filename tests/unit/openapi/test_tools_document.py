@@ -93,7 +93,9 @@ def test_the_page_for_agents_names_every_tool_and_aws_takes_its_target() -> None
     service = botocore.session.get_session().get_service_model("bedrock-agentcore-control")
 
     assert re.findall(r"^\| `([a-z_]+)` \|", page, re.MULTILINE) == [tool.name for tool in TOOLS]
-    report = ParamValidator().validate(target, service.operation_model("CreateGatewayTarget").input_shape)
+    wanted = service.operation_model("CreateGatewayTarget").input_shape
+    assert wanted
+    report = ParamValidator().validate(target, wanted)
     assert not report.has_errors(), report.generate_report()
 
 
