@@ -14,8 +14,6 @@ from functions.accept.http.edit_body import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route, models
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
-from functions.accept.mcp.schemas import answer_schemas, arguments_of, object_schema, route_of
-from functions.accept.mcp.tools import TOOLS, Tool
 from functions.accept.settings import AccessControl
 from imagejobs import __version__
 
@@ -84,7 +82,7 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
         if route.open:
             operation["security"] = []
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-    document = _document("Image jobs", server_url, paths, access=access)
+    document = document_of("Image jobs", server_url, paths, access=access)
     document.setdefault("components", {})["schemas"] = _schemas(routes)
     return document
 
@@ -124,7 +122,7 @@ def _tools_document(
         if route.operation_id in tools:
             operation = inlined(_tool(route), schemas) | {"operationId": tools[route.operation_id]}
             paths.setdefault(route.path, {})[route.method.lower()] = _without(operation, hidden)
-    return _document(f"Image jobs: {title} for watsonx Orchestrate", server_url, paths, access=access)
+    return document_of(f"Image jobs: {title} for watsonx Orchestrate", server_url, paths, access=access)
 
 
 def _tool(route: Route[Any]) -> Json:
@@ -149,53 +147,8 @@ def _without(operation: Json, hidden: set[str]) -> Json:
     return operation | {"requestBody": {"content": {"application/json": {"schema": body}}, "required": True}}
 
 
-def tools_document(routes: Routes, server_url: str) -> Json:
-    """The tools of POST /mcp for importers of OpenAPI, with what Amazon Bedrock AgentCore Gateway supports and no more.
-
-    How callers are known is not in it: the Gateway is told by its outbound authorization ("OpenAPI schema targets").
-    """
-    paths: Json = {}
-    for tool in TOOLS:
-        route = route_of(tool, routes)
-        paths.setdefault(route.path, {})[route.method.lower()] = _tool_operation(tool, routes)
-    return _document("Image jobs: tools for agents", server_url, paths, access=AccessControl.OPEN)
-
-
-def _tool_operation(tool: Tool, routes: Routes) -> Json:
-    arguments = arguments_of(tool, routes)
-    operation: Json = {
-        "operationId": tool.name,
-        "summary": tool.title,
-        "description": tool.description,
-        "parameters": [
-            *(
-                _tool_parameter(place, name, must, of_field, tool.example.get(name))
-                for name, (place, of_field, must) in arguments.items()
-                if place != "body"
-            ),
-            *(
-                _tool_parameter("header", name, True, {"type": "string", "enum": [value]}, value)
-                for name, value in tool.headers.items()
-            ),
-        ],
-        "responses": {
-            str(code): {"description": tool.title, "content": {"application/json": {"schema": schema}}}
-            for code, schema in answer_schemas(tool, routes).items()
-        },
-    }
-    if body := {name: argument for name, argument in arguments.items() if argument[0] == "body"}:
-        content = {"schema": object_schema(body), "example": dict(tool.example)}
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
-    return operation
-
-
-def _tool_parameter(place: str, name: str, must: bool, schema: Json, example: object) -> Json:
-    told = schema.get("description", f"Always {example}.")
-    shown = {} if example is None else {"example": example}
-    return {"in": place, "name": name, "required": must, "description": told, "schema": schema, **shown}
-
-
-def _document(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
+def document_of(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
+    """A document of these paths; `access` is what it asks callers for."""
     info = {"title": title, "version": __version__, "description": "Edits images as asynchronous jobs with callbacks."}
     document: Json = {"openapi": "3.0.3", "info": info, "servers": [{"url": server_url}], "paths": paths}
     if schemes := _SCHEMES[access]:

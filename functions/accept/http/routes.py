@@ -32,9 +32,9 @@ def _openapi_json(server_url: str, access: AccessControl) -> str:
 
 def tools_openapi(call: Call[Request]) -> Answer:
     """GET /openapi-tools.json: the tools for agents, told to an importer."""
-    from functions.accept.http.openapi import tools_document
+    from functions.accept.mcp.gateway import gateway_document
 
-    body = f"{json.dumps(tools_document(ROUTES, call.base_url))}\n"
+    body = f"{json.dumps(gateway_document(ROUTES, call.base_url))}\n"
     return Response(HTTPStatus.OK, content_type="application/json", body=body)
 
 

@@ -14,13 +14,13 @@ import pytest
 from botocore.validate import ParamValidator
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
-from functions.accept.http.openapi import tools_document
 from functions.accept.http.routes import ROUTES
+from functions.accept.mcp.gateway import gateway_document
 from functions.accept.mcp.schemas import answer_schema, arguments_of, object_schema, plain
 from functions.accept.mcp.tools import TOOLS, Tool
 from tests.unit.openapi.test_documents import URL, keywords, operations
 
-DOCUMENT: dict[str, Any] = json.loads(json.dumps(tools_document(ROUTES, URL)))
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(gateway_document(ROUTES, URL)))
 # The Gateway puts the target's name before a tool's, with three underscores between: together 64 characters.
 LONGEST_NAME = 40
 
