@@ -37,6 +37,8 @@ CASES = {
     # Nothing of these requests can be invalid.
     "GET /cos/config": (20, 0),
     "GET /models": (2, 0),
+    "GET /jobs": (20, 20),
+    "GET /jobs/{job_id}/images": (20, 20),
     "GET /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}": (40, 40),
     "DELETE /jobs/{job_id}/data": (40, 40),
@@ -47,6 +49,8 @@ CASES = {
     "GET /health/deep": (2, 0),
     "GET /": (1, 0),
     "GET /openapi.json": (1, 0),
+    "GET /openapi-tools.json": (1, 0),
+    "POST /mcp": (40, 40),
     "GET /docs": (1, 0),
     "GET /console": (1, 0),
 }

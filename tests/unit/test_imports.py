@@ -14,7 +14,10 @@ from tests.support.waiting import PATIENCE
 ROOT = Path(__file__).parents[2]
 # What none of a function's imports may bring: SDKs and libraries that it imports on first use, or not at all.
 LAZY = {
-    "accept": {"openai", "PIL", "httpx2", "boto3", "functions.accept.http.openapi"},
+    "accept": {
+        *("openai", "PIL", "httpx2", "boto3", "functions.accept.http.openapi"),
+        *("functions.accept.mcp.server", "functions.accept.mcp.tools"),
+    },
     "process_image": {"boto3", "openai", "httpx2", "pillow_heif", "aws_lambda_powertools.event_handler"},
     "batch_fanout": {"boto3", "openai", "PIL", "httpx2", "aws_lambda_powertools.event_handler"},
     "authorizer": {"boto3", "openai", "PIL", "httpx2", "aws_lambda_powertools.event_handler"},

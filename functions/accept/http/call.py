@@ -63,6 +63,11 @@ def read_request[R: OpenRequest](
     parts: dict[str, Any] = {"header": _headers(event), "path": path, "query": query}
     if "body" in model.model_fields:
         parts["body"] = _raw_body(event)
+    return read_parts(model, parts, settings)
+
+
+def read_parts[R: OpenRequest](model: type[R], parts: dict[str, Any], settings: AcceptSettings) -> R:
+    """Read a request's parts: header, path and query by name, the body as JSON; raises InvalidRequestError."""
     try:
         return model.model_validate(parts, context=settings)
     except ValidationError as error:

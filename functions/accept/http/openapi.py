@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from functions.accept.http.answers import Problem, ValidationProblem
+from functions.accept.http.answers import Accepted, JobAction, Problem, ValidationProblem
 from functions.accept.http.edit_body import NOT_FOR_AGENTS
 from functions.accept.http.headers import CALLBACK_URL, PREFER
 from functions.accept.http.route import Route, models
@@ -55,7 +55,7 @@ _APPLIED: Json = {"description": "What was honoured of the header Prefer.", "sch
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
 _PROBLEMS = {
     401: "The token is missing or wrong.",
-    403: "The API key is missing or wrong, or the bearer token lacks a scope.",
+    403: "The API key is missing or wrong, the bearer token lacks a scope, or the page's Origin is not allowed.",
     404: "There is no such job.",
     409: "The request conflicts with what was asked before; the message says how.",
     413: "The image is over the limit; the message names the limit and the way to send larger ones.",
@@ -82,7 +82,7 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
         if route.open:
             operation["security"] = []
         paths.setdefault(route.path, {})[route.method.lower()] = operation
-    document = _document("Image jobs", server_url, paths, access=access)
+    document = document_of("Image jobs", server_url, paths, access=access)
     document.setdefault("components", {})["schemas"] = _schemas(routes)
     return document
 
@@ -122,7 +122,7 @@ def _tools_document(
         if route.operation_id in tools:
             operation = inlined(_tool(route), schemas) | {"operationId": tools[route.operation_id]}
             paths.setdefault(route.path, {})[route.method.lower()] = _without(operation, hidden)
-    return _document(f"Image jobs: {title} for watsonx Orchestrate", server_url, paths, access=access)
+    return document_of(f"Image jobs: {title} for watsonx Orchestrate", server_url, paths, access=access)
 
 
 def _tool(route: Route[Any]) -> Json:
@@ -147,7 +147,8 @@ def _without(operation: Json, hidden: set[str]) -> Json:
     return operation | {"requestBody": {"content": {"application/json": {"schema": body}}, "required": True}}
 
 
-def _document(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
+def document_of(title: str, server_url: str, paths: Json, *, access: AccessControl) -> Json:
+    """A document of these paths; `access` is what it asks callers for."""
     info = {"title": title, "version": __version__, "description": "Edits images as asynchronous jobs with callbacks."}
     document: Json = {"openapi": "3.0.3", "info": info, "servers": [{"url": server_url}], "paths": paths}
     if schemes := _SCHEMES[access]:
@@ -207,7 +208,7 @@ def _success(route: Route[Any], code: int) -> Json:
 
 
 def _answer_headers(route: Route[Any], code: int) -> Json:
-    starts_or_steers = 202 in route.answers and code in (200, 202)
+    starts_or_steers = route.answers.get(202) in (Accepted, JobAction) and code in (200, 202)
     waits = PREFER in route.header_names and code in (200, 202)
     return ({"Location": _LOCATION} if starts_or_steers else {}) | ({"Preference-Applied": _APPLIED} if waits else {})
 

@@ -26,6 +26,12 @@ class UnauthorizedError(ProblemError):
     status = HTTPStatus.UNAUTHORIZED
 
 
+class ForbiddenError(ProblemError):
+    """The caller may not do this."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFoundError(ProblemError):
     """There is no such job or route."""
 

@@ -7,13 +7,10 @@ from urllib.parse import quote
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
-from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.http.answers import Problem, ValidationProblem
 from functions.accept.http.call import (
     Answer,
     Call,
-    answer,
     base_url_of,
     caller_of,
     correlation_id_of,
@@ -23,18 +20,13 @@ from functions.accept.http.call import (
 from functions.accept.http.handlers import logger
 from functions.accept.http.headers import CORRELATION_ID, REPLACED_CORRELATION_ID
 from functions.accept.http.problems import (
-    InvalidRequestError,
     MethodNotAllowedError,
-    NotConfiguredError,
     NotFoundError,
-    ProblemError,
-    UnavailableError,
 )
+from functions.accept.http.refusals import guarded, refuse
 from functions.accept.http.route import Route
 from functions.accept.http.routes import ROUTES
 from functions.accept.resources import AcceptResources
-from imagejobs.errors import ConfigurationError, RetryableError
-from imagejobs.observability import loggable_error, loggable_stack
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -96,7 +88,7 @@ def _contract_form(*, depends_on_origin: bool) -> Callable[..., Answer]:
         keys = {name.removeprefix("x-").replace("-", "_"): value for name, value in told.items()}
         caller, route = caller_of(api.current_event), _route_of(api.current_event)
         with logger.append_context_keys(caller=caller, route=route, **keys):
-            answered = _guarded(lambda: next_middleware(api))
+            answered = guarded(lambda: next_middleware(api))
             answered.headers |= {**told, "X-Content-Type-Options": "nosniff"}
             logger.info("answered", extra={"status": int(answered.status_code)})
         if depends_on_origin:
@@ -114,43 +106,12 @@ def _route_of(event: APIGatewayProxyEvent) -> str:
     return f"{event.http_method} {path}" if event.http_method in _METHODS else path
 
 
-def _guarded(handle: Callable[[], Answer]) -> Answer:
-    try:
-        return handle()
-    except InvalidRequestError as error:
-        return answer(HTTPStatus.UNPROCESSABLE_ENTITY, ValidationProblem(detail=list(error.fields)))
-    except ProblemError as problem:
-        return _refuse(problem)
-    except ConfigurationError as error:
-        return _refuse(NotConfiguredError(str(error)))
-    except (RetryableError, ClientError, BotoCoreError) as error:
-        return _unavailable(error)
-    except Exception as error:  # noqa: BLE001 - the caller gets an answer in JSON whatever went wrong
-        return _unexpected(error)
-
-
 def _no_route(api: APIGatewayRestResolver) -> Answer:
     event = api.current_event
     methods = {method for route in ROUTES if route.path_parameters(event.path) is not None for method in route.methods}
     if not methods:
-        return _refuse(NotFoundError("there is no such route: GET /openapi.json lists them all"))
+        return refuse(NotFoundError("there is no such route: GET /openapi.json lists them all"))
     allowed = ", ".join(sorted({"OPTIONS", *methods}))
     if event.http_method == "OPTIONS":
         return Response(HTTPStatus.NO_CONTENT, body="", headers={"Allow": allowed})
-    return _refuse(MethodNotAllowedError(f"this route takes {allowed}", {"Allow": allowed}))
-
-
-def _refuse(problem: ProblemError) -> Answer:
-    return answer(problem.status, Problem(detail=problem.detail), problem.headers)
-
-
-def _unavailable(error: Exception) -> Answer:
-    logger.warning("a service behind the API failed", extra={"error": loggable_error(error)})
-    detail = "the service cannot record or read jobs at the moment; nothing was lost. Try again in some seconds"
-    return _refuse(UnavailableError(detail, {"Retry-After": "5"}))
-
-
-def _unexpected(error: Exception) -> Answer:
-    logger.error("unexpected error", extra={"error": loggable_error(error), "stack": loggable_stack(error)})
-    detail = "an unexpected error; the log has the details under this answer's x-correlation-id"
-    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, Problem(detail=detail))
+    return refuse(MethodNotAllowedError(f"this route takes {allowed}", {"Allow": allowed}))

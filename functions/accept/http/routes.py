@@ -13,6 +13,7 @@ from functions.accept.http.call import Answer, Call
 from functions.accept.http.job_routes import JOB_ROUTES
 from functions.accept.http.requests import HealthRequest, OpenRequest, Request
 from functions.accept.http.route import Route
+from functions.accept.mcp.messages import MESSAGE, McpAnswer, McpRequest
 from functions.accept.settings import AccessControl
 
 
@@ -27,6 +28,21 @@ def _openapi_json(server_url: str, access: AccessControl) -> str:
     from functions.accept.http.openapi import full_document  # 30 models' schemas, which no other route needs
 
     return f"{json.dumps(full_document(ROUTES, server_url, access=access))}\n"
+
+
+def tools_openapi(call: Call[Request]) -> Answer:
+    """GET /openapi-tools.json: the tools for agents, told to an importer."""
+    from functions.accept.mcp.gateway import gateway_document
+
+    body = f"{json.dumps(gateway_document(ROUTES, call.base_url))}\n"
+    return Response(HTTPStatus.OK, content_type="application/json", body=body)
+
+
+def mcp(call: Call[McpRequest]) -> Answer:
+    """POST /mcp."""
+    from functions.accept.mcp.server import serve  # with the schemas of the tools, which no other route needs
+
+    return serve(call, ROUTES)
 
 
 ROUTES: tuple[Route[Any], ...] = (
@@ -116,6 +132,34 @@ ROUTES: tuple[Route[Any], ...] = (
         summary="Give the OpenAPI document",
         description="The OpenAPI 3.0 document of the whole API, for the address by which it was asked.",
         tag="Service",
+    ),
+    Route(
+        "GET",
+        "/openapi-tools.json",
+        tools_openapi,
+        Request,
+        {200: "application/json"},
+        operation_id="getToolsOpenApi",
+        summary="Give the OpenAPI document of the tools for agents",
+        description="The OpenAPI 3.0 document of the tools that POST /mcp offers, in the plain form that Amazon "
+        "Bedrock AgentCore Gateway and similar importers take, for the address by which it was asked.",
+        problems=(401,),
+        tag="Service",
+    ),
+    Route(
+        "POST",
+        "/mcp",
+        mcp,
+        McpRequest,
+        {200: McpAnswer, 202: None, 400: McpAnswer, 404: McpAnswer},
+        operation_id="postMcp",
+        summary="Answer one message of the Model Context Protocol",
+        description="Offers the service's tools to agents over the Model Context Protocol: streamable HTTP without "
+        "sessions and streams, answers in JSON. A notification is answered by 202. Errors are those of JSON-RPC; since "
+        "the protocol's revision 2026-07-28 they come with 400 or 404.",
+        problems=(401, 403),
+        tag="Service",
+        example=MESSAGE,
     ),
     Route(
         "GET",

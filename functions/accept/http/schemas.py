@@ -62,6 +62,6 @@ def inlined(part: Any, schemas: Json) -> Any:
         return [inlined(one, schemas) for one in part]
     if not isinstance(part, dict):
         return part
-    if "$ref" in part:
-        return inlined(schemas[part["$ref"].rsplit("/", 1)[1]], schemas)
-    return {name: inlined(one, schemas) for name, one in part.items()}
+    beside = {name: inlined(one, schemas) for name, one in part.items() if name != "$ref"}
+    # What stands beside a reference says more of this one place.
+    return inlined(schemas[part["$ref"].rsplit("/", 1)[1]], schemas) | beside if "$ref" in part else beside
