@@ -151,6 +151,7 @@ def test_headers_are_the_ones_that_the_requests_models_read() -> None:
         ("header", "x-correlation-id", False),
         ("header", "x-workshop-token", False),
         ("header", "Prefer", False),
+        ("header", "progressUrl", False),
         ("header", "callbackUrl", False),
         ("header", "Idempotency-Key", False),
     ]
