@@ -53,6 +53,11 @@ class ReportRequest(BaseModel):
     reports: Reports
 
 
+def wait_seconds(age: float, least: int) -> int:
+    """How long to wait before the next look at a job of this age, in seconds."""
+    return max(least, math.ceil(age * _SHARE_OF_AGE))
+
+
 @dataclass(frozen=True)
 class ProgressReporter:
     """Posts progress."""
@@ -72,7 +77,9 @@ class ProgressReporter:
             return before.model_copy(update={"wait_seconds": None})
         event = self._news(request, before)
         error = self._post(request, request.progress_url, event) if event else None
-        after = before.model_copy(update={"wait_seconds": self._wait_seconds(request)})
+        age = (datetime.now(UTC) - request.created_at).total_seconds()
+        wait = wait_seconds(age, self.resources.settings.progress_seconds)
+        after = before.model_copy(update={"wait_seconds": wait})
         if event is None:
             return after
         if error:
@@ -117,10 +124,6 @@ class ProgressReporter:
             },
         )
         return result.error
-
-    def _wait_seconds(self, request: JobRequest) -> int:
-        age = (datetime.now(UTC) - request.created_at).total_seconds()
-        return max(self.resources.settings.progress_seconds, math.ceil(age * _SHARE_OF_AGE))
 
 
 def _final_counts(payload: dict[str, int]) -> Progress:
