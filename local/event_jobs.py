@@ -41,6 +41,7 @@ def record(
             operation=operation,
             prompt="make the sky red",
             callback_url=callback_url,
+            progress_url=callback_url,
             correlation_id="events",
             created_at=datetime.now(UTC),
             filename=None if operation == "batch" else "photo.jpg",

@@ -188,6 +188,29 @@ WAYS = (
         ),
     ),
     Way(
+        "a job's progress is posted until its end",
+        {**_JOB, "operation": "report_progress"},
+        (
+            Step("ChooseOperation", "ReportProgress"),
+            retried("ReportProgress", "StorageUnavailableError"),
+            invoked("ReportProgress", "IsMoreToReport", **_JOB, started=True, wait_seconds=0),
+            Step("IsMoreToReport", "WaitForProgress"),
+            Step("WaitForProgress", "ReportProgress"),
+            invoked("ReportProgress", "IsMoreToReport", **_JOB, started=True, wait_seconds=None),
+            Step("IsMoreToReport", "ProgressReported"),
+            Step("ProgressReported", None),
+        ),
+    ),
+    Way(
+        "progress that cannot be posted ends as if it were",
+        {**_JOB, "operation": "report_progress"},
+        (
+            Step("ChooseOperation", "ReportProgress"),
+            caught("ReportProgress", "ProgressReported", "StorageRejectedError", retries=4),
+            Step("ProgressReported", None),
+        ),
+    ),
+    Way(
         "a delivery that had been recorded is not given up",
         {**_JOB, "operation": "deliver"},
         (

@@ -1,6 +1,7 @@
-"""Lambda function `callback`: delivers a job's payload, gives a delivery up, and has the last word.
+"""Lambda function `callback`: delivers a job's payload, gives a delivery up, has the last word, and posts progress.
 
-Invoked by the state machine with `workflow.DeliverRequest`, `GiveUpRequest` or `RecordDeadLetter`; by EventBridge with
+Invoked by the state machine with `workflow.DeliverRequest`, `GiveUpRequest` or `RecordDeadLetter`, and with
+`progress.ReportRequest`; by EventBridge with
 "Step Functions Execution Status Change" when an execution ended as FAILED, TIMED_OUT or ABORTED, and every 15 minutes
 with `events.SweepRequest`.
 """
@@ -12,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.callback.delivery import DeliveryService
 from functions.callback.events import ExecutionEnded, SweepRequest
+from functions.callback.progress import ProgressReporter, ReportRequest
 from functions.callback.settings import CallbackSettings
 from functions.callback.sweeper import sweep
 from imagejobs.errors import failure_text
@@ -33,6 +35,9 @@ def resources() -> Resources[CallbackSettings]:
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | None:  # noqa: ARG001
     """Do what the event asks for; errors are named for the state machine's Retry and Catch."""
+    if event.get("action") == "report_progress":
+        reporter = ProgressReporter(resources(), logger)
+        return reporter.report(ReportRequest.model_validate(event).reports).model_dump(mode="json")
     service = DeliveryService(resources(), logger, metrics)
     if "detail-type" in event:
         ended = ExecutionEnded.model_validate(event["detail"])

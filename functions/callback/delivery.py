@@ -9,18 +9,17 @@ from dataclasses import dataclass
 
 from aws_lambda_powertools import Logger, Metrics
 
-from functions.callback.attempt import Attempt, attempt
+from functions.callback.attempt import Attempt
 from functions.callback.payload import PayloadBuilder
-from functions.callback.settings import CallbackSettings, SigningSecrets
-from functions.callback.signing import signed_headers
-from imagejobs.errors import CallbackGoneError, ConfigurationError, JobError, StorageUnavailableError
+from functions.callback.posting import Poster
+from functions.callback.settings import CallbackSettings
+from imagejobs.errors import CallbackGoneError, JobError, StorageUnavailableError
 from imagejobs.executions import ExecutionName
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import Delivery, DeliveryStatus, JobStore, Payload
 from imagejobs.observability import loggable_error, loggable_failure, loggable_stack, loggable_url
 from imagejobs.outbound.network import NETWORK, Network
 from imagejobs.resources import Resources
-from imagejobs.secrets import read_secrets
 from imagejobs.workflow import GivenUp, Outcome
 
 
@@ -51,7 +50,8 @@ class DeliveryService:
             return self._record(job_id, delivery, "not_requested", None)
         if delivery.giving_up:
             raise CallbackGoneError("the delivery was given up before, and its dead letter is on its way")
-        result = self._attempt(request, request.callback_url, payload.body)
+        # The same id on every attempt, so that a receiver can tell a repetition.
+        result = Poster(self.resources, self.network).post(request, request.callback_url, job_id, payload.body)
         self._report(request.callback_url, result, retries)
         recorded = self._record(job_id, delivery, "pending" if result.error else "delivered", result.error)
         if result.error:
@@ -145,11 +145,6 @@ class DeliveryService:
     def _builder(self) -> PayloadBuilder:
         return PayloadBuilder(self.resources, self.logger)
 
-    @property
-    def _signing_keys(self) -> str:
-        secrets = read_secrets(self.resources.clients.secrets, self.settings.signing_secret_arn, SigningSecrets)
-        return secrets.callback_signing_key.get_secret_value()
-
     def _dead_letter(self, job_id: str, error: str) -> None:
         """Give a delivery up and send its dead letter from here: no execution is left to send it."""
         letter = self.give_up(job_id, error).letter
@@ -173,20 +168,6 @@ class DeliveryService:
         """The payload that was decided, by this call or before it."""
         found = self.store.find_payload(request.job_id)
         return found or self.store.decide(request.job_id, self._builder.build(request, outcome))
-
-    def _attempt(self, request: JobRequest, url: str, body: bytes) -> Attempt:
-        try:
-            headers = signed_headers(self._signing_keys, request.job_id, body)
-        except ConfigurationError as error:
-            return Attempt(milliseconds=0, error=error)
-        return attempt(
-            self.settings.delivery_url(url),
-            body,
-            {**headers, "x-correlation-id": request.correlation_id},
-            self.settings.callback_policy,
-            self.settings.callback_timeout_seconds,
-            self.network,
-        )
 
     def _report(self, url: str, result: Attempt, retries: int) -> None:
         self.metrics.add_metric("CallbacksFailed" if result.error else "CallbacksDelivered", "Count", 1)

@@ -13,21 +13,20 @@ _KEY = re.compile(r"(whsec_)?([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{
 _MIN_BYTES = 24
 
 
-def signed_headers(signing_keys: str, job_id: str, body: bytes) -> dict[str, str]:
+def signed_headers(signing_keys: str, webhook_id: str, body: bytes) -> dict[str, str]:
     """Make the headers `webhook-id`, `webhook-timestamp` and `webhook-signature` for one attempt, dated now.
 
     `signing_keys` holds one key, or two separated by white space while receivers move from one to the other: each
-    signs, and a receiver accepts if the one it knows did. The id is the job's on every attempt, so that a receiver
-    can tell a repetition.
+    signs, and a receiver accepts if the one it knows did.
 
     Raises:
         ConfigurationError: there is no key, one that is not base64, or one of under 24 bytes.
     """
     now = datetime.now(UTC)
     text = body.decode()
-    signatures = [webhook.sign(job_id, now, text) for webhook in _webhooks(signing_keys)]
+    signatures = [webhook.sign(webhook_id, now, text) for webhook in _webhooks(signing_keys)]
     return {
-        "webhook-id": job_id,
+        "webhook-id": webhook_id,
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(signatures),
     }

@@ -144,6 +144,11 @@ def _last_word(error: str) -> Callable[[Outcome], None]:
     return spoken
 
 
+def _started(outcome: Outcome) -> None:
+    assert outcome.result["started"] is True, outcome.result
+    assert [one["type"] for one in outcome.callbacks] == ["job.started"]
+
+
 def _swept(outcome: Outcome) -> None:
     assert outcome.result["failed"] == 0
 
@@ -167,6 +172,7 @@ CHECKS: dict[str, Callable[[Outcome], None]] = {
     "callback/last-word-failed": _last_word("EditImage"),
     "callback/last-word-timed-out": _last_word("States.Timeout"),
     "callback/record-dead-letter": _nothing_given_up,
+    "callback/report-progress": _started,
     "callback/sweep": _swept,
     "process_image/base64-rate-limited": _edited("base64", attempts=4),
     "process_image/batch": _edited("batch"),

@@ -1,5 +1,7 @@
 """docs/cost.md, made from prices.json and measured.json; `tools.document` writes it."""
 
+from functions.callback.progress import wait_seconds
+from functions.callback.settings import CallbackSettings
 from tools.cost.model import (
     IMAGES,
     OPENAI_SECONDS,
@@ -110,9 +112,21 @@ def _beside(given: Measured, at: Prices) -> str:
 - Keeping {IMAGES:,} inputs and results for {days_kept()} days (`JobsExpirationDays`): ${kept:.2f}.
 - {IMAGES:,} results fetched over the internet by their links: ${fetched:.2f}.
 - Each month, whatever is done: {a_month}; each custom metric with data ${at.usd("metric_month"):.2f}.
+- Progress that a job has posted (`progressUrl`), in state transitions, three for each look at the job:
+  {_progress(30, "a job of 30 s", at)}, {_progress(3600, "of an hour", at)}, {_progress(86400, "of a day", at)}.
 - OpenAI's price is that of {edit.model}, quality {edit.quality}, size {edit.size}: an estimate by the prices of
   {edit.as_of} in [prices.json](../layers/common/imagejobs/prices.json), rather too much than too little.
 """
+
+
+def _progress(seconds: int, job: str, at: Prices) -> str:
+    """What the posts of a job's progress cost: looks from its start until the first one after its end."""
+    looks, age = 1, 0
+    while age < seconds:
+        looks, age = looks + 1, age + wait_seconds(age, CallbackSettings().progress_seconds)
+    # Each look is a Task and a Choice; a Wait stands between two, ChooseOperation and the end around them all.
+    transitions = 3 * looks + 1
+    return f"{job} {transitions:,} (${transitions * at.usd('state_transition'):.4f})"
 
 
 def _lower(given: Measured, at: Prices) -> str:

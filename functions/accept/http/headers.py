@@ -11,6 +11,7 @@ from imagejobs.callbacks import Optionally, without_null_defaults
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 CALLBACK_URL = "callbackUrl"
+PROGRESS_URL = "progressUrl"
 PREFER = "Prefer"
 CORRELATION_ID = "x-correlation-id"
 CORRELATION_ID_PATTERN = r"[A-Za-z0-9._:/+=-]{1,128}"
@@ -33,6 +34,8 @@ def _required_url(text: str | None, info: ValidationInfo) -> str | None:
         )
     return url
 
+
+_MAY_BE_CALLED = allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy))
 
 # As plain alias: to pydantic a `type` statement would be a definition of its own.
 IdempotencyKey = Annotated[
@@ -107,6 +110,16 @@ class _StartHeaders(WaitHeaders):
             examples=["respond-async"],
         ),
     ] = None
+    progress_url: Annotated[
+        Optionally[str],
+        Field(
+            alias=PROGRESS_URL,
+            max_length=MAX_URL_LENGTH,
+            description="Where the job's progress is posted while it runs, at best effort; the callback comes besides.",
+        ),
+        AfterValidator(_without_spaces),
+        _MAY_BE_CALLED,
+    ] = None
 
 
 class RetryHeaders(_StartHeaders):
@@ -120,7 +133,7 @@ class RetryHeaders(_StartHeaders):
             description="Where the result is posted; by default where the earlier job's was.",
         ),
         AfterValidator(_without_spaces),
-        allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
+        _MAY_BE_CALLED,
     ] = None
     idempotency_key: IdempotencyKey = None
 
@@ -137,6 +150,6 @@ class SubmissionHeaders(_StartHeaders):
             json_schema_extra={"minLength": 1, "maxLength": MAX_URL_LENGTH},
         ),
         AfterValidator(_required_url),
-        allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy)),
+        _MAY_BE_CALLED,
     ] = None
     idempotency_key: IdempotencyKey = None

@@ -11,11 +11,12 @@ from pydantic import BaseModel
 
 from functions.accept.http.answers import Accepted, JobAction, Problem, ValidationProblem
 from functions.accept.http.edit_body import NOT_FOR_AGENTS
-from functions.accept.http.headers import CALLBACK_URL, PREFER
+from functions.accept.http.headers import CALLBACK_URL, PREFER, PROGRESS_URL
 from functions.accept.http.route import Route, models
 from functions.accept.http.schemas import Json, component_schemas, inlined, model_schema, reference
 from functions.accept.settings import AccessControl
 from imagejobs import __version__
+from imagejobs.progress import ProgressEvent
 
 type Routes = Sequence[Route[Any]]
 
@@ -77,6 +78,8 @@ def full_document(routes: Routes, server_url: str, *, access: AccessControl) -> 
             if headers := _answer_headers(route, code):
                 operation["responses"][str(code)]["headers"] = headers
         operation["responses"] |= {str(code): _problem(code) for code in problem_codes(route, access=access)}
+        if PROGRESS_URL in route.header_names:
+            operation["callbacks"]["progress"] = _posted(ProgressEvent, PROGRESS_URL)
         if route.example:
             operation["requestBody"]["content"]["application/json"]["example"] = route.example
         if route.open:
@@ -167,18 +170,20 @@ def _operation(route: Route[Any]) -> Json:
     if route.bodies:
         operation["requestBody"] = _content(*route.bodies) | {"required": True}
     if route.callback:
-        # WXO's importer looks the callback's answer up under the operation's own success code, 202, while receivers
-        # answer 200: both are declared.
-        received = {
-            "description": "Received. The body of the answer is not read.",
-            "content": {"application/json": {"schema": {"type": "object"}}},
-        }
-        callback = {
-            "requestBody": _content(route.callback) | {"required": True},
-            "responses": {"200": received, "202": received},
-        }
-        operation["callbacks"] = {"result": {"{$request.header.callbackUrl}": {"post": callback}}}
+        operation["callbacks"] = {"result": _posted(route.callback, CALLBACK_URL)}
     return operation
+
+
+def _posted(model: type[BaseModel], header: str) -> Json:
+    """What is posted to the URL that a header names."""
+    # WXO's importer looks the callback's answer up under the operation's own success code, 202, while receivers
+    # answer 200: both are declared.
+    received = {
+        "description": "Received. The body of the answer is not read.",
+        "content": {"application/json": {"schema": {"type": "object"}}},
+    }
+    post = {"requestBody": _content(model) | {"required": True}, "responses": {"200": received, "202": received}}
+    return {f"{{$request.header.{header}}}": {"post": post}}
 
 
 def _parameters(route: Route[Any]) -> list[Json]:
@@ -228,4 +233,4 @@ def _schemas(routes: Routes) -> Json:
     told = [answer for route in routes for answer in route.answers.values() if answer and not isinstance(answer, str)]
     answers = [model for answer in told for model in models(answer)]
     answers += [route.callback for route in routes if route.callback]
-    return component_schemas(requests, [*answers, Problem, ValidationProblem])
+    return component_schemas(requests, [*answers, ProgressEvent, Problem, ValidationProblem])

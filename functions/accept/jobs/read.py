@@ -12,20 +12,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.answers import Base64Result, BatchResult, DeliveryState, Job, JobState, Wait
 from functions.accept.jobs.lookup import find_job
-from functions.accept.jobs.progress import ProgressReader
 from functions.accept.jobs.usage import told_estimate, told_usage
 from functions.accept.settings import AcceptSettings
-from imagejobs.callbacks import CANCELLED, UrlCallback
+from imagejobs.callbacks import UrlCallback
 from imagejobs.catalogue import PROVIDERS
+from imagejobs.decided import SMALL_PAYLOAD_BYTES, end_state, find_decision
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import Delivery, Erasure, JobStore, PayloadInfo
+from imagejobs.progress import ProgressReader
 from imagejobs.storage import Bucket, StoredObject
 from imagejobs.workflow import REPORT_NAME, EditedImage
 
-# A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
-_SMALL_PAYLOAD_BYTES = 64 * 1024
 # DescribeExecution allows about fifteen calls a second for the whole account.
 _STATE_MAX_AGE_SECONDS = 1.0
 
@@ -78,7 +77,7 @@ class JobReader:
 
     def _of_result(self, request: JobRequest, info: PayloadInfo) -> dict[str, Any]:
         payload, edit = self._decided(request, info)
-        status = _status_of(payload)
+        status = end_state(payload)
         fields: dict[str, Any] = {"status": status, "finished_at": info.decided_at}
         if payload.get("error") is not None:
             fields["error"] = payload["error"]
@@ -92,7 +91,7 @@ class JobReader:
     def _decided(self, request: JobRequest, info: PayloadInfo) -> tuple[dict[str, Any], StoredObject | None]:
         """The decided payload, without an image of up to 40 MB that nobody will see here; and a single image's edit."""
         edit = self.jobs.bucket.find(self.jobs.key(request.job_id, "result")) if request.operation == "base64" else None
-        if edit and info.size > _SMALL_PAYLOAD_BYTES:
+        if edit and info.size > SMALL_PAYLOAD_BYTES:
             named = {"filename": request.filename} if request.filename is not None else {}
             return {
                 "status": "completed",
@@ -169,17 +168,11 @@ def find_status(job_id: str, jobs: JobStore) -> tuple[JobState, datetime | None]
 
     Without a result it is running: whether its execution has begun, Step Functions would have to be asked.
     """
-    if info := jobs.find_payload_info(job_id):
-        found = jobs.find_payload(job_id) if info.size <= _SMALL_PAYLOAD_BYTES else None
-        return _status_of(json.loads(found.body)) if found else "completed", info.decided_at
+    if decision := find_decision(job_id, jobs):
+        return decision.status, decision.decided_at
     if jobs.find_erasure(job_id):
         return "erased", None
     return ("running", None) if jobs.bucket.find(jobs.key(job_id, "request.json")) else None
-
-
-def _status_of(payload: dict[str, Any]) -> JobState:
-    status: JobState = "cancelled" if payload.get("error") == CANCELLED else payload["status"]
-    return status
 
 
 def _erased(erasure: Erasure) -> Job:

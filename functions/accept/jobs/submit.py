@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.problems import ConflictError, InvalidRequestError, NotConfiguredError
 from functions.accept.jobs import index
@@ -20,8 +22,11 @@ from imagejobs.estimates import check_cost
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import IdempotencyClaim, JobStore
+from imagejobs.observability import loggable_error, make_logger
 from imagejobs.secrets import EditSecrets
 from imagejobs.workflow import Operation
+
+logger = make_logger("accept")
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,14 @@ class Submission:
     correlation_id: str
     idempotency_key: str | None
     caller: str
+    progress_url: str | None = None
     retry_of: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """A digest of all that makes the request what it is."""
         parts = [self.operation, self.callback_url, self.body.model_dump(mode="json", exclude_none=True)]
-        parts += [self.retry_of] if self.retry_of else []
+        parts += [one for one in (self.retry_of, self.progress_url) if one]
         return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -77,7 +83,17 @@ def submit(
             jobs.copy_input(first.job_id, submission.body.image_key)
         beside.keep(first.job_id, jobs)
         executions.start(ExecutionName(first.job_id), submission.operation)
+        if submission.progress_url:
+            _start_reports(first.job_id, executions)
     return first.job_id
+
+
+def _start_reports(job_id: str, executions: Executions) -> None:
+    """Start what posts the job's progress. The job is accepted, whether it can be started or not."""
+    try:
+        executions.start(ExecutionName(job_id, "progress"), "report_progress")
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the progress will not be posted", extra={"job_id": job_id, "error": loggable_error(error)})
 
 
 def _require_configuration(submission: Submission, settings: AcceptSettings, secrets: EditSecrets) -> None:
@@ -133,7 +149,7 @@ def _first_claim(claim: IdempotencyClaim, submission: Submission, jobs: JobStore
     first = jobs.claim(submission.caller, submission.idempotency_key, claim)
     if first.fingerprint != claim.fingerprint:
         raise ConflictError(
-            "this Idempotency-Key was used with another request (route, body or callbackUrl): "
+            "this Idempotency-Key was used with another request (route, body, callbackUrl or progressUrl): "
             "repeat that request unchanged, or use a new key for a new job"
         )
     return first
@@ -162,6 +178,7 @@ def _request(submission: Submission, job_id: str, *, has_mask: bool) -> JobReque
         caller=submission.caller,
         operation=submission.operation,
         callback_url=submission.callback_url,
+        progress_url=submission.progress_url,
         correlation_id=submission.correlation_id,
         created_at=datetime.now(UTC),
         retry_of=submission.retry_of,

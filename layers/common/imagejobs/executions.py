@@ -22,10 +22,10 @@ _NAME = re.compile(r"(?P<job_id>[0-9a-f-]{36})(?P<suffix>-last-word|-redelivery-
 
 @dataclass(frozen=True)
 class ExecutionName:
-    """An execution's name: the job's id alone, or with what delivers the job's payload after that execution ended."""
+    """An execution's name: the job's id alone, or with what delivers the payload or posts the progress of that job."""
 
     job_id: str
-    kind: Literal["job", "last-word", "redelivery"] = "job"
+    kind: Literal["job", "last-word", "redelivery", "progress"] = "job"
     round: int = 0
 
     def __str__(self) -> str:
@@ -36,10 +36,15 @@ class ExecutionName:
                 return f"{self.job_id}-last-word"
             case "redelivery":
                 return f"{self.job_id}-redelivery-{self.round}"
+            case "progress":
+                return f"{self.job_id}-progress"
 
     @classmethod
     def parse(cls, name: str) -> "ExecutionName | None":
-        """Read a name; None when this service did not give it."""
+        """Read the name of an execution on which a callback depends; None for every other.
+
+        Whether a job's progress was posted matters to nothing: it has no last word, and no sweep looks at it.
+        """
         found = _NAME.fullmatch(name)
         if not found:
             return None

@@ -33,6 +33,8 @@ class JobRequest(BaseModel):
     prompt: str
     # None for a job without a receiver, whose caller reads the result.
     callback_url: str | None = None
+    # Where the progress is posted; None for nowhere.
+    progress_url: str | None = None
     correlation_id: str
     created_at: AwareDatetime
     filename: str | None = None

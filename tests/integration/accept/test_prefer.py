@@ -10,10 +10,10 @@ import pytest
 from botocore.stub import Stubber
 
 from functions.accept.http.router import build_api
-from functions.accept.jobs.progress import ProgressReader
 from imagejobs.callbacks import Base64Callback
 from imagejobs.executions import ExecutionName, Executions, MapRun
 from imagejobs.job_store import JobStore
+from imagejobs.progress import ProgressReader
 from imagejobs.workflow import Progress
 from tests.integration.accept.conftest import Api, event
 from tests.support.context import Context

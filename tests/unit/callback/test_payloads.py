@@ -66,6 +66,10 @@ def test_a_name_of_something_else_is_none_of_ours(name: str) -> None:
     assert ExecutionName.parse(name) is None
 
 
+def test_no_callback_depends_on_the_execution_that_posts_the_progress() -> None:
+    assert ExecutionName.parse(str(ExecutionName(JOB, "progress"))) is None
+
+
 @pytest.mark.parametrize(
     ("event", "reason"),
     [

@@ -153,10 +153,11 @@ def test_headers_are_the_ones_that_the_requests_models_read() -> None:
         ("header", "x-correlation-id", False),
         ("header", "x-workshop-token", False),
         ("header", "Prefer", False),
+        ("header", "progressUrl", False),
         ("header", "callbackUrl", False),
         ("header", "Idempotency-Key", False),
     ]
-    assert parameters[4]["schema"] == {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"}
+    assert parameters[5]["schema"] == {"type": "string", "pattern": r"^[\x21-\x7e]{1,255}$"}
 
 
 def test_every_operation_is_described_for_an_agent() -> None:

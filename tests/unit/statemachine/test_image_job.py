@@ -46,8 +46,10 @@ def test_delays_are_bounded_and_spread_where_many_run_at_once(name: str) -> None
         if retrier["MaxAttempts"] == 0:
             continue
         assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
-        # Deliveries go each at its own time to its own receiver, and their sum of delays is a promise.
-        assert name == "DeliverCallback" or retrier["JitterStrategy"] == "FULL"
+        # Deliveries go each at its own time to its own receiver, and their sum of delays is a promise; so is the time
+        # between two posts of progress.
+        promised = name == "DeliverCallback" or str(retrier["IntervalSeconds"]) == substitutions()["ProgressSeconds"]
+        assert promised or retrier["JitterStrategy"] == "FULL"
 
 
 def test_named_errors_exist_and_retries_name_the_retryable_ones() -> None:
@@ -154,7 +156,7 @@ def test_every_way_ends_in_a_delivery() -> None:
         assert found, f"{name} ends without a delivery"
         return found
 
-    seen: set[str] = set()
+    seen = {"ReportProgress"}  # an execution beside the job's
     waiting = {DEFINITION["StartAt"]}
     while waiting - {"DeliverCallback"}:
         name = (waiting - {"DeliverCallback"}).pop()
@@ -213,6 +215,7 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
     allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
+    allowed |= {"reports"}  # functions/callback/progress.py
     assert carried == allowed | {"collect_only", "editor", "may_hand_over", "retries", "waited"}
 
 

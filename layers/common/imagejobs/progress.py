@@ -1,4 +1,6 @@
-"""A batch's progress, which the execution environments share: no caller sees an older one after a newer one.
+"""A job's progress: a batch's counts, which all execution environments share, and the events that push it.
+
+Of the counts no caller sees older ones after newer ones.
 
 A map run may be read about once a second for the whole account. Whoever finds the kept progress too old asks, and
 keeps the answer in the jobs bucket on condition that nobody else did meanwhile.
@@ -6,10 +8,13 @@ keeps the answer in the jobs bucket on condition that nobody else did meanwhile.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.decided import EndState
 from imagejobs.errors import JobError
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
@@ -25,6 +30,26 @@ class KeptProgress(BaseModel):
 
     as_of: AwareDatetime
     counts: Progress | None = None
+
+
+class ProgressEvent(BaseModel):
+    """What is posted to a job's `progressUrl`. `at` is when the job was accepted, its counts were read, or it ended."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+    )
+
+    type: Literal["job.started", "job.progress", "job.finished"]
+    job_id: str
+    status: Literal["running"] | EndState
+    # A batch's counts.
+    progress: Optionally[Progress] = None
+    at: AwareDatetime
+
+    @property
+    def webhook_id(self) -> str:
+        """Its id, which a repetition of it has too; without full stops (Standard Webhooks, "Signature scheme")."""
+        return f"{self.job_id}-{self.type.removeprefix('job.')}-{self.at:%Y%m%dT%H%M%S%f}"
 
 
 @dataclass(frozen=True)
