@@ -75,8 +75,12 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
 
 .PHONY: wxo-tools
-wxo-tools: setup ## Write wxo/openapi.json for watsonx Orchestrate (API_URL=https://… ACCESS=api-key|jwt|open; by default the deployed stack's)
+wxo-tools: setup ## Write the documents that watsonx Orchestrate imports (API_URL=https://… ACCESS=api-key|jwt|open; by default the deployed stack's)
 	@$(BIN)/python -m wxo.generate $(if $(API_URL),--api-url "$(API_URL)") $(if $(ACCESS),--access "$(ACCESS)")
+
+.PHONY: wxo-check
+wxo-check: setup ## Tell what is missing before wxo/import-all.sh (API_KEY=… or CLIENT_ID=… CLIENT_SECRET=… TOKEN_URL=…)
+	@$(BIN)/python -m wxo.check
 
 .PHONY: adk
 adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, whose importer the tests use

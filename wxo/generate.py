@@ -1,4 +1,4 @@
-"""Writes wxo/openapi.json: the service as three tools for watsonx Orchestrate. `make wxo-tools` calls it."""
+"""Writes the two documents that watsonx Orchestrate imports as tools. `make wxo-tools` calls it."""
 
 import json
 import tomllib
@@ -9,13 +9,15 @@ from urllib.parse import urlsplit
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.accept.http.openapi import wxo_document
+from functions.accept.http.openapi import agent_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from tools.stack import OperatorError, session
 
 ROOT = Path(__file__).parent.parent
+# The three tools of the contract, for flows, and those that an agent's model chooses by itself.
 OUTPUT = ROOT / "wxo" / "openapi.json"
+AGENT_TOOLS = OUTPUT.with_name("agent-tools.json")
 
 
 def checked_url(url: str) -> str:
@@ -56,9 +58,11 @@ def main(
         AccessControl | None,
         typer.Option(help="What the API asks for; by default what the deployed stack says, with --api-url api-key."),
     ] = None,
-    output: Annotated[Path, typer.Option(help="Where the document is written.")] = OUTPUT,
+    output: Annotated[
+        Path, typer.Option(help="Where openapi.json is written, and agent-tools.json beside it.")
+    ] = OUTPUT,
 ) -> None:
-    """Write the OpenAPI document that watsonx Orchestrate imports."""
+    """Write the OpenAPI documents that watsonx Orchestrate imports."""
     try:
         url, asked = (api_url, AccessControl.API_KEY) if api_url else deployed_api(ROOT / "samconfig.toml")
         url = checked_url(url)
@@ -66,8 +70,13 @@ def main(
         typer.echo(f"wxo-tools: {error}", err=True)
         raise typer.Exit(1) from error
     access = access or asked
-    output.write_text(json.dumps(wxo_document(ROUTES, url, access=access), indent=2) + "\n")
-    typer.echo(f"{output}: three tools at {url}, access control: {access}")
+    documents = {
+        output: wxo_document(ROUTES, url, access=access),
+        output.with_name(AGENT_TOOLS.name): agent_document(ROUTES, url, access=access),
+    }
+    for path, document in documents.items():
+        path.write_text(json.dumps(document, indent=2) + "\n")
+        typer.echo(f"{path}: {len(document['paths'])} paths at {url}, access control: {access}")
     if urlsplit(url).scheme == "http":
         typer.echo("The URL is plain http: only WXO Developer Edition on this machine or network can call it.")
 

@@ -1,59 +1,59 @@
 """A flow for watsonx Orchestrate: upload an image, have it edited, see the result in the chat."""
 
-from ibm_watsonx_orchestrate.flow_builder.flows import END, Flow, flow
-from image_form import ask_and_edit
+from ibm_watsonx_orchestrate.flow_builder.flows import Flow, flow
+from parts import Outcome, Steps, ask_and_edit
 from pydantic import BaseModel, Field
 
-
-class Edited(BaseModel):
-    """The callback of processImageAsyncToBase64."""
-
-    status: str
-    job_id: str
-    filename: str = ""
-    result_image_base64: str = ""
-    result_mime_type: str = ""
-    error: str = ""
+JOB_ID = 'flow["edit"].output.job_id'
 
 
-class Base64(BaseModel):
-    """Input of base64_to_image."""
-
-    image_base64: str
-
-
-class File(BaseModel):
-    """Output of base64_to_image: the bytes, which WXO keeps as a file."""
-
-    value: str = Field(json_schema_extra={"format": "binary"})
-
-
-class Result(BaseModel):
+class Result(Outcome):
     """What the flow ends with: the image, or why there is none."""
 
-    image: str = Field(default="", description="The edited image.", json_schema_extra={"format": "wxo-file"})
-    error: str = Field(default="", description="Why the image could not be edited.")
+    image: str = Field(default=None, description="The edited image.", json_schema_extra={"format": "wxo-file"})
+    result_url: str = Field(default="", description="A link to the edited image, when it cannot be shown.")
+
+
+class Job(BaseModel):
+    """Input of fetch_result."""
+
+    job_id: str
+
+
+class Image(BaseModel):
+    """Output of fetch_result: the bytes, which WXO keeps as a file."""
+
+    value: str = Field(json_schema_extra={"format": "binary"})
 
 
 @flow(
     name="edit_image_and_show",
     display_name="Edit an image and show it",
-    description="Asks for an image and a prompt, edits the image and shows the result.",
+    description="Asks the user for an image file and a prompt, edits the image and shows the result in the chat. Use "
+    "it when an image from the user's computer is to be edited and seen. Do not use it for an image at a web address "
+    "(editImage) or for a folder (edit_folder). Each run costs one edit, cents of a US dollar. Gives back status, "
+    "job_id and, when completed, image; otherwise error says why. Example: 'Replace the sky in my photo by a sunset.'",
     output_schema=Result,
+    private_schema=Result,
 )
 def build_edit_image_and_show(aflow: Flow) -> Flow:
     """Build the flow."""
-    edit = ask_and_edit(aflow, "processImageAsyncToBase64", Edited)
-
-    decode = aflow.tool("base64_to_image", input_schema=Base64, output_schema=File)
-    decode.map_input("image_base64", 'flow["edit"].output.result_image_base64')
-
-    branch = aflow.branch(name="edited", evaluator='flow["edit"].output.status == "completed"')
-    aflow.edge(edit, branch)
-    branch.case(True, decode).case(False, END)
-    aflow.edge(decode, END)
-
-    done = 'flow["edit"].output.status == "completed"'
-    aflow.map_output("image", f'flow["base64_to_image"].output if {done} else None')
-    aflow.map_output("error", 'flow["edit"].output.get("error")')
+    steps = Steps(aflow, Result)
+    fetch = steps.tool(
+        "fetch",
+        "fetch_result",
+        (Job, Image),
+        steps.ends(
+            "fetch_failed",
+            status="'completed'",
+            job_id=JOB_ID,
+            result_url='flow["edit"].output.result_url',
+            error="'The image was edited, but it could not be brought here: open result_url.'",
+        ),
+        retries=2,
+        job_id=JOB_ID,
+    )
+    shown = steps.ends("shown", status="'completed'", job_id=JOB_ID, image='flow["fetch"].output')
+    aflow.edge(fetch, shown)
+    ask_and_edit(aflow, steps, fetch)
     return aflow

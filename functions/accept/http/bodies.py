@@ -17,7 +17,7 @@ FOLDER = Fits(JOB_ID_PATTERN, "expected the folder that POST /uploads answered")
 
 
 class ImageRequest(EditRequest):
-    """One image to edit: a prompt and exactly one of `image_base64`, `image_key` and `image_url`."""
+    """One image to edit: a prompt, and the image by exactly one of its fields."""
 
     filename: Annotated[
         Optionally[str],

@@ -94,13 +94,12 @@ def _taken[T](value: T, info: ValidationInfo) -> T:
     return value
 
 
-# What is left out of the tools that agents see: a language model fills in what it is offered, and cannot know what a
-# model costs, or hold a mask or a key.
+# What is left out of the tools that agents see: a language model fills in what it is offered, and cannot judge models,
+# hold a mask, or upload a folder. What a batch may cost it can be told by the user, after a dry run.
 NOT_FOR_AGENTS = {
     "folder",
     *("model", "quality", "output_compression", "search"),
     *("mask_base64", "mask_key", "reference_keys", "reference_urls"),
-    *("dry_run", "max_cost_usd"),
 }
 # Fields that stand for an option of another name.
 _OPTION_OF = {

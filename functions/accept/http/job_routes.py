@@ -27,11 +27,14 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         {202: Accepted, 200: Job},
         operation_id="processImageAsyncToBase64",
         summary="Edit one image and give it back",
-        description="Edits one image as the prompt asks and gives the edited image itself back, as base64. Use it when "
-        "the result is to be shown or worked on right away. Give the prompt in plain words and the image as "
-        "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
-        "of the three. The edit takes from seconds to minutes; the result arrives by callback with status completed "
-        "(then result_image_base64 and result_mime_type) or failed (then error, which says why).",
+        description="Edits one image as the prompt asks and gives the edited image itself back, as base64. Use it "
+        "when a program or a flow works on the result right away. Do not use it for a folder "
+        "(batchProcessImages), and not where a language model would hold the image: then take the "
+        "operation that gives a link. Give the prompt in plain words and exactly one of the image's "
+        "fields. Each call costs one edit, cents of a US dollar. The edit takes from seconds to minutes; "
+        "the result arrives by callback and gives back status completed, with result_image_base64 and "
+        "result_mime_type, or failed, with error, which says why. Example: prompt 'replace the sky by a "
+        "sunset', image_url 'https://example.com/sea.jpg'.",
         problems=(401, 409, 413),
         callback=Base64Callback,
         example=examples.IMAGE,
@@ -46,10 +49,14 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         operation_id="processImageAsyncToCos",
         summary="Edit one image and store it",
         description="Edits one image as the prompt asks, stores the result in object storage and gives back a link to "
-        "it. Use it when the result is to be kept or shared. Give the prompt in plain words and the image as "
-        "image_base64, without a data: prefix; for an image over 4 MB give image_key or image_url instead, exactly one "
-        "of the three. The result arrives by callback with status completed (then result_url, which works for "
-        "expires_in seconds, and object_key) or failed (then error, which says why).",
+        "it. Use it when one image is to be edited and the result is to be seen, kept or shared. Do not "
+        "use it for a folder (batchProcessImages), nor again while an edit is under way (getJob tells). "
+        "Give the prompt in plain words and exactly one of the image's fields: image_url for an image at "
+        "an https address, image_key for one that was uploaded. Each call costs one edit, cents of a US "
+        "dollar. The edit takes from seconds to minutes; the result arrives by callback and gives back "
+        "status completed, with result_url, which works for expires_in seconds, and object_key, or "
+        "failed, with error, which says why. Example: prompt 'replace the sky by a sunset', image_url "
+        "'https://example.com/sea.jpg'.",
         problems=(401, 409, 413),
         callback=UrlCallback,
         example=examples.IMAGE,
@@ -63,12 +70,16 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         {202: Accepted, 200: Job},
         operation_id="batchProcessImages",
         summary="Edit every image of a folder",
-        description="Edits every image in the configured input bucket with one and the same prompt and stores the "
-        "results in the output bucket. Use it when a whole folder is to be edited; no image is passed. The one "
-        "callback at the end holds the counts (total_files, processed, failed), where the results are (output_bucket, "
-        "output_prefix) and up to 20 errors. Its status is completed, completed_with_errors when at least one image "
-        "failed, or failed with error when the batch could not run. With dry_run true nothing is edited or paid: the "
-        "one line in errors says how many images would be edited and for about how much. max_cost_usd bounds the cost.",
+        description="Edits every image of the configured folder with one and the same prompt and stores the results. "
+        "Use it to edit a folder, or a part of it by prefix or max_files, and first of all with dry_run "
+        "true to learn the number of images and the cost. Do not use it for one image, nor without a dry "
+        "run and the user's yes to its numbers. It costs one edit for each image, which max_cost_usd "
+        "bounds; with dry_run true it costs nothing. The one callback at the end gives back the counts "
+        "total_files, processed and failed, where the results are (output_bucket, output_prefix) and up "
+        "to 20 errors; a dry run gives back counts of 0, and its one line in errors names the number of "
+        "images and the cost. status is completed, completed_with_errors when an image failed, or failed, "
+        "with error, when the batch could not run. Example: prompt 'put the product on a white "
+        "background', dry_run true.",
         problems=(401, 409, 413),
         callback=BatchCallback,
         example=examples.BATCH,
@@ -97,9 +108,11 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         {200: JobList},
         operation_id="listJobs",
         summary="List your jobs",
-        description="Lists the caller's jobs, newest first, a page at a time: next is the cursor of the page after it. "
-        "Use status and operation to see only some of them; a page may then be short or empty though there is a next "
-        "one. GET /jobs/{job_id} tells more of one job.",
+        description="Lists the caller's jobs, newest first. Use it when the user asks about a job and does not know "
+        "its id. Do not use it to see how far a known job is (getJob tells more). It costs nothing. Gives "
+        "back of each job its job_id, operation, status and times, and next, the cursor of the page after "
+        "it, where there is one; with status or operation a page may be short or empty though there is a "
+        "next one. Example: limit 5, status 'running'.",
         problems=(401,),
     ),
     Route(
@@ -124,10 +137,12 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         {200: Job},
         operation_id="getJob",
         summary="See a job",
-        description="Tells how a job stands: its status, a batch's progress, the result with fresh links once there is "
-        "one, and how the delivery of the callback went. Use it to look at a job before its callback arrives, or after "
-        "its links have expired. While the job runs, the header Retry-After says when to ask again; with Prefer: "
-        "wait=N the answer comes as soon as status or progress have changed.",
+        description="Tells how a job stands. Use it when the user asks how far a job is, why it failed or what it "
+        "cost, before its callback arrives or after its links have expired. Do not use it in a loop: ask "
+        "again after some seconds at the earliest. It costs nothing. Gives back status; for a batch that "
+        "runs, progress with total, succeeded, failed, running and pending; when it has ended, result "
+        "with fresh links and counts, usage with the cost, and error when it failed; and how the delivery "
+        "of the callback went. Example: job_id '5f0c1d9e-6f3a-4c3b-9b1e-0a4d6c7e8f90'.",
         problems=(401, 404),
     ),
     Route(
@@ -138,9 +153,11 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         {202: JobAction},
         operation_id="cancelJob",
         summary="Cancel a job",
-        description="Cancels a job that has no result yet: no further image of it is edited, and its callback arrives "
-        "with status failed and error cancelled. Asking twice does no harm. A job that has its result stays as it is "
-        "(409).",
+        description="Cancels a job that has no result yet. Use it when the user wants a job stopped. Do not use it "
+        "for a job that has ended: its result stays as it is (409). It costs nothing, and no further "
+        "image of the job is edited or paid; images that are edited already stay paid and stored. Gives "
+        "back accepted and job_id; the job's callback arrives with status failed and error cancelled. "
+        "Asking twice does no harm. Example: job_id '5f0c1d9e-6f3a-4c3b-9b1e-0a4d6c7e8f90'.",
         problems=(401, 404, 409),
     ),
     Route(
@@ -178,9 +195,13 @@ JOB_ROUTES: tuple[Route[Any], ...] = (
         {202: Accepted, 200: Job},
         operation_id="retryJob",
         summary="Edit a batch's failed images again",
-        description="Starts a new batch of those images of a finished batch that failed, with the same prompt. The new "
-        "job has an id and a callback of its own, which goes to callbackUrl or, without one, to where the earlier "
-        "batch's went. It is refused (409) while the batch runs and when none of its images failed.",
+        description="Starts a new batch of those images of a finished batch that failed, with the same prompt. Use it "
+        "when a batch ended with status completed_with_errors and the user wants the failed images tried "
+        "again. Do not use it while the batch runs or when none of its images failed (409), nor for a "
+        "single image. It costs one edit for each of those images. The new job has an id and a callback "
+        "of its own, which gives back counts, errors and where the results are, as batchProcessImages "
+        "does; it goes to callbackUrl or, without one, to where the earlier batch's went. Example: job_id "
+        "'5f0c1d9e-6f3a-4c3b-9b1e-0a4d6c7e8f90'.",
         problems=(401, 404, 409),
         callback=BatchCallback,
     ),

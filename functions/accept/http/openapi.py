@@ -40,6 +40,16 @@ _SCHEMES: dict[AccessControl, dict[str, Json]] = {
     AccessControl.OPEN: {},
 }
 _REFUSALS = {AccessControl.API_KEY: [403], AccessControl.JWT: [401, 403], AccessControl.OPEN: []}
+# What an agent's model may call by itself: the operation, and its name as a tool.
+_AGENT_TOOLS = {
+    "processImageAsyncToCos": "editImage",
+    "getJob": "getJob",
+    "cancelJob": "cancelJob",
+    "retryJob": "retryJob",
+    "listJobs": "listJobs",
+}
+# As WXO's importer reads them: a tool that creates or deletes may write, any other one only reads.
+_ACTIONS = {"POST": "create", "DELETE": "delete", "GET": "read"}
 _RETRY_AFTER: Json = {"description": "Seconds to wait before asking again.", "schema": {"type": "string"}}
 _APPLIED: Json = {"description": "What was honoured of the header Prefer.", "schema": {"type": "string"}}
 _LOCATION: Json = {"description": "Where the job can be seen.", "schema": {"type": "string"}}
@@ -84,29 +94,55 @@ def problem_codes(route: Route[Any], *, access: AccessControl) -> list[int]:
 
 
 def wxo_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:
-    """The tools for watsonx Orchestrate, every schema inlined; `access` is what it asks callers for.
+    """The three tools of the contract for watsonx Orchestrate, every schema inlined; `access` is what it asks for.
 
     An agent sees the parameters: of the headers only those that WXO must send, of the answers only the 202.
     """
+    tools = {route.operation_id: route.operation_id for route in routes if route.tool}
+    return _tools_document("tools", routes, tools, server_url, access, NOT_FOR_AGENTS)
+
+
+def agent_document(routes: Routes, server_url: str, *, access: AccessControl) -> Json:
+    """The tools that an agent's model chooses by itself beside `batchProcessImages`, likewise for WXO.
+
+    None of them asks for base64, which a model can neither hold nor write. Those that start a job are asynchronous as
+    the three are; the others answer at once.
+    """
+    hidden = NOT_FOR_AGENTS | {"image_base64"}
+    return _tools_document("an agent's tools", routes, _AGENT_TOOLS, server_url, access, hidden)
+
+
+def _tools_document(
+    title: str, routes: Routes, tools: dict[str, str], server_url: str, access: AccessControl, hidden: set[str]
+) -> Json:
+    """A document of the routes with these operation ids, each under the name that it has as a tool."""
     schemas = _schemas(routes)
     paths: Json = {}
     for route in routes:
-        if route.tool:
-            # Its callback is how an agent learns the result.
-            sent = [
-                parameter | {"required": True}
-                for parameter in _parameters(route)
-                if parameter["required"] or parameter["name"] == CALLBACK_URL
-            ]
-            operation = _operation(route) | {"x-ibm-operation": {"action": "create"}, "parameters": sent}
-            operation["responses"] = {"202": operation["responses"]["202"]}
-            paths.setdefault(route.path, {})[route.method.lower()] = _for_agents(inlined(operation, schemas))
-    return _document("Image jobs: tools for watsonx Orchestrate", server_url, paths, access=access)
+        if route.operation_id in tools:
+            operation = inlined(_tool(route), schemas) | {"operationId": tools[route.operation_id]}
+            paths.setdefault(route.path, {})[route.method.lower()] = _without(operation, hidden)
+    return _document(f"Image jobs: {title} for watsonx Orchestrate", server_url, paths, access=access)
 
 
-def _for_agents(operation: Json) -> Json:
+def _tool(route: Route[Any]) -> Json:
+    operation = _operation(route) | {"x-ibm-operation": {"action": _ACTIONS[route.method]}}
+    # Its callback is how an agent learns a job's result.
+    sent = [
+        parameter | {"required": True} if parameter["name"] == CALLBACK_URL else parameter
+        for parameter in _parameters(route)
+        if parameter["in"] != "header" or parameter["required"] or parameter["name"] == CALLBACK_URL
+    ]
+    success = "202" if "202" in operation["responses"] else next(iter(operation["responses"]))
+    return operation | {"parameters": sent, "responses": {success: operation["responses"][success]}}
+
+
+def _without(operation: Json, hidden: set[str]) -> Json:
+    """An operation without these fields of its body."""
+    if "requestBody" not in operation:
+        return operation
     body = operation["requestBody"]["content"]["application/json"]["schema"]
-    shown = {name: field for name, field in body["properties"].items() if name not in NOT_FOR_AGENTS}
+    shown = {name: field for name, field in body["properties"].items() if name not in hidden}
     body = body | {"properties": shown}
     return operation | {"requestBody": {"content": {"application/json": {"schema": body}}, "required": True}}
 

@@ -31,6 +31,7 @@ class JobPath(BaseModel):
 
     job_id: Annotated[
         str,
+        Field(description="The job's id, a UUID: the answer that started the job, and its callback, have it."),
         StringConstraints(to_lower=True),
         Fits(JOB_ID_PATTERN, "expected a UUID, as the 202 answer gave it", "uuid_parsing"),
     ]

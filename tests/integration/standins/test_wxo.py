@@ -3,13 +3,14 @@
 import json
 import queue
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import httpx2
 import pytest
 from werkzeug import Request, Response
 
-from functions.accept.http.openapi import wxo_document
+from functions.accept.http.openapi import agent_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from standins.server import Server, json_response
@@ -115,6 +116,28 @@ def test_a_callback_that_never_comes_is_said(standin: WxoStandIn, service: Servi
 
     with pytest.raises(TimeoutError, match="would hang"):
         standin.call("processImageAsyncToBase64", prompt="x", image_base64="eA==", timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [({"jobs": []}, None), ({"jobs": [{"job_id": "1"}]}, "the answer of listJobs"), ({}, "the answer of listJobs")],
+)
+def test_a_synchronous_tool_is_answered_at_once_and_as_declared(answer: Any, message: str | None) -> None:
+    asked = []
+
+    class AtOnce(Server):
+        def answer(self, request: Request) -> Response:
+            asked.append((request.path, dict(request.args), request.headers.get("callbackUrl")))
+            return json_response(answer)
+
+    with (
+        AtOnce() as service,
+        WxoStandIn(agent_document(ROUTES, service.base_url, access=AccessControl.OPEN)) as standin,
+        pytest.raises(ValueError, match=message) if message else nullcontext(),
+    ):
+        assert standin.ask("listJobs", limit=5, status="running") == answer
+
+    assert asked == [("/jobs", {"limit": "5", "status": "running"}, None)]
 
 
 @pytest.mark.parametrize(

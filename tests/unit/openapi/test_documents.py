@@ -8,7 +8,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator, validate
 
 from functions.accept.http.edit_body import MAX_PROMPT_CHARACTERS
-from functions.accept.http.openapi import full_document, wxo_document
+from functions.accept.http.openapi import agent_document, full_document, wxo_document
 from functions.accept.http.routes import ROUTES
 from functions.accept.settings import AccessControl
 from imagejobs import __version__
@@ -32,8 +32,9 @@ def keywords(part: Any) -> Iterator[tuple[str, Any]]:
 
 
 @pytest.mark.parametrize("access", AccessControl)
-def test_both_documents_are_valid_openapi_3_0(access: AccessControl) -> None:
-    for document in (full_document(ROUTES, URL, access=access), wxo_document(ROUTES, URL, access=access)):
+def test_every_document_is_valid_openapi_3_0(access: AccessControl) -> None:
+    for make in (full_document, wxo_document, agent_document):
+        document = make(ROUTES, URL, access=access)
         assert document["openapi"] == "3.0.3"
         validate(json.loads(json.dumps(document)), cls=OpenAPIV30SpecValidator)
 
@@ -42,6 +43,7 @@ def test_nothing_of_json_schema_that_3_0_does_not_know() -> None:
     for document in (
         full_document(ROUTES, URL, access=AccessControl.API_KEY),
         wxo_document(ROUTES, URL, access=AccessControl.API_KEY),
+        agent_document(ROUTES, URL, access=AccessControl.API_KEY),
     ):
         for name, value in keywords(document):
             assert name not in {"const", "$defs", "examples", "prefixItems"}, name
@@ -77,7 +79,8 @@ def test_wxo_operations_are_as_the_importer_wants_them() -> None:
 
 
 def test_wxo_needs_no_reference_resolved() -> None:
-    assert "$ref" not in dict(keywords(wxo_document(ROUTES, URL, access=AccessControl.API_KEY)))
+    for make in (wxo_document, agent_document):
+        assert "$ref" not in dict(keywords(make(ROUTES, URL, access=AccessControl.API_KEY)))
 
 
 def test_api_key_is_asked_for_when_the_stack_does() -> None:

@@ -47,9 +47,10 @@ def test_document_is_written(
     done = CliRunner().invoke(app, ["--api-url", f"{URL}/", "--output", str(output), *options])
 
     assert done.exit_code == 0, done.output
-    document = json.loads(output.read_text())
-    assert document["servers"] == [{"url": URL}]
-    assert document.get("security") == security
+    for written in (output, tmp_path / "agent-tools.json"):
+        document = json.loads(written.read_text())
+        assert document["servers"] == [{"url": URL}]
+        assert document.get("security") == security
 
 
 def test_a_wrong_url_is_said_and_nothing_written(tmp_path: Path, app: typer.Typer) -> None:

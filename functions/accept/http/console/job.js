@@ -30,7 +30,7 @@ async function follow(view) {
     if (!view.job || !job.as_of || job.as_of >= view.job.as_of) {
       if (view.job && view.job.status !== job.status) say(`The job is ${STATES[job.status]}.`);
       view.job = job;
-      if (ENDED.has(job.status)) await readImages(view, signal);
+      if (ENDED.has(job.status) && job.operation === "batch") await readImages(view, signal);
       drawJob(view);
       updateListed(job);
     }
@@ -42,13 +42,9 @@ async function follow(view) {
 
 async function readImages(view, signal) {
   const query = new URLSearchParams({ limit: "60", ...(view.next ? { cursor: view.next } : {}) });
-  try {
-    const page = await call("GET", `jobs/${view.id}/images?${query}`, { signal });
-    view.images.push(...page.images);
-    view.next = page.next;
-  } catch (error) {
-    if (!(error instanceof Refused) || ![404, 409].includes(error.status)) throw error;
-  }
+  const page = await call("GET", `jobs/${view.id}/images?${query}`, { signal });
+  view.images.push(...page.images);
+  view.next = page.next;
 }
 
 function drawJob(view) {
@@ -103,8 +99,15 @@ function waiting(job) {
   return [make("div", { className: "meter unknown", "aria-hidden": "true" }, make("i", { className: "ok" })), make("p", { className: "hint" }, text)];
 }
 
+/** A running batch's progress, or the counts that a finished one ended with. */
+function progressOf({ progress, result }) {
+  if (progress || !result?.total_files) return progress;
+  return { total: result.total_files, succeeded: result.processed, failed: result.failed };
+}
+
 function meter(view) {
-  const { progress, status, created_at } = view.job;
+  const { status, created_at } = view.job;
+  const progress = progressOf(view.job);
   if (!progress) return ENDED.has(status) ? "" : make("p", { className: "hint" }, "listing the pictures …");
   const { total, succeeded, failed } = progress;
   const done = succeeded + failed;
@@ -132,7 +135,7 @@ function picture(view) {
   const after = view.job.result?.result_url;
   if (!after) return "";
   const [name, before] = beforeOf(view, view.job.result.filename || "picture");
-  return comparison(view.images[0]?.before_url || before, after, name);
+  return comparison(before, after, name);
 }
 
 function beforeOf(view, fallback) {
@@ -173,7 +176,7 @@ function actions(view) {
   const add = (text, act, className = "") => buttons.push(make("button", { type: "button", className, onclick: (event) => acting(event.target, act) }, text));
   if (!ENDED.has(job.status)) add("Cancel", () => call("DELETE", `jobs/${view.id}`), "bad");
   if (job.result?.result_url) buttons.push(downloadLink(job.result));
-  if (view.images.some((image) => image.after_url) && job.operation === "batch") add("Download all", () => downloadAll(view), "primary");
+  if (view.images.some((image) => image.after_url) && job.operation === "batch") add("Download all", (tell) => downloadAll(view, tell), "primary");
   if (job.operation === "batch" && job.status === "completed_with_errors") add("Retry the failed ones", () => retry(view));
   return make("div", { className: "actions" }, ...buttons, make("span", { className: "hint", role: "status" }));
 }
