@@ -181,3 +181,18 @@ def test_a_file_that_is_no_picture_is_left_out_and_told(console: "Page") -> None
 
     expect(console.get_by_role("alert")).to_have_text("1 of the files is not a picture and left out.")
     expect(console.locator("#chosen li")).to_have_count(0)
+
+
+def test_the_apis_page_tries_a_job_at_the_first_click(page: "Page", with_keys: StackInfo, api_key: str) -> None:
+    page.goto(f"{with_keys.api_url}/docs")
+    page.get_by_role("button", name="Authorize").click()
+    page.get_by_label("Value:").fill(api_key)
+    page.get_by_label("Apply credentials").click()
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.locator("#operations-Jobs-processImageAsyncToCos .opblock-summary-control").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+
+    expect(page.locator(".live-responses-table tbody .response-col_status")).to_have_text(
+        "202", timeout=PATIENCE * 1000
+    )
