@@ -76,10 +76,10 @@ def _label(outcome: Outcome) -> str:
 
 
 def _details(outcome: Outcome) -> str:
-    """The model without its provider and version, the cost and the time."""
+    """The model by a short name (the table has the whole one), the cost and the time."""
     if outcome.kind == "failed":
         return "no result"
-    model = outcome.model.removeprefix("stability.").partition(":")[0]
+    model = outcome.model.removeprefix("stability.stable-image-").partition(":")[0]
     facts = (model, outcome.cost, f"{outcome.seconds:.1f} s")
     return "  ·  ".join(fact for fact in facts if fact)
 
