@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
+import httpx2
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from demo.jobs import DemoError
 from demo.run import run
@@ -23,8 +25,8 @@ def main(
     unwind_on_signals()
     try:
         run(console, images, keep=keep, state_dir=state_dir)
-    except (StartError, DemoError, ImageJobsError) as error:
-        console.print(f"[bold red]the demo failed:[/] {error}", soft_wrap=True)
+    except (StartError, DemoError, ImageJobsError, httpx2.HTTPError) as error:
+        console.print(f"[bold red]the demo failed:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; nothing runs on")

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from imagejobs_cli.batching import find_pictures
+from local.deployment import ROOT
 from standins.receiver import Received
 
+# What the demo writes.
+FOLDER = ROOT / ".local" / "demo"
 # Landscapes, each in a format of its own.
 PICTURES = Path(__file__).parent / "pictures"
 # A file that has the name of an image and is not one, and a picture for which the OpenAI stand-in answers that the
@@ -84,7 +87,7 @@ def plan(images: Path | None, *, with_stand_ins: bool) -> tuple[list[Job], dict[
     file that is not an image; of a folder it edits every picture.
     """
     singles = [*_SINGLES, *(_BY_OTHER_ENGINES if with_stand_ins else [])]
-    files, left_out = _of_folder(images) if images else (find_pictures(PICTURES, TROUBLE)[0], {})
+    files, left_out = _of_folder(images) if images else (find_pictures(PICTURES, FOLDER)[0], {})
     found = [Picture(name, path) for name, path in files.items()]
     own = {picture.name: picture for picture in found}
     turns = cycle(found)
@@ -98,7 +101,7 @@ def plan(images: Path | None, *, with_stand_ins: bool) -> tuple[list[Job], dict[
 def _of_folder(folder: Path) -> tuple[dict[str, Path], dict[str, str]]:
     if not folder.is_dir():
         raise DemoError(f"IMAGES={folder} is not a folder: name one that holds pictures")
-    files, left_out = find_pictures(folder, folder / ".local")
+    files, left_out = find_pictures(folder, FOLDER)
     if not files:
         why = "; ".join(f"{name}: {reason}" for name, reason in list(left_out.items())[:3])
         raise DemoError(f"IMAGES={folder} holds no picture that can be sent{f' ({why})' if why else ''}")

@@ -16,16 +16,14 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from demo import contact_sheet
-from demo.jobs import OTHER_MODELS, DemoError, Job, Picture, plan
+from demo.jobs import FOLDER, OTHER_MODELS, DemoError, Job, Picture, plan
 from demo.outcomes import SHOWN, Outcome, outcomes_of, table_of, total_cost
 from imagejobs_client import Client, Connection
 from imagejobs_client.submissions import POSTED_BYTES
 from local import processes
-from local.deployment import ROOT
 from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, openai_server
 from standins.receiver import Receiver
 
-FOLDER = ROOT / ".local" / "demo"
 # Each worker that is started costs a second of a processor.
 _AT_ONCE = 4
 # Seconds until all callbacks have come: some for the start, and so many for each picture.
@@ -67,11 +65,13 @@ def _tell_left_out(console: Console, left_out: dict[str, str]) -> None:
 
 def _options(state_dir: Path) -> Options:
     key = os.environ.get("OPENAI_API_KEY", "")
+    server = openai_server(os.environ.get("OPENAI_BASE_URL", ""), key)
+    models = ["local", *([] if server else OTHER_MODELS)]
     return Options(
-        parameters={"MaxConcurrentJobs": str(_AT_ONCE), "AllowedModels": ",".join([*OTHER_MODELS, "local"])},
+        parameters={"MaxConcurrentJobs": str(_AT_ONCE), "AllowedModels": ",".join(models)},
         ports=Ports.free(),
         state_dir=state_dir,
-        openai_base_url=openai_server(os.environ.get("OPENAI_BASE_URL", ""), key),
+        openai_base_url=server,
         openai_api_key=key,
         with_receiver=False,
     )
