@@ -167,5 +167,5 @@ sam-local: setup ## Run `sam local invoke` on what is up (EVENT=events/<function
 	@$(BIN)/python -m local invoke $(EVENT)
 
 .PHONY: demo
-demo: setup ## Run the main job for real: three jobs, their callbacks, a contact sheet (IMAGES=folder)
+demo: setup ## Run the main job for real: jobs by each engine, callbacks, a contact sheet (IMAGES=folder; KEEP=1: the page stays up)
 	@$(BIN)/python -m demo

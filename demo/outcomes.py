@@ -1,168 +1,136 @@
-"""What became of the demo's pictures, by callback and report."""
+"""What became of the demo's pictures, as the service tells it."""
 
-import base64
-import json
 from dataclasses import dataclass, field
-from io import BytesIO
-from typing import Any
+from pathlib import Path
 
 import httpx2
-from PIL import Image, UnidentifiedImageError
 from rich.markup import escape
 from rich.table import Table
 
-from imagejobs.workflow import REPORT_NAME
-from local.stack import StackInfo
-from standins.receiver import Received
+from demo.jobs import BATCH, Job
+from imagejobs_client import BatchImage, Client
 
-TITLES = {"base64": "base64 job", "url": "URL job", "batch": "batch"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A file for a job."""
-
-    name: str
-    content: bytes
-
-
-@dataclass
-class Job:
-    """One of the three jobs, from its submission to its callback."""
-
-    operation: str
-    pictures: list[Picture]
-    job_id: str = ""
-    submitted_at: float = 0
-    received: Received | None = None
-
-    @property
-    def payload(self) -> dict[str, Any]:
-        """The callback's payload."""
-        assert self.received is not None
-        payload: dict[str, Any] = self.received.json()
-        return payload
-
-    @property
-    def seconds(self) -> float:
-        """From the submission to the callback."""
-        return self.received.at - self.submitted_at if self.received else 0.0
+_ENGINES = {"openai": "OpenAI", "bedrock": "Amazon Bedrock", "gemini": "Google Gemini", "local_fallback": "local"}
+# Edited pictures that are fetched for the contact sheet.
+SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one picture. `before` is None when the file is not an image, `after` when the job failed."""
+    """What became of one picture. `after` is None when it failed, and for those that the sheet does not show."""
 
     name: str
     job: str
+    prompt: str
     seconds: float
-    note: str
-    before: bytes | None = field(repr=False)
-    after: bytes | None = field(repr=False)
-    fell_back: bool = False
-    attempts: int = 1
+    before: Path = field(repr=False)
+    after: bytes | None = field(default=None, repr=False)
+    error: str = ""
+    engine: str = ""
     model: str = ""
+    # By the price list.
     cost_usd: float | None = None
+    attempts: int = 1
+    stand_in: bool = False
 
     @property
     def kind(self) -> str:
         """edited, fallback or failed."""
-        if self.after is None:
+        if self.error:
             return "failed"
-        return "fallback" if self.fell_back else "edited"
-
-    @property
-    def sizes(self) -> str:
-        """Kilobytes before and after."""
-        return f"{len(self.before or b'') / 1000:.0f} to {len(self.after or b'') / 1000:.0f}"
+        return "fallback" if self.engine == "local_fallback" else "edited"
 
     @property
     def maker(self) -> str:
-        """Which model made the edit, and for how much, as far as that is known."""
-        cost = "" if self.cost_usd is None else f" for ${self.cost_usd:.4f}"
-        return f" by {self.model}{cost}" if self.model else ""
+        """Whose engine made the edit."""
+        name = _ENGINES.get(self.engine, self.engine)
+        return f"{name} stand-in" if self.stand_in and self.engine != "local_fallback" else name
+
+    @property
+    def cost(self) -> str:
+        """The estimate of the cost in US dollars, where it is known."""
+        if self.cost_usd is None:
+            return ""
+        return f"${self.cost_usd:.4f}" if self.cost_usd else "$0"
 
 
-def outcomes_of(info: StackInfo, job: Job) -> list[Outcome]:
-    """What became of a job's pictures: of a batch by its report, of a single one by its callback."""
-    payload = job.payload
-    if job.operation == "batch":
-        return _outcomes_of_batch(info, job, payload)
-    picture = job.pictures[0]
-    after = None
-    if "result_image_base64" in payload:
-        after = base64.b64decode(payload["result_image_base64"])
-    elif "result_url" in payload:
-        after = httpx2.get(payload["result_url"], timeout=30).raise_for_status().content
-    status = httpx2.get(f"{info.api_url}/jobs/{job.job_id}", timeout=30).raise_for_status().json()
+def outcomes_of(client: Client, job: Job, *, stand_ins: bool) -> list[Outcome]:
+    """What became of a job's pictures; of as many as the contact sheet shows, with the picture."""
+    if job.route == BATCH:
+        return _outcomes_of_batch(client, job, stand_ins)
+    told, payload, picture = client.job(job.job_id), job.payload, job.pictures[0]
+    used = told.usage.images[0] if told.usage and told.usage.images else None
+    after = client.result(told) if told.succeeded else None
     return [
         Outcome(
             name=picture.name,
-            job=TITLES[job.operation],
+            job=job.title,
+            prompt=job.prompt,
             seconds=job.seconds,
-            note=payload.get("error", ""),
-            before=picture.content,
+            before=picture.path,
             after=after,
-            model=status.get("model", ""),
-            cost_usd=status["usage"].get("cost_usd"),
+            error="" if told.succeeded else payload.get("error") or told.reason or told.status,
+            engine=(used and used.engine) or "",
+            model=(used and used.model) or job.model,
+            cost_usd=used.cost_usd if used else None,
+            stand_in=stand_ins,
         )
     ]
 
 
-def _outcomes_of_batch(info: StackInfo, job: Job, payload: dict[str, Any]) -> list[Outcome]:
-    bucket = info.images_client()
-
-    def read(key: str) -> bytes:
-        content: bytes = bucket.get_object(Bucket=info.output_bucket, Key=key)["Body"].read()
-        return content
-
-    lines = read(f"{payload['output_prefix']}{REPORT_NAME}").splitlines() if payload["status"] != "failed" else []
-    files = {picture.name: picture.content for picture in job.pictures}
+def _outcomes_of_batch(client: Client, job: Job, stand_ins: bool) -> list[Outcome]:
+    told = {image.file: image for image in client.images(job.job_id)}
+    nothing = job.payload.get("error") or f"the job is {job.payload['status']}"
     outcomes = []
-    for entry in map(json.loads, lines):
-        before = files.get(entry["key"], b"")
+    for shown, picture in enumerate(job.pictures):
+        image = told.get(picture.name) or BatchImage(file=picture.name, status="failed", error=nothing)
+        done = image.status == "completed"
         outcomes.append(
             Outcome(
-                name=entry["key"],
-                job=TITLES["batch"],
-                seconds=(entry.get("ms") or 0) / 1000,
-                note=entry.get("error") or "",
-                before=before if is_image(before) else None,
-                after=read(entry["output_key"]) if entry.get("output_key") else None,
-                fell_back=entry.get("engine") == "local_fallback",
-                attempts=entry.get("attempts") or 1,
-                model=entry.get("model") or "",
-                cost_usd=entry.get("cost_usd"),
+                name=picture.name,
+                job=job.title,
+                prompt=job.prompt,
+                seconds=(image.ms or 0) / 1000,
+                before=picture.path,
+                after=_fetched(image.after_url) if done and shown < SHOWN else None,
+                error="" if done else image.error or image.status,
+                engine=image.engine or "",
+                model=image.model or "",
+                cost_usd=image.cost_usd,
+                attempts=image.attempts or 1,
+                stand_in=stand_ins,
             )
         )
     return outcomes
 
 
-def is_image(content: bytes) -> bool:
-    """Whether Pillow knows the content as an image."""
-    try:
-        with Image.open(BytesIO(content)) as image:
-            return bool(image.size)
-    except (UnidentifiedImageError, OSError):
-        return False
+def _fetched(url: str | None) -> bytes | None:
+    return httpx2.get(url, timeout=60).raise_for_status().content if url else None
+
+
+def total_cost(outcomes: list[Outcome]) -> float:
+    """What the edits cost whose price is known."""
+    return sum(one.cost_usd or 0 for one in outcomes)
 
 
 def table_of(outcomes: list[Outcome]) -> Table:
-    """Lay out every image, what became of it and how long it took."""
-    table = Table(title="every image, and what became of it", title_justify="left", expand=True)
-    table.add_column("image", no_wrap=True)
+    """Lay out every image, who edited it, what that cost and how long it took."""
+    table = Table(title="every image, and what became of it", title_justify="left", expand=True, show_footer=True)
+    table.add_column("image", overflow="fold", ratio=2, footer=f"{len(outcomes)} images")
     table.add_column("job", no_wrap=True)
-    table.add_column("what became of it", ratio=1)
-    table.add_column("KB", justify="right", no_wrap=True)
+    table.add_column("what became of it", overflow="fold", ratio=4)
+    table.add_column("cost", justify="right", no_wrap=True, footer=f"${total_cost(outcomes):.4f}")
     table.add_column("seconds", justify="right", no_wrap=True)
     colours = {"edited": "green", "fallback": "yellow", "failed": "red"}
     for one in outcomes:
-        text = {"edited": f"edited{one.maker}", "fallback": "billing limit: local fallback"}.get(
-            one.kind, f"failed: {one.note}"
-        )
+        text = {
+            "edited": f"edited by {one.maker}, {one.model}",
+            "fallback": "billing limit: local fallback",
+            "failed": f"failed: {one.error}",
+        }[one.kind]
         if one.attempts > 1:
             text += f" (attempt {one.attempts})"
-        sizes = one.sizes if one.after else ""
-        outcome = f"[{colours[one.kind]}]{escape(text)}[/]"
-        table.add_row(escape(one.name), one.job, outcome, sizes, f"{one.seconds:.1f}")
+        table.add_row(
+            escape(one.name), one.job, f"[{colours[one.kind]}]{escape(text)}[/]", one.cost, f"{one.seconds:.1f}"
+        )
     return table

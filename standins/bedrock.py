@@ -15,7 +15,7 @@ import typer
 from PIL import Image, UnidentifiedImageError
 from werkzeug import Request
 
-from standins.edits import FORMATS, tinted
+from standins.edits import FORMATS, edit_of
 from standins.scripted import ScriptedServer
 from standins.server import Answer
 
@@ -104,7 +104,7 @@ def _made(model: str, asked: dict[str, Any]) -> Answer:
         image = base64.b64decode(asked.get("image") or asked["init_image"], validate=True)
     except (binascii.Error, UnidentifiedImageError, OSError):
         return refused(400, "ValidationException", "Malformed input request: an image is not one, or not as base64")
-    return edited(tinted(image, str(asked.get("prompt", service)), asked.get("output_format", "png")))
+    return edited(edit_of(image, str(asked.get("prompt", service)), asked.get("output_format", "png")))
 
 
 def _problem(service: str, asked: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ import typer
 from PIL import UnidentifiedImageError
 from werkzeug import Request
 
-from standins.edits import tinted
+from standins.edits import edit_of
 from standins.scripted import ScriptedServer
 from standins.server import Answer
 
@@ -122,7 +122,7 @@ def _made(model: str, asked: dict[str, Any]) -> Answer:
         return refused(400, "INVALID_ARGUMENT", problem)
     pictures = [part["inlineData"]["data"] for part in _parts(asked) if "inlineData" in part]
     try:
-        return edited(tinted(base64.b64decode(pictures[0], validate=True), _prompt(asked), "png"))
+        return edited(edit_of(base64.b64decode(pictures[0], validate=True), _prompt(asked), "png"))
     except (IndexError, binascii.Error, UnidentifiedImageError):
         return refused(400, "INVALID_ARGUMENT", "Unable to process input image.")
 

@@ -24,7 +24,7 @@ from openai.types.image_edit_params import ImageEditParamsNonStreaming
 from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
-from standins.edits import FORMATS, tinted
+from standins.edits import FORMATS, edit_of
 from standins.openai_answers import FAULTS, REFUSALS, Fault, edited, refused
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Answer, Server, json_response
@@ -173,7 +173,7 @@ class OpenAIStandIn(Server):
         answer = fault.answer() if fault else None
         if answer is None:
             other = "jpeg" if call.output_format == "png" else "png"
-            answer = edited(tinted(image, call.prompt, other if fault else call.output_format))
+            answer = edited(edit_of(image, call.prompt, other if fault else call.output_format))
         return replace(answer, delay=max(0.0, self.latency - (time.monotonic() - arrived)))
 
     def _scripted(self) -> Answer | None:
