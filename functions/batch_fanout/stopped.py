@@ -12,6 +12,7 @@ from itertools import batched
 from tempfile import TemporaryDirectory
 
 from functions.batch_fanout.summary import ImageReport
+from imagejobs.errors import StorageRejectedError
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
 from imagejobs.output_keys import EDIT_TYPES, output_key
@@ -19,7 +20,7 @@ from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME, EditedImage, ManifestLine, StoppedBatch
 
-NOT_PROCESSED = "NotProcessed: the batch was ended before this image was edited"
+NOT_PROCESSED = "NotProcessed: the batch was ended, and this image has no edit"
 # Each edit is looked at by a request of its own. Where there are more edits than these, that would take longer than
 # the function has: then the report tells their keys and sizes alone.
 MAX_LOOKED_AT = 100_000
@@ -84,13 +85,18 @@ def _matched(
     """Each image of the manifest, with its edit where there is one."""
     for text in store.bucket.lines(store.key(request.job_id, "manifest.jsonl")):
         line = ManifestLine.model_validate_json(text)
-        made = None
-        for media_type in EDIT_TYPES:
+        yield line, _find_edit(line, request, settings, edits)
+
+
+def _find_edit(line: ManifestLine, request: JobRequest, settings: StorageSettings, edits: _Edits) -> _Edit | None:
+    for media_type in EDIT_TYPES:
+        try:
             key = output_key(request, settings, media_type, line.key)
-            if (size := edits.find(key)) is not None:
-                made = key, size, media_type
-                break
-        yield line, made
+        except StorageRejectedError:  # a key too long for its result: the worker refused the image
+            return None
+        if (size := edits.find(key)) is not None:
+            return key, size, media_type
+    return None
 
 
 def _reports(request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings) -> Iterator[ImageReport]:

@@ -4,12 +4,15 @@ import boto3
 import pytest
 
 from functions.batch_fanout import stopped
+from imagejobs.callbacks import CANCELLED, failed_callback
 from imagejobs.job_store import JobStore
+from imagejobs.settings import StorageSettings
 from imagejobs.storage import Bucket
 from imagejobs.workflow import EditedImage
 from tests.integration.batch_fanout.conftest import invoke, record, report, write_manifest
-from tests.support.jobs import JOB_ID
+from tests.support.jobs import JOB_ID, job_request
 
+RETRY = "99999999-2222-4333-8444-555555555555"
 PREFIX = f"results/batch/{JOB_ID}"
 
 
@@ -77,3 +80,17 @@ def test_a_report_that_was_written_before_stays_and_a_batch_without_a_manifest_h
 
     assert invoke(action="report_stopped") == {"total_files": 0, "processed": 0}
     assert report() == [{"key": "whole"}]
+
+
+def test_an_image_whose_key_is_too_long_for_its_result_takes_neither_the_report_nor_the_retry(store: JobStore) -> None:
+    too_long = f"{'x' * 1000}.png"
+    record(store)
+    write_manifest(store, [too_long, "y.png"])
+    keep_edit(f"{PREFIX}/y.png_modified.png", "openai")
+
+    assert invoke(action="report_stopped") == {"total_files": 2, "processed": 1}
+    assert [(line["key"], line["status"]) for line in report()] == [(too_long, "failed"), ("y.png", "completed")]
+
+    store.create(job_request("batch", job_id=RETRY, retry_of=JOB_ID))
+    store.decide(JOB_ID, failed_callback(store.get_request(JOB_ID), CANCELLED, StorageSettings()))
+    assert invoke(action="list_images", job_id=RETRY)["total_files"] == 1
