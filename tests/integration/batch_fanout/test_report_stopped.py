@@ -1,5 +1,7 @@
 """The report of a batch whose execution was ended before its map run was."""
 
+from typing import Any
+
 import boto3
 import pytest
 
@@ -7,16 +9,18 @@ from functions.batch_fanout import stopped
 from imagejobs.callbacks import CANCELLED, failed_callback
 from imagejobs.job_store import JobStore
 from imagejobs.settings import StorageSettings
+from imagejobs.spent import put_spent
 from imagejobs.storage import Bucket
-from imagejobs.workflow import EditedImage
-from tests.integration.batch_fanout.conftest import invoke, record, report, write_manifest
+from imagejobs.usage import ModelUsage
+from imagejobs.workflow import EditedImage, EditRequest
+from tests.integration.batch_fanout.conftest import invoke, record, report, summary_of, write_manifest
 from tests.support.jobs import JOB_ID, job_request
 
 RETRY = "99999999-2222-4333-8444-555555555555"
 PREFIX = f"results/batch/{JOB_ID}"
 
 
-def keep_edit(key: str, engine: str, content_type: str = "image/png") -> None:
+def keep_edit(key: str, engine: str, content_type: str = "image/png", **took: Any) -> None:
     """Keep an edit as process_image does."""
     edited = EditedImage.model_validate(
         {
@@ -27,6 +31,7 @@ def keep_edit(key: str, engine: str, content_type: str = "image/png") -> None:
             "bytes_out": 4,
             "ms": 30,
             "note": "scaled",
+            **took,
         }
     )
     Bucket(boto3.client("s3"), "output").put(key, b"edit", content_type, metadata=edited.metadata())
@@ -55,6 +60,21 @@ def test_it_tells_what_was_made_and_what_was_not(store: JobStore) -> None:
     ]
 
 
+def test_its_summary_has_what_was_made_and_what_was_paid_in_vain(store: JobStore) -> None:
+    record(store)
+    write_manifest(store, ["a.png", "b.png", "c.png"])
+    took: dict[str, Any] = {"model": "m", "input_tokens": 10, "output_tokens": 20, "cost_usd": 0.5}
+    keep_edit(f"{PREFIX}/a.png_modified.png", "openai", **took)
+    keep_edit(f"{PREFIX}/b.png_modified.png", "openai", **took)
+    vain = ModelUsage(engine="openai", model="m", output_tokens=5, cost_usd=0.25)
+    put_spent(store.bucket, EditRequest(job_id=JOB_ID, operation="batch", at=0), vain)
+
+    invoke(action="report_stopped")
+
+    (used,) = summary_of(store).usage
+    assert used == ModelUsage(engine="openai", model="m", images=2, input_tokens=20, output_tokens=45, cost_usd=1.25)
+
+
 def test_a_very_large_batch_is_told_by_keys_and_sizes(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopped, "MAX_LOOKED_AT", 0)
     record(store)
@@ -67,6 +87,7 @@ def test_a_very_large_batch_is_told_by_keys_and_sizes(store: JobStore, monkeypat
     assert report() == [
         {"key": "a.png", "output_key": output_key, "status": "completed", "bytes_in": 7, "bytes_out": 4}
     ]
+    assert store.find_summary(JOB_ID) is None  # sums without the edits' own figures would be too low
 
 
 def test_a_report_that_was_written_before_stays_and_a_batch_without_a_manifest_has_none(store: JobStore) -> None:
