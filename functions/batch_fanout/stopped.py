@@ -34,7 +34,7 @@ def report_stopped(request: JobRequest, target: Bucket, store: JobStore, setting
     Where it tells what each edit took, the batch's summary has the sums.
     """
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
-    if request.dry_run or target.find(report_key) or not store.bucket.find(store.key(request.job_id, "manifest.jsonl")):
+    if request.dry_run or target.find(report_key) or not store.has_manifest(request.job_id):
         return StoppedBatch()
     tally = Tally()
     with closing(_Edits(request, target, settings)) as edits:
