@@ -51,6 +51,8 @@ class Way:
 
 def run(session: Session, order: Order, way: Way) -> None:
     """Edit a folder's pictures and write the results."""
+    if way.out.resolve() == order.folder.resolve():
+        raise UsageError(f"the results would lie among the pictures of {order.folder}: choose another folder for --out")
     files, skipped = find_pictures(order.folder, way.out)
     if skipped:
         names = ", ".join(f"{name} ({why})" for name, why in islice(skipped.items(), 3))

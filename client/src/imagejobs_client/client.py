@@ -80,9 +80,10 @@ class Client(Submissions, Readings):
     def save_images(
         self, job_id: str, folder: Path, *, side_by_side: int = 8, on_saved: OnSaved = lambda _: None
     ) -> list[SavedImage]:
-        """Fetch the results of a batch into a folder, which keeps the batch's own folders.
+        """Fetch the results of a batch into a folder, which keeps the batch's own folders, and overwrite nothing.
 
         `sub/a.jpg` gives `sub/a.png`; where there is a `sub/a.png` too, they give `sub/a.jpg.png` and `sub/a.png.png`.
+        Where the folder holds another file of a result's name, the result gets a number: `sub/a-2.png`.
 
         Example:
             saved = client.save_images(job_id, Path("results"))

@@ -35,8 +35,7 @@ def save_images(
             return SavedImage(image)
         name = names[image.file]
         path = name.with_name(name.name + _suffix(image.after_url))
-        transfers.download(image.after_url, path)
-        return SavedImage(image, path)
+        return SavedImage(image, transfers.download_anew(image.after_url, path))
 
     with ThreadPoolExecutor(side_by_side) as pool:
         for saved in pool.map(save, images):
