@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -89,7 +90,8 @@ class Client(Submissions, Readings):
             saved = client.save_images(job_id, Path("results"))
         """
         names = local_names((image.file for image in self.images(job_id)), folder)
-        return list(save_images(self.images(job_id), names, self._transfers, side_by_side, on_saved))
+        read = partial(self._images_page, job_id)
+        return list(save_images(read, names, self._transfers, side_by_side, on_saved))
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job: no further image is paid for. Raises ConflictError when it has its result already.

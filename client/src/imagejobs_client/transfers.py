@@ -159,7 +159,8 @@ class Transfers:
             if answer.is_success:
                 return
             if answer.status_code < 500 or not self._retries.wait(tried, None):
-                raise TransferError(f"{what}: the storage answered {answer.status_code}{_message(answer.text)}")
+                told = f"the storage answered {answer.status_code}{_message(answer.text)}"
+                raise TransferError(f"{what}: {told}", answer.status_code)
 
 
 def numbered(path: Path) -> Iterator[Path]:
