@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from unicodedata import category
 
 from rich.markup import escape
 
@@ -20,8 +21,9 @@ from imagejobs_client.pictures import HEAD_BYTES, image_type
 SHEET = "contact-sheet.html"
 # The service takes no larger upload.
 _MAX_BYTES = 50_000_000
-# Nor a longer name, with its folders.
+# Nor a longer name, with its folders: in characters, and in UTF-8.
 _MAX_NAME = 255
+_MAX_NAME_BYTES = 800
 # What systems leave in folders. It is passed over without a line, as are names that begin with a dot.
 _JUNK = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"}
 _JUNK_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
@@ -133,8 +135,11 @@ def _walk(folder: Path, out: Path) -> Iterator[Path]:
 
 def _unfit(path: Path, name: str) -> str | None:
     """Why a file cannot be sent: the service would refuse it, and the files that are asked for with it."""
-    if len(name) > _MAX_NAME or not name.isprintable():
-        return f"its name is not printable text of at most {_MAX_NAME} characters"
+    # Cs: bytes that are not UTF-8, as Python reads them from a folder.
+    if any(category(one) in ("Cc", "Cs") for one in name):
+        return "its name has control characters or is not UTF-8"
+    if len(name) > _MAX_NAME or len(name.encode()) > _MAX_NAME_BYTES:
+        return f"its name has more than {_MAX_NAME} characters or {_MAX_NAME_BYTES} bytes"
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -69,12 +69,16 @@ def local_names(files: Iterable[str], folder: Path) -> dict[str, Path]:
     Raises TransferError for a name that would lie outside of the folder.
     """
     paths = {file: _inside(folder, file) for file in files}
-    # Many file systems take A and a for the same name.
-    stems = Counter(str(path.with_suffix("")).casefold() for path in paths.values())
+    # What each may be called. Many file systems take A and a for the same name.
+    wanted = Counter(name for path in paths.values() for name in {_folded(path), _folded(path.with_suffix(""))})
     return {
-        file: path.with_suffix("") if stems[str(path.with_suffix("")).casefold()] == 1 else path
+        file: path.with_suffix("") if wanted[_folded(path.with_suffix(""))] == 1 else path
         for file, path in paths.items()
     }
+
+
+def _folded(path: Path) -> str:
+    return str(path).casefold()
 
 
 def _inside(folder: Path, file: str) -> Path:
