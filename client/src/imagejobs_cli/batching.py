@@ -62,11 +62,11 @@ def run(session: Session, order: Order, way: Way) -> None:
     if not files:
         raise UsageError(f"there is no picture in {order.folder}")
     options = order.choices.upload(session)
+    key, dry = order.idempotency_key, order.dry_run
     with count_bar(session, "uploading", len(files)) as bar:
         uploaded = session.client.upload_folder(
-            files, side_by_side=way.side_by_side, on_uploaded=lambda _name: bar.advance()
+            files, side_by_side=way.side_by_side, idempotency_key=key, on_uploaded=lambda _name: bar.advance()
         )
-    key, dry = order.idempotency_key, order.dry_run
     job_id = session.client.start_batch(
         uploaded, order.prompt, options, dry_run=dry, max_cost_usd=order.max_cost, idempotency_key=key
     )

@@ -1,6 +1,7 @@
 """Starting jobs: pictures and folders to the service, and what is to be done with them."""
 
 import base64
+import json
 import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -34,7 +35,8 @@ class Submissions(Calls):
         """Start the edit of a picture and give back the job's id. A large picture is uploaded first.
 
         The result is posted to `callback_url`, where one is given. The same `idempotency_key` never starts, and never
-        pays, a second job; without one each call is a new job, however often its request is tried.
+        pays, a second job; without one each call is a new job, however often its request is tried. With a picture over
+        4 MB, which is uploaded anew, the second call raises ConflictError.
 
         Example:
             job_id = client.start_edit(Path("photo.jpg"), "make it winter")
@@ -72,15 +74,20 @@ class Submissions(Calls):
         files: Mapping[str, Path],
         *,
         side_by_side: int = 8,
+        idempotency_key: str | None = None,
         on_uploaded: OnUploaded = lambda _: None,
         on_bytes: OnBytes = lambda _: None,
     ) -> str:
         """Upload the files of a batch by the names that they are to have, and give back the folder's id.
 
+        With an `idempotency_key` it is the same folder for the same names and sizes, so that `start_batch` with the
+        same key is the same request.
+
         Example:
             folder = client.upload_folder({path.name: path for path in Path("holiday").glob("*.jpg")})
         """
-        return self._uploads.upload_folder(files, side_by_side, on_uploaded, on_bytes)
+        folder = _folder_of(idempotency_key, files) if idempotency_key else None
+        return self._uploads.upload_folder(files, side_by_side, on_uploaded, on_bytes, folder)
 
     def start_batch(
         self,
@@ -141,6 +148,12 @@ class Submissions(Calls):
             raise UnsupportedOptionError(
                 f"the service at {self.connection.address} does not know {', '.join(unknown)}: nothing was sent"
             )
+
+
+def _folder_of(key: str, files: Mapping[str, Path]) -> str:
+    """A folder's id. Other pictures get another folder, so that a key that comes twice changes no job's pictures."""
+    listed = sorted((name, path.stat().st_size) for name, path in files.items())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([key, listed])))
 
 
 def _body_fields(document: Any, path: str) -> set[str]:

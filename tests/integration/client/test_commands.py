@@ -238,6 +238,19 @@ def test_a_repeated_command_with_one_key_is_one_job(run: Run, service: ImageJobs
     assert len(ids) == len(service.jobs) == 1
 
 
+def test_a_repeated_batch_with_one_key_is_the_same_request_until_a_picture_changes(
+    run: Run, service: ImageJobsStandIn, folder: Path
+) -> None:
+    command = ["batch", "holiday", "p", "--no-wait", "--idempotency-key", "k"]
+    ids = {run(*command).out for _ in range(2)}
+    (folder / "a.png").write_bytes(picture(width=99))
+    run(*command)
+
+    first, second, third = (one.body for one in service.posts("/batch-process-images"))
+    assert len(ids) == 1
+    assert first == second != third, "the first job's pictures stay as they are"
+
+
 @pytest.mark.parametrize("arguments", [["--key-file", "-"], ["--key-file", "key.txt"]])
 def test_the_key_comes_from_a_file_or_stdin(run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
     monkeypatch.setenv("IMAGEJOBS_API_KEY", "wrong")
