@@ -44,12 +44,16 @@ def test_an_edit_is_posted_without_a_receiver_and_its_picture_given_back(
 
 
 def test_a_picture_may_be_bytes_or_a_url_and_may_have_a_receiver(client: Client, service: ImageJobsStandIn) -> None:
-    client.start_edit(picture(), "p", callback_url="https://receiver.example")
+    client.start_edit(
+        picture(), "p", callback_url="https://receiver.example", progress_url="https://receiver.example/progress"
+    )
     client.start_edit("https://pictures.example/a.png", "p")
 
     first, second = service.posts(SINGLE)
     assert first.headers["Callbackurl"] == "https://receiver.example"
+    assert first.headers["Progressurl"] == "https://receiver.example/progress"
     assert "Prefer" not in first.headers
+    assert "Progressurl" not in second.headers
     assert second.body == {"prompt": "p", "image_url": "https://pictures.example/a.png"}
 
 
