@@ -157,14 +157,15 @@ class TestFolderOfUploads:
 
         assert listed(store) == [f"{mine}a.png", f"{mine}sub/b.png"]
 
-    @pytest.mark.parametrize("prefix", [None, "uploads"])
+    @pytest.mark.parametrize("prefix", [None, "uploads", "image-jobs-uploads"])
     def test_no_other_batch_does(self, store: JobStore, prefix: str | None) -> None:
-        fill(f"{folder_prefix('key:1', self.FOLDER)}a.png", "uploads/e.png")
+        owners = f"{prefix or 'uploads'}/e.png"
+        fill(f"{folder_prefix('key:1', self.FOLDER)}a.png", owners)
         record(store, caller="key:1", prefix=prefix)
 
         invoke(action="list_images")
 
-        assert listed(store) == ["uploads/e.png"]
+        assert listed(store) == [owners]
 
     def test_edits_keep_the_name_below_the_folder(self) -> None:
         job = job_request("batch", caller="key:1", folder=self.FOLDER)
