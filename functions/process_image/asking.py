@@ -63,7 +63,7 @@ class Engines:
             ModerationRateLimitedError, BillingLimitError: OpenAI's moderation says so.
             Beside them what `Engine.edit` raises.
         """
-        if self.settings.prompt_screening == "openai" and engine != LOCAL:
+        if self.settings.screens(engine):
             self._screen(task)
         maker = engine_named(engine, self.settings, self.secrets, self.clients)
         on_usage = partial(self.ledger.charge, engine, str(task.options.model))
