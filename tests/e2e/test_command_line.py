@@ -68,7 +68,7 @@ def test_one_picture_small_or_large_is_edited_into_a_file(imagejobs: CommandLine
     (folder / "large.bmp").write_bytes(large.getvalue())
     assert len(large.getvalue()) > 5_000_000
 
-    assert imagejobs.run("edit", "été.png", "make it winter") == "✓ été-edited.png\n"
+    assert imagejobs.run("edit", "été.png", "make it winter").startswith("✓ été-edited.png · about $0.0")
     done = imagejobs.json("edit", "large.bmp", "make it winter", "--out", "winter.png")
 
     assert opened(folder / "été-edited.png").size == (64, 48)

@@ -85,6 +85,13 @@ def state(page: "Page") -> "Locator":
     return page.locator("#job .state")
 
 
+def assert_accessible(page: "Page") -> None:
+    """Nothing is cut off at the side, and none of axe's rules is broken."""
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found = Axe().run(page).response["violations"]
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
+
+
 def test_a_picture_is_dropped_and_seen_done(console: "Page") -> None:
     body = base64.b64encode(picture(colour="firebrick")).decode()
     dropped = console.evaluate_handle(
@@ -105,9 +112,11 @@ def test_a_picture_is_dropped_and_seen_done(console: "Page") -> None:
     assert (
         console.get_by_alt_text("barn.png after").evaluate("picture => picture.complete && picture.naturalWidth") == 64
     )
-    slider = console.get_by_label("How much of barn.png is shown")
-    slider.press("Home")
-    assert console.locator(".compare").evaluate("frame => frame.style.getPropertyValue('--at')") == "0%"
+    shown = "frame => frame.style.getPropertyValue('--at')"
+    console.get_by_label("How much of barn.png is shown").press("Home")
+    assert console.locator(".compare").evaluate(shown) == "0%"
+    console.locator(".compare").click(position={"x": 48, "y": 24})
+    assert int(console.locator(".compare").evaluate(shown).removesuffix("%")) in range(65, 86)
     expect(console.get_by_role("link", name="Download")).to_be_visible()
     # Who comes back to the tab finds the job again, by its address too.
     console.reload()
@@ -119,6 +128,8 @@ def test_a_batch_of_twelve_shows_which_one_failed_and_why(console: "Page", tmp_p
     fine = [(f"photo-{number:02}.png", picture(colour="teal")) for number in range(11)]
     choose(console, *fine, ("refused.png", picture(text={"fault": "moderation"})))
     console.get_by_label("What should change?").fill("make it purple")
+    console.get_by_role("button", name="What would it cost?").click()
+    expect(console.get_by_text("dry run: 12 images would be edited")).to_be_visible(timeout=PATIENCE * 1000)
     console.get_by_role("button", name="Edit 12 pictures").click()
 
     expect(state(console)).to_have_text("with errors", timeout=PATIENCE * 1000)
@@ -127,8 +138,10 @@ def test_a_batch_of_twelve_shows_which_one_failed_and_why(console: "Page", tmp_p
     expect(failed).to_have_count(1)
     expect(failed).to_contain_text("refused.png")
     expect(failed).to_contain_text("safety system")
+    assert_accessible(console)
     console.get_by_role("button", name="Compare photo-03.png before and after").click()
     expect(console.get_by_role("dialog").get_by_alt_text("photo-03.png after")).to_be_visible()
+    assert_accessible(console)
     console.keyboard.press("Escape")
     with console.expect_download() as saved:
         console.get_by_role("button", name="Download all").click()
@@ -170,9 +183,7 @@ def test_every_part_can_be_reached_read_and_heard(console: "Page", scheme: str) 
     choose(console, ("one.png", picture()), ("two.png", picture()))
     console.get_by_text("Model and options").click()
 
-    assert console.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = Axe().run(console).response["violations"]
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
+    assert_accessible(console)
 
 
 def test_a_file_that_is_no_picture_is_left_out_and_told(console: "Page") -> None:

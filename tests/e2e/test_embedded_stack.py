@@ -128,6 +128,6 @@ def test_a_batch_runs_on_cos_and_comes_and_goes_as_often_as_asked(
     finally:
         stopped = with_cos.down()
 
-    assert sorted(stopped) == ["aws", "openai"]
+    assert sorted(stopped) == ["aws", "bedrock", "gemini", "openai"]
     assert with_cos.down() == []
     assert not any(processes.listening(port) for port in vars(with_cos.options.ports).values())

@@ -69,7 +69,7 @@ def test_an_agent_edits_an_image(stack: StackInfo, service: Service, mode: str, 
 
 def test_an_agent_cancels_a_folder(stack: StackInfo, openai: OpenAIStandIn, input_folder: Callable[..., str]) -> None:
     folder = input_folder(**{f"{number}_png": picture() for number in range(3)})
-    openai.fail("hang", seconds=8)
+    openai.fail("rate_limit", retry_after=5)
 
     async def work(client: Client) -> None:
         job_id = told(await client.call_tool("edit_folder", {"prompt": "p", "prefix": folder}))["job_id"]

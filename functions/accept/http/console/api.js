@@ -3,6 +3,8 @@
 
 const ACCESS = "access";
 const NAMES = "names";
+// Seconds that a person waits for an answer; what takes longer is told.
+const LONGEST_WAIT = 30;
 
 /** A refusal of the API: its status, and a message for a person. */
 class Refused extends Error {
@@ -12,14 +14,17 @@ class Refused extends Error {
   }
 }
 
-/** What a person gave as key or token, for this tab alone: { header, value }. */
+/** What a person gave as key and tokens, for this tab alone: values by header. A stack may ask for two of them. */
 function access() {
-  return JSON.parse(sessionStorage.getItem(ACCESS) || "null");
+  return JSON.parse(sessionStorage.getItem(ACCESS) || "{}");
 }
 
 function keepAccess(header, value) {
-  if (value) sessionStorage.setItem(ACCESS, JSON.stringify({ header, value }));
-  else sessionStorage.removeItem(ACCESS);
+  sessionStorage.setItem(ACCESS, JSON.stringify({ ...access(), [header]: value }));
+}
+
+function forgetAccess() {
+  sessionStorage.removeItem(ACCESS);
 }
 
 /** What this tab knows of its jobs, which the API does not tell: their prompts. */
@@ -35,9 +40,8 @@ function remembered(jobId) {
 
 /** Call a route; gives its JSON, or throws Refused. `prefer` is for RFC 7240, `signal` ends the call early. */
 async function call(method, path, { body, prefer, key, signal } = {}) {
-  const headers = {};
-  const shown = access();
-  if (shown) headers[shown.header] = shown.header === "Authorization" ? `Bearer ${shown.value}` : shown.value;
+  const headers = { ...access() };
+  if (headers.Authorization) headers.Authorization = `Bearer ${headers.Authorization}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (prefer) headers.Prefer = prefer;
   if (key) headers["Idempotency-Key"] = key;
@@ -45,8 +49,9 @@ async function call(method, path, { body, prefer, key, signal } = {}) {
   for (let attempt = 1; ; attempt++) {
     const answer = await fetchOnce(path, sent);
     const busy = answer.status === 429 || answer.status === 503;
-    if (!busy || attempt === 4) return understood(answer);
-    await pause(Number(answer.headers.get("Retry-After")) || attempt, signal);
+    const wait = Number(answer.headers.get("Retry-After")) || attempt;
+    if (!busy || attempt === 4 || wait > LONGEST_WAIT) return understood(answer);
+    await pause(wait, signal);
   }
 }
 
@@ -91,7 +96,8 @@ function pause(seconds, signal) {
 async function sendFile(form, file) {
   let sent;
   if (form.method === "PUT") {
-    sent = { method: "PUT", body: file, headers: form.fields || {} };
+    // Without its type, which a browser would send as a header that the link was not signed for.
+    sent = { method: "PUT", body: new Blob([file]), headers: form.fields || {} };
   } else {
     const data = new FormData();
     for (const [name, value] of Object.entries(form.fields)) data.append(name, value);

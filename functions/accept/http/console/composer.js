@@ -12,6 +12,10 @@ const TYPES = { heic: "image/heic", heif: "image/heic", avif: "image/avif", tif:
 
 let chosen = [];
 let models = [];
+// What was tried last and has no answer yet: { what, key }. The same again has the same key, so that it never pays twice.
+let tried = null;
+// Where the chosen pictures were uploaded: { pictures, folder }.
+let uploaded = null;
 
 function addFiles(files) {
   const pictures = [...files].filter((file) => typeOf(file).startsWith("image/") && !file.name.startsWith("."));
@@ -29,6 +33,7 @@ function addFiles(files) {
 }
 
 function typeOf(file) {
+  if (file.type === "image/heif") return TYPES.heif;
   return file.type || TYPES[file.name.split(".").pop().toLowerCase()] || "";
 }
 
@@ -55,6 +60,8 @@ async function readModels() {
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
   }
+  // What needs a mask, references or a thing to look for is not asked for here.
+  models = models.filter((model) => (model.needs || []).every((need) => need === "size"));
   const choices = models.map((model) => make("option", { value: model.default ? "" : model.name }, model.default ? `${model.name} (default)` : model.name));
   byId("model").replaceChildren(...(choices.length ? choices : [make("option", { value: "" }, "default")]));
   drawOptions();
@@ -69,13 +76,22 @@ function drawOptions() {
   const model = currentModel();
   const fields = Object.entries(model?.options || {}).filter(([name]) => OPTION_TEXTS[name]).map(([name, taken]) => {
     const id = `option-${name}`;
-    const field = Array.isArray(taken)
-      ? make("select", { id, name }, make("option", { value: "" }, "default"), ...taken.map((value) => make("option", { value }, value)))
-      : make("input", { id, name, type: "text", placeholder: typeof taken === "string" ? taken : "default" });
-    return make("div", {}, make("label", { for: id }, OPTION_TEXTS[name]), field);
+    return make("div", {}, make("label", { for: id }, OPTION_TEXTS[name]), optionField(id, name, taken));
   });
   byId("options").replaceChildren(...fields);
-  byId("model-help").textContent = model ? `Edited by ${model.engine}.` : "";
+  byId("model-help").textContent = model ? about(model) : "";
+}
+
+function optionField(id, name, taken) {
+  if (name === "output_compression") return make("input", { id, name, type: "number", min: 0, max: 100, placeholder: `with ${taken.join(" or ")}` });
+  if (name === "size") return make("input", { id, name, type: "text", placeholder: "auto", "aria-describedby": "model-help" });
+  return make("select", { id, name }, make("option", { value: "" }, "default"), ...taken.map((value) => make("option", { value }, value)));
+}
+
+function about(model) {
+  const sizes = model.options.size ? ` Sizes: ${model.options.size}.` : "";
+  const price = model.price?.edit ? ` ${dollars(model.price.edit)} for an edit.` : "";
+  return `Edited by ${model.engine}.${price}${sizes}`;
 }
 
 function options() {
@@ -122,6 +138,14 @@ async function postOne({ file, name }, prompt) {
 }
 
 async function postBatch(pictures, prompt, dryRun) {
+  const folder = uploaded?.pictures === pictures ? uploaded.folder : await uploadAll(pictures);
+  uploaded = { pictures, folder };
+  const most = byId("max-cost").value;
+  const bound = most ? { max_cost_usd: Number(most) } : {};
+  return post("batch-process-images", { prompt, folder, ...options(), ...bound, ...(dryRun ? { dry_run: true } : {}) });
+}
+
+async function uploadAll(pictures) {
   let folder;
   let sent = 0;
   for (let first = 0; first < pictures.length; first += FORMS_AT_ONCE) {
@@ -138,15 +162,16 @@ async function postBatch(pictures, prompt, dryRun) {
     };
     await Promise.all(Array.from({ length: SENT_AT_ONCE }, work));
   }
-  const most = byId("max-cost").value;
-  const bound = most ? { max_cost_usd: Number(most) } : {};
-  return post("batch-process-images", { prompt, folder, ...options(), ...bound, ...(dryRun ? { dry_run: true } : {}) });
+  return folder;
 }
 
-// One key a submission: a repeated post, after an answer that was lost, never pays twice.
-function post(path, body) {
+async function post(path, body) {
   byId("sending").textContent = "sending …";
-  return call("POST", path, { body, prefer: "respond-async", key: crypto.randomUUID() });
+  const what = path + JSON.stringify(body);
+  if (tried?.what !== what) tried = { what, key: crypto.randomUUID() };
+  const accepted = await call("POST", path, { body, prefer: "respond-async", key: tried.key });
+  tried = null;
+  return accepted;
 }
 
 async function uploadOne(file, name) {

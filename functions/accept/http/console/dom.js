@@ -16,6 +16,14 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Redraw a part of the page; what had the focus in it has it again: the button of the same job, or of the same name. */
+function keepingFocus(part, redraw) {
+  const name = (button) => button.dataset.job || button.getAttribute("aria-label") || button.textContent;
+  const focused = part.contains(document.activeElement) ? name(document.activeElement) : "";
+  redraw();
+  if (focused) [...part.querySelectorAll("button, input")].find((button) => name(button) === focused)?.focus({ preventScroll: true });
+}
+
 function say(text) {
   byId("announce").textContent = text;
 }

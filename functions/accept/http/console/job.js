@@ -3,6 +3,7 @@
 
 // Pictures that this tab sent, by job: { name: object URL }. The API gives the others' links.
 const sentPictures = new Map();
+const MOST_IN_A_ZIP = 1e9;
 let shown = null;
 
 /** Show a job and keep it up to date until another one is shown. */
@@ -24,20 +25,41 @@ function showJob(jobId) {
 async function follow(view) {
   const { signal } = view.stop;
   let prefer;
-  for (;;) {
-    const job = await call("GET", `jobs/${view.id}`, { prefer, signal });
+  for (let failures = 0; ;) {
+    let job;
+    try {
+      job = await call("GET", `jobs/${view.id}`, { prefer, signal });
+      failures = 0;
+    } catch (error) {
+      // A person's connection comes back; a refusal stays.
+      if (error.name === "AbortError" || (error.status > 0 && error.status < 500)) throw error;
+      await pause(Math.min(30, 2 ** ++failures), signal);
+      continue;
+    }
     // An answer may be older than one that came before it.
     if (!view.job || !job.as_of || job.as_of >= view.job.as_of) {
       if (view.job && view.job.status !== job.status) say(`The job is ${STATES[job.status]}.`);
       view.job = job;
-      if (ENDED.has(job.status) && job.operation === "batch") await readImages(view, signal);
       drawJob(view);
       updateListed(job);
+      if (job.operation === "batch" && job.status !== "erased") await readFirstImages(view, signal);
     }
     if (ENDED.has(job.status)) return;
     prefer = "wait=20";
     await pause(0.5, signal);
   }
+}
+
+/** Read a batch's first images anew: while it runs, those that have an edit by now. */
+async function readFirstImages(view, signal) {
+  Object.assign(view, { images: [], next: undefined });
+  try {
+    await readImages(view, signal);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    say(error.message);
+  }
+  drawJob(view);
 }
 
 async function readImages(view, signal) {
@@ -51,16 +73,17 @@ function drawJob(view) {
   const { job } = view;
   const isBatch = job.operation === "batch";
   const prompt = remembered(job.job_id);
-  byId("job").replaceChildren(
+  keepingFocus(byId("job"), () => byId("job").replaceChildren(
     make("div", { className: "head" }, make("h2", { id: "job-title" }, `${OPERATIONS[job.operation]} · ${job.job_id.slice(0, 8)}`), stateOf(job), closeButton()),
     prompt ? make("blockquote", { className: "quote" }, prompt) : "",
     facts(job),
     ...(isBatch ? [meter(view)] : waiting(job)),
     job.note ? make("p", { className: "hint" }, `Note: ${job.note}.`) : "",
+    job.estimate ? make("p", {}, ...(job.result?.errors || [])) : "",
     failure(job),
     isBatch ? gallery(view) : picture(view),
     actions(view),
-  );
+  ));
 }
 
 function closeButton() {
@@ -85,7 +108,7 @@ function facts(job) {
     Started: new Date(job.created_at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }),
     Took: ENDED.has(job.status) ? span((ended - Date.parse(job.created_at)) / 1000) : undefined,
     "Made by": made.join(", ") || undefined,
-    "Estimated cost": dollars(usage.cost_usd ?? job.estimate?.cost_usd) || undefined,
+    "Estimated cost": dollars(job.estimate ? job.estimate.cost_usd : usage.cost_usd) || undefined,
     "Would edit": job.estimate ? `${job.estimate.images} pictures` : undefined,
     "Callback": job.delivery && job.delivery.status !== "not_requested" ? job.delivery.status.replace("_", " ") : undefined,
   };
@@ -146,8 +169,12 @@ function beforeOf(view, fallback) {
 
 function gallery(view) {
   const tiles = view.images.map((image) => tile(view, image));
-  const further = view.next && make("button", { type: "button", onclick: () => readImages(view, view.stop.signal).then(() => drawJob(view)) }, "More pictures");
-  return make("div", {}, make("ul", { className: "gallery" }, ...tiles), further || "");
+  const more = async () => {
+    await readImages(view, view.stop.signal);
+    drawJob(view);
+  };
+  const further = view.next && make("button", { type: "button", onclick: (event) => acting(event.target, more) }, "More pictures");
+  return make("div", {}, make("ul", { className: "gallery" }, ...tiles), make("div", { className: "actions" }, further || "", make("span", { className: "hint", role: "status" })));
 }
 
 function tile(view, image) {
@@ -208,6 +235,8 @@ async function retry(view) {
 async function downloadAll(view, tell) {
   while (view.next) await readImages(view, view.stop.signal);
   const wanted = view.images.filter((image) => image.after_url);
+  const size = wanted.reduce((sum, image) => sum + (image.bytes_out || 0), 0);
+  if (size > MOST_IN_A_ZIP) throw new Refused(0, `These are ${bytes(size)}, too much for a browser: use \`imagejobs watch ${view.id} --out results\`.`);
   const files = [];
   for (const image of wanted) {
     tell(`${files.length + 1} of ${wanted.length} …`);

@@ -1,12 +1,15 @@
 "use strict";
 // Puts the page together: the list of jobs, access, and what a person does.
 
+const JOB_ID = /^[0-9a-f-]{36}$/;
+const LISTED_AT_ONCE = 15;
+
 let listed = [];
 let older;
 
 async function listJobs(more = false) {
   const status = byId("only").value;
-  const query = new URLSearchParams({ limit: "15", ...(status ? { status } : {}), ...(more && older ? { cursor: older } : {}) });
+  const query = new URLSearchParams({ limit: String(LISTED_AT_ONCE), ...(status ? { status } : {}), ...(more && older ? { cursor: older } : {}) });
   const page = await call("GET", `jobs?${query}`);
   listed = more ? [...listed, ...page.jobs] : page.jobs;
   older = page.next;
@@ -14,12 +17,12 @@ async function listJobs(more = false) {
 }
 
 function drawJobs() {
-  byId("jobs").replaceChildren(...listed.map((job) => make("li", {}, make(
+  keepingFocus(byId("jobs"), () => byId("jobs").replaceChildren(...listed.map((job) => make("li", {}, make(
     "button", { type: "button", "data-job": job.job_id, "aria-current": String(job.job_id === shown?.id), onclick: () => showJob(job.job_id) },
     make("span", { className: "what" }, remembered(job.job_id) || `${OPERATIONS[job.operation]} · ${job.job_id.slice(0, 8)}`),
     make("span", { className: "when" }, [remembered(job.job_id) && OPERATIONS[job.operation], ago(job.created_at)].filter(Boolean).join(", ")), stateOf(job),
-  ))));
-  byId("no-jobs").hidden = listed.length > 0;
+  )))));
+  byId("no-jobs").hidden = listed.length > 0 || Boolean(older);
   byId("older").hidden = !older;
 }
 
@@ -41,19 +44,19 @@ async function connect() {
     await Promise.all([listJobs(), readModels()]);
     chip.textContent = "connected";
     chip.className = "chip good";
-    if (/^#[0-9a-f-]{36}$/.test(location.hash) && !shown) showJob(location.hash.slice(1));
+    if (JOB_ID.test(location.hash.slice(1)) && !shown) showJob(location.hash.slice(1));
     return true;
   } catch (error) {
     chip.className = "chip bad";
     const denied = error.status === 401 || error.status === 403;
     chip.textContent = denied ? "needs a key" : "not connected";
-    askForAccess(access() ? error.message : "", !denied && error.message);
+    askForAccess(Object.keys(access()).length || !denied ? error.message : "");
     return false;
   }
 }
 
-function askForAccess(problem, other) {
-  showProblem(byId("access-problem"), problem || other || "");
+function askForAccess(problem) {
+  showProblem(byId("access-problem"), problem);
   if (!byId("access").open) byId("access").showModal();
   byId("key").focus();
 }
@@ -66,7 +69,8 @@ byId("access-form").addEventListener("submit", async (event) => {
   const kind = new FormData(byId("access-form")).get("kind");
   const value = byId("key").value.trim();
   if (done === "use" && !value) return showProblem(byId("access-problem"), "Enter the key or token that you were given.");
-  keepAccess(kind, done === "use" ? value : "");
+  if (done === "use") keepAccess(kind, value);
+  else forgetAccess();
   byId("key").value = "";
   dialog.close();
   await connect();
@@ -109,6 +113,16 @@ for (const kind of ["dragleave", "drop"]) {
 document.addEventListener("paste", (event) => {
   if (event.clipboardData.files.length) addFiles(event.clipboardData.files);
 });
+
+addEventListener("hashchange", () => {
+  const jobId = location.hash.slice(1);
+  if (JOB_ID.test(jobId) && jobId !== shown?.id) showJob(jobId);
+});
+// The list follows jobs that others show, or nobody.
+setInterval(() => {
+  const running = listed.some((job) => !ENDED.has(job.status) && job.job_id !== shown?.id);
+  if (running && !document.hidden && listed.length <= LISTED_AT_ONCE) listJobs().catch(() => {});
+}, 10_000);
 
 drawChosen();
 connect();
