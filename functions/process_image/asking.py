@@ -12,6 +12,7 @@ from functions.process_image.ledger import Ledger
 from functions.process_image.pacing import Turn
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
+from functions.process_image.telemetry import record_billing_limit
 from imagejobs.catalogue import LOCAL, EngineName
 from imagejobs.errors import (
     ContentFlaggedError,
@@ -62,7 +63,7 @@ class Engines:
             ModerationRateLimitedError, BillingLimitError: OpenAI's moderation says so.
             Beside them what `Engine.edit` raises.
         """
-        if self.settings.prompt_screening == "openai" and engine != LOCAL:
+        if self.settings.screens(engine):
             self._screen(task)
         maker = engine_named(engine, self.settings, self.secrets, self.clients)
         on_usage = partial(self.ledger.charge, engine, str(task.options.model))
@@ -127,6 +128,7 @@ def ask(
         try:
             edit = engines.edit(engine, replace(task, options=choice.options))
         except BillingLimitError as error:
+            record_billing_limit()
             if following is None:
                 raise rejected(engine, str(error)) from error
             turn = turn_of(following, edit_request, places)

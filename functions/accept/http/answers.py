@@ -230,6 +230,10 @@ class Job(AnswerBody):
     engine: Annotated[Optionally[str], Field(description="Which engine edited a single image.")] = None
     model: Annotated[Optionally[str], Field(description="Which of its models did.")] = None
     ai_generated: Annotated[Optionally[bool], Field(description="Whether an AI made a single image's edit.")] = None
+    stands_in_for: Annotated[
+        Optionally[str],
+        Field(description="The engine whose billing limit was reached, when another one edited a single image."),
+    ] = None
     usage: Optionally[JobUsage] = None
     estimate: Optionally[BatchEstimate] = None
     delivery: DeliveryState
