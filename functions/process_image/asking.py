@@ -127,6 +127,7 @@ def ask(
         sleep(max(0.0, turn.at - time()))
         try:
             edit = engines.edit(engine, replace(task, options=choice.options))
+            return edit, None if choice is choices[0] else choices[0].model.engine
         except BillingLimitError as error:
             record_billing_limit()
             if following is None:
@@ -143,8 +144,6 @@ def ask(
             if edit_request.waited.attempts > edit_request.waited.rate_limited:
                 raise rejected(engine, str(error)) from error
             raise
-        else:
-            return edit, None if choice is choices[0] else choices[0].model.engine
     raise AssertionError("the last choice edits or fails")
 
 
