@@ -78,7 +78,7 @@ def test_a_batch_over_http_alone(service: Service, openai: OpenAIStandIn, stack:
     assert service.http.get("/jobs?limit=1").json()["jobs"][0]["job_id"] == job_id
     # A batch of the whole bucket does not read the folder, and an erasure takes it away.
     assert service.http.delete(f"/jobs/{job_id}/data").status_code == 204
-    kept = stack.images_client().list_objects_v2(Bucket=stack.input_bucket, Prefix="uploads/")
+    kept = stack.images_client().list_objects_v2(Bucket=stack.input_bucket, Prefix="image-jobs-uploads/")
     assert not [entry for entry in kept.get("Contents", []) if made["folder"] in entry["Key"]]
     assert service.http.get("/jobs?limit=1").json()["jobs"][0]["status"] == "erased"
 

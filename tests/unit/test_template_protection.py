@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from imagejobs.upload_folders import folder_prefix
 from tools.render import template
 
 RESOURCES: dict[str, Any] = template()["Resources"]
@@ -110,6 +111,33 @@ def test_uploads_are_gone_after_a_day() -> None:
     rule = rules("JobsBucket")["ExpireUploads"]
 
     assert (rule["Status"], rule["Prefix"], rule["ExpirationInDays"]) == ("Enabled", "uploads/", 1)
+
+
+def test_of_the_input_bucket_only_folders_of_uploads_are_written_and_expire() -> None:
+    """The owner's own pictures lie there too: the code, the rights and the rule name one prefix, and only it."""
+    prefix = f"{folder_prefix('anyone', 'folder').split('/')[0]}/"
+    (rule,) = rules("InputBucket").values()
+    changed = [
+        resource["Fn::Sub"]
+        for _, statement in statements()
+        for resource in listed(statement["Resource"])
+        if {"s3:PutObject", "s3:DeleteObject"} & set(listed(statement["Action"]))
+        and "InputBucket" in json.dumps(resource)
+    ]
+
+    assert (rule["Status"], rule["Prefix"]) == ("Enabled", prefix)
+    assert rule["ExpirationInDays"] == {"Ref": "JobsExpirationDays"}
+    assert changed == [f"${{InputBucket.Arn}}/{prefix}*"] * 2
+    assert rules("JobsBucket")["ExpireUploads"]["Prefix"] != prefix
+
+
+def test_browsers_may_use_the_links_into_each_bucket() -> None:
+    jobs, *others = [
+        RESOURCES[f"{one}Bucket"]["Properties"]["CorsConfiguration"] for one in ("Jobs", "Input", "Output")
+    ]
+
+    assert {"GET", "POST"} <= set(jobs["CorsRules"][0]["AllowedMethods"])
+    assert others == [jobs, jobs]
 
 
 def test_outputs_expire_only_when_the_owner_says_so() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from unicodedata import category
 
 from rich.markup import escape
 
@@ -20,8 +21,9 @@ from imagejobs_client.pictures import HEAD_BYTES, image_type
 SHEET = "contact-sheet.html"
 # The service takes no larger upload.
 _MAX_BYTES = 50_000_000
-# Nor a longer name, with its folders.
+# Nor a longer name, with its folders: in characters, and in UTF-8.
 _MAX_NAME = 255
+_MAX_NAME_BYTES = 800
 # What systems leave in folders. It is passed over without a line, as are names that begin with a dot.
 _JUNK = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"}
 _JUNK_FOLDERS = {"__macosx", "@eadir", "$recycle.bin", "system volume information"}
@@ -51,6 +53,8 @@ class Way:
 
 def run(session: Session, order: Order, way: Way) -> None:
     """Edit a folder's pictures and write the results."""
+    if way.out.resolve() == order.folder.resolve():
+        raise UsageError(f"the results would lie among the pictures of {order.folder}: choose another folder for --out")
     files, skipped = find_pictures(order.folder, way.out)
     if skipped:
         names = ", ".join(f"{name} ({why})" for name, why in islice(skipped.items(), 3))
@@ -58,11 +62,11 @@ def run(session: Session, order: Order, way: Way) -> None:
     if not files:
         raise UsageError(f"there is no picture in {order.folder}")
     options = order.choices.upload(session)
+    key, dry = order.idempotency_key, order.dry_run
     with count_bar(session, "uploading", len(files)) as bar:
         uploaded = session.client.upload_folder(
-            files, side_by_side=way.side_by_side, on_uploaded=lambda _name: bar.advance()
+            files, side_by_side=way.side_by_side, idempotency_key=key, on_uploaded=lambda _name: bar.advance()
         )
-    key, dry = order.idempotency_key, order.dry_run
     job_id = session.client.start_batch(
         uploaded, order.prompt, options, dry_run=dry, max_cost_usd=order.max_cost, idempotency_key=key
     )
@@ -131,8 +135,11 @@ def _walk(folder: Path, out: Path) -> Iterator[Path]:
 
 def _unfit(path: Path, name: str) -> str | None:
     """Why a file cannot be sent: the service would refuse it, and the files that are asked for with it."""
-    if len(name) > _MAX_NAME or not name.isprintable():
-        return f"its name is not printable text of at most {_MAX_NAME} characters"
+    # Cs: bytes that are not UTF-8, as Python reads them from a folder.
+    if any(category(one) in ("Cc", "Cs") for one in name):
+        return "its name has control characters or is not UTF-8"
+    if len(name) > _MAX_NAME or len(name.encode()) > _MAX_NAME_BYTES:
+        return f"its name has more than {_MAX_NAME} characters or {_MAX_NAME_BYTES} bytes"
     try:
         size = path.stat().st_size
         with path.open("rb") as file:

@@ -7,6 +7,7 @@ from imagejobs_cli.display import count_bar, job_bar
 from imagejobs_cli.exits import Exit
 from imagejobs_cli.session import Session
 from imagejobs_client.pictures import suffix_of
+from imagejobs_client.transfers import numbered
 
 if TYPE_CHECKING:
     from imagejobs_client import Job, SavedImage
@@ -32,14 +33,17 @@ def end(job: "Job") -> None:
 
 
 def save_picture(session: Session, job: "Job", target: Path) -> Path:
-    """Fetch a single job's picture. A folder gets it under the result's own name."""
+    """Fetch a single job's picture. A folder gets it under the result's own name.
+
+    Only a file that the caller named whole is overwritten.
+    """
     result = job.result
     suffix = suffix_of(result.result_mime_type) if result and result.result_mime_type else _suffix_of_key(job)
     if target.is_dir():
         stem = Path(result.filename).stem if result and result.filename else job.job_id
-        target = target / f"{stem}-edited{suffix}"
+        target = _unused(target / f"{stem}-edited{suffix}")
     elif not target.suffix:
-        target = target.with_name(f"{target.name}{suffix}")
+        target = _unused(target.with_name(f"{target.name}{suffix}"))
     elif _kind(target.suffix) != _kind(suffix):
         session.warn(f"the picture is {suffix[1:]}, not {target.suffix[1:]}: --format asks for another type")
     session.client.save_result(job, target)
@@ -59,6 +63,10 @@ def image_json(saved: "SavedImage") -> dict[str, Any]:
     """An image of a batch for scripts: what the service tells, without links that expire, and the local file."""
     told = {name: value for name, value in saved.image.raw.items() if name not in ("before_url", "after_url")}
     return told | ({"path": str(saved.path)} if saved.path else {})
+
+
+def _unused(path: Path) -> Path:
+    return next(one for one in numbered(path) if not one.exists())
 
 
 def _suffix_of_key(job: "Job") -> str:

@@ -25,7 +25,11 @@ Timeout = Annotated[
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the job, write its id and end.")]
 Key = Annotated[
     str | None,
-    typer.Option(help="Makes a repeated command the same job, paid once. Default: a new one.", metavar="KEY"),
+    typer.Option(
+        help="Makes a repeated command the same job, paid once; a repeat with --mask, --reference or one picture over "
+        "4 MB is refused, since each run uploads these anew.",
+        metavar="KEY",
+    ),
 ]
 _FILE: Any = {"exists": True, "dir_okay": False, "metavar": "FILE"}
 Mask = Annotated[Path | None, typer.Option(help="A picture whose transparent part is edited.", **_FILE)]

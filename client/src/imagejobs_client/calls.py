@@ -31,16 +31,18 @@ class Calls:
         """The entries of a list, page by page."""
         cursor, left = None, limit
         while left is None or left > 0:
-            asked = {**query, "limit": min(_PAGE, left or _PAGE), "cursor": cursor}
-            answer = self._transport.read("GET", path, query=asked)
-            if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
-                raise UnexpectedAnswerError(f"GET {path}: the answer has no list of {name}")
-            entries = answer[name][:left]
-            yield from entries
+            entries, cursor = self._page(path, name, {**query, "limit": min(_PAGE, left or _PAGE), "cursor": cursor})
+            yield from entries[:left]
             left = None if left is None else left - len(entries)
-            cursor = answer.get("next")
             if not cursor:
                 return
+
+    def _page(self, path: str, name: str, query: Mapping[str, Any]) -> tuple[list[Any], str | None]:
+        """The entries of one page, and the cursor of the next one."""
+        answer = self._transport.read("GET", path, query={"limit": _PAGE, **query})
+        if not isinstance(answer, dict) or not isinstance(answer.get(name), list):
+            raise UnexpectedAnswerError(f"GET {path}: the answer has no list of {name}")
+        return answer[name], answer.get("next")
 
 
 def parsed[T: Answer](kind: type[T], answer: object) -> T:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -80,15 +81,17 @@ class Client(Submissions, Readings):
     def save_images(
         self, job_id: str, folder: Path, *, side_by_side: int = 8, on_saved: OnSaved = lambda _: None
     ) -> list[SavedImage]:
-        """Fetch the results of a batch into a folder, which keeps the batch's own folders.
+        """Fetch the results of a batch into a folder, which keeps the batch's own folders, and overwrite nothing.
 
         `sub/a.jpg` gives `sub/a.png`; where there is a `sub/a.png` too, they give `sub/a.jpg.png` and `sub/a.png.png`.
+        Where the folder holds another file of a result's name, the result gets a number: `sub/a-2.png`.
 
         Example:
             saved = client.save_images(job_id, Path("results"))
         """
         names = local_names((image.file for image in self.images(job_id)), folder)
-        return list(save_images(self.images(job_id), names, self._transfers, side_by_side, on_saved))
+        read = partial(self._images_page, job_id)
+        return list(save_images(read, names, self._transfers, side_by_side, on_saved))
 
     def cancel(self, job_id: str) -> None:
         """Cancel a job: no further image is paid for. Raises ConflictError when it has its result already.

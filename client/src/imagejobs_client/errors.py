@@ -50,7 +50,11 @@ class UnknownJobError(ImageJobsError):
 
 
 class TransferError(ImageJobsError):
-    """An upload or a download broke off, or its link has expired."""
+    """An upload or a download broke off, or its link has expired; `status` is the storage's answer, if one came."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class JobFailedError(ImageJobsError):

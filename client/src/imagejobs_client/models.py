@@ -106,7 +106,8 @@ class Result(Answer):
 class Job(Answer):
     """A job as it stood at `as_of`.
 
-    `status` is `queued`, `running`, `completed`, `completed_with_errors`, `failed`, `cancelled` or `erased`.
+    `status` is `queued`, `running`, `completed`, `completed_with_errors`, `failed`, `cancelled` or `erased`. `engine`,
+    `model` and `ai_generated` say who made a single job's picture; a batch's are in its images.
     """
 
     job_id: str
@@ -119,6 +120,9 @@ class Job(Answer):
     progress: Progress | None = None
     waiting: Waiting | None = None
     result: Result | None = None
+    engine: str | None = None
+    model: str | None = None
+    ai_generated: bool | None = None
     usage: Usage | None = None
     estimate: Estimate | None = None
     note: str | None = None
@@ -175,6 +179,9 @@ class BatchImage(Answer):
     note: str | None = None
     engine: str | None = None
     model: str | None = None
+    ai_generated: bool | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
     cost_usd: float | None = None
     bytes_in: int | None = None
     bytes_out: int | None = None

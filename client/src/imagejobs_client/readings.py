@@ -85,6 +85,11 @@ class Readings(Calls):
         for one in self._pages(f"/jobs/{job_id}/images", "images", {"status": status}):
             yield parsed(BatchImage, one)
 
+    def _images_page(self, job_id: str, cursor: str | None) -> tuple[list[BatchImage], str | None]:
+        """A page of a batch's images, and the cursor of the next one."""
+        images, following = self._page(f"/jobs/{job_id}/images", "images", {"cursor": cursor})
+        return [parsed(BatchImage, one) for one in images], following
+
     def find_job_id(self, beginning: str) -> str:
         """Find the one job of the caller's last thousand whose id begins so; a whole id is given back as it is.
 

@@ -1,6 +1,7 @@
 """Starting jobs: pictures and folders to the service, and what is to be done with them."""
 
 import base64
+import json
 import uuid
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -28,34 +29,37 @@ class Submissions(Calls):
         *,
         filename: str | None = None,
         callback_url: str | None = None,
+        progress_url: str | None = None,
         idempotency_key: str | None = None,
         on_bytes: OnBytes = lambda _: None,
     ) -> str:
         """Start the edit of a picture and give back the job's id. A large picture is uploaded first.
 
-        The result is posted to `callback_url`, where one is given. The same `idempotency_key` never starts, and never
-        pays, a second job; without one each call is a new job, however often its request is tried.
+        The result is posted to `callback_url` and progress to `progress_url`, where they are given. The same
+        `idempotency_key` never starts, and never pays, a second job; without one each call is a new job, however often
+        its request is tried. With a picture over 4 MB, which is uploaded anew, the second call raises ConflictError.
 
         Example:
             job_id = client.start_edit(Path("photo.jpg"), "make it winter")
         """
+        receivers = _receivers(callback_url, progress_url)
         body = {"prompt": prompt, **self._options(_SINGLE, options)}
         name = filename or (picture.name if isinstance(picture, Path) else None)
         if name:
             body["filename"] = name
         if isinstance(picture, str):
-            return self._start(_SINGLE, body | {"image_url": picture}, callback_url, idempotency_key)
+            return self._start(_SINGLE, body | {"image_url": picture}, receivers, idempotency_key)
         key = idempotency_key or str(uuid.uuid4())
         with as_file(picture) as file:
             content = file.read(POSTED_BYTES + 1)
             if len(content) <= POSTED_BYTES:
                 posted = body | {"image_base64": base64.b64encode(content).decode()}
                 try:
-                    return self._start(_SINGLE, posted, callback_url, key)
+                    return self._start(_SINGLE, posted, receivers, key)
                 except TooLargeError:
                     pass  # this service's limit is a lower one
             body["image_key"] = self._uploads.upload(file, name or "picture", on_bytes)
-        return self._start(_SINGLE, body, callback_url, key)
+        return self._start(_SINGLE, body, receivers, key)
 
     def upload(self, picture: Path | bytes, filename: str | None = None, on_bytes: OnBytes = lambda _: None) -> str:
         """Upload a picture of up to 50 MB and give back its key, for `EditOptions.mask_key` and `reference_keys`.
@@ -72,15 +76,20 @@ class Submissions(Calls):
         files: Mapping[str, Path],
         *,
         side_by_side: int = 8,
+        idempotency_key: str | None = None,
         on_uploaded: OnUploaded = lambda _: None,
         on_bytes: OnBytes = lambda _: None,
     ) -> str:
         """Upload the files of a batch by the names that they are to have, and give back the folder's id.
 
+        With an `idempotency_key` it is the same folder for the same names and sizes, so that `start_batch` with the
+        same key is the same request.
+
         Example:
             folder = client.upload_folder({path.name: path for path in Path("holiday").glob("*.jpg")})
         """
-        return self._uploads.upload_folder(files, side_by_side, on_uploaded, on_bytes)
+        folder = _folder_of(idempotency_key, files) if idempotency_key else None
+        return self._uploads.upload_folder(files, side_by_side, on_uploaded, on_bytes, folder)
 
     def start_batch(
         self,
@@ -91,6 +100,7 @@ class Submissions(Calls):
         dry_run: bool = False,
         max_cost_usd: float | None = None,
         callback_url: str | None = None,
+        progress_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         """Start the edit of every picture of an uploaded folder and give back the job's id.
@@ -107,20 +117,28 @@ class Submissions(Calls):
             choices["max_cost_usd"] = max_cost_usd
         self._require(_BATCH, choices)
         body = {"prompt": prompt, **choices, **self._options(_BATCH, options)}
-        return self._start(_BATCH, body, callback_url, idempotency_key)
+        receivers = _receivers(callback_url, progress_url)
+        return self._start(_BATCH, body, receivers, idempotency_key)
 
-    def retry(self, job_id: str, *, callback_url: str | None = None, idempotency_key: str | None = None) -> str:
+    def retry(
+        self,
+        job_id: str,
+        *,
+        callback_url: str | None = None,
+        progress_url: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> str:
         """Edit the failed images of a finished batch again: a new job, whose id is given back.
 
         Example:
             job = client.wait(client.retry(job_id))
         """
-        return self._start(f"/jobs/{job_id}/retry", None, callback_url, idempotency_key)
+        receivers = _receivers(callback_url, progress_url)
+        return self._start(f"/jobs/{job_id}/retry", None, receivers, idempotency_key)
 
-    def _start(self, path: str, body: Mapping[str, Any] | None, callback_url: str | None, key: str | None) -> str:
+    def _start(self, path: str, body: Mapping[str, Any] | None, receivers: Mapping[str, str], key: str | None) -> str:
         """Post a job. Its Idempotency-Key makes it harmless to post again where no answer came."""
-        receiver = {"callbackUrl": callback_url} if callback_url else {"Prefer": "respond-async"}
-        headers = {"Idempotency-Key": key or str(uuid.uuid4()), **receiver}
+        headers = {"Idempotency-Key": key or str(uuid.uuid4()), **receivers}
         answer = self._transport.read("POST", path, json=body, headers=headers)
         try:
             return str(answer["job_id"])
@@ -141,6 +159,18 @@ class Submissions(Calls):
             raise UnsupportedOptionError(
                 f"the service at {self.connection.address} does not know {', '.join(unknown)}: nothing was sent"
             )
+
+
+def _receivers(callback_url: str | None, progress_url: str | None) -> dict[str, str]:
+    """The headers that say where a job's result and its progress are posted."""
+    result = {"callbackUrl": callback_url} if callback_url else {"Prefer": "respond-async"}
+    return result | ({"progressUrl": progress_url} if progress_url else {})
+
+
+def _folder_of(key: str, files: Mapping[str, Path]) -> str:
+    """A folder's id. Other pictures get another folder, so that a key that comes twice changes no job's pictures."""
+    listed = sorted((name, path.stat().st_size) for name, path in files.items())
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, json.dumps([key, listed])))
 
 
 def _body_fields(document: Any, path: str) -> set[str]:

@@ -1,7 +1,10 @@
 """Bytes to and from the storage: uploads by form, downloads to a file. The service's key is never sent there."""
 
+import filecmp
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
@@ -65,20 +68,20 @@ class Transfers:
         def send() -> httpx2.Response:
             sent = 0
 
-            def count(read: int) -> None:
+            def counted(read: int) -> None:
                 nonlocal sent
                 sent += read
                 on_bytes(read)
 
             file.seek(0)
             try:
-                counted = _Counted(file, count)
+                content = _Counted(file, counted)
                 if form.method == "PUT":
                     # S3 and COS take no chunked body: the length is told first.
                     headers = {"Content-Length": str(size), **form.fields}
-                    answer = self._http.put(form.url, content=counted, headers=headers)
+                    answer = self._http.put(form.url, content=content, headers=headers)
                 else:
-                    files = {"file": ("file", cast(BinaryIO, counted), content_type)}
+                    files = {"file": ("file", cast(BinaryIO, content), content_type)}
                     answer = self._http.post(form.url, data=form.fields, files=files)
             except httpx2.TransportError:
                 on_bytes(-sent)
@@ -91,15 +94,39 @@ class Transfers:
 
     def download(self, url: str, target: Path, on_bytes: OnBytes = lambda _: None) -> int:
         """Fetch a link into a file, and give back its size. The file appears when it is whole, or not at all."""
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{uuid.uuid4()}.part")
+        with self._fetched(url, target.parent, on_bytes) as whole:
+            size = whole.stat().st_size
+            whole.replace(target)
+        return size
+
+    def download_anew(self, url: str, target: Path) -> Path:
+        """Fetch a link into a file that overwrites no other, and give back its path.
+
+        Where another file has the name, the new one gets a number. A file with the same bytes stays as it is.
+        """
+        with self._fetched(url, target.parent) as whole:
+            for path in numbered(target):
+                try:
+                    path.touch(exist_ok=False)
+                except FileExistsError:
+                    if path.is_file() and filecmp.cmp(whole, path, shallow=False):
+                        return path
+                else:
+                    whole.replace(path)
+                    return path
+        raise AssertionError("numbers do not end")
+
+    @contextmanager
+    def _fetched(self, url: str, folder: Path, on_bytes: OnBytes = lambda _: None) -> Iterator[Path]:
+        """A link's content in a temporary file, which is there until the block ends or renames it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = folder / f".{uuid.uuid4()}.part"
         try:
             with temporary.open("xb") as file:
-                size = self.fetch(url, file, on_bytes)
-            temporary.replace(target)
+                self.fetch(url, file, on_bytes)
+            yield temporary
         finally:
             temporary.unlink(missing_ok=True)
-        return size
 
     def fetch(self, url: str, file: BinaryIO, on_bytes: OnBytes = lambda _: None) -> int:
         """Fetch a link into an open file, piece by piece, and give back the size."""
@@ -132,7 +159,15 @@ class Transfers:
             if answer.is_success:
                 return
             if answer.status_code < 500 or not self._retries.wait(tried, None):
-                raise TransferError(f"{what}: the storage answered {answer.status_code}{_message(answer.text)}")
+                told = f"the storage answered {answer.status_code}{_message(answer.text)}"
+                raise TransferError(f"{what}: {told}", answer.status_code)
+
+
+def numbered(path: Path) -> Iterator[Path]:
+    """A path, then the same with a number: `a.png`, `a-2.png`, `a-3.png` …"""
+    yield path
+    for number in count(2):
+        yield path.with_stem(f"{path.stem}-{number}")
 
 
 def _message(xml: str) -> str:

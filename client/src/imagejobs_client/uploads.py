@@ -39,10 +39,14 @@ class Uploads:
         return form.image_key
 
     def upload_folder(
-        self, files: Mapping[str, Path], side_by_side: int, on_uploaded: OnUploaded, on_bytes: OnBytes
+        self,
+        files: Mapping[str, Path],
+        side_by_side: int,
+        on_uploaded: OnUploaded,
+        on_bytes: OnBytes,
+        folder: str | None = None,
     ) -> str:
-        """Upload files by their names in the batch, and give back the folder's id."""
-        folder: str | None = None
+        """Upload files by their names in the batch, into a `folder` or a new one, and give back the folder's id."""
         with ThreadPoolExecutor(side_by_side) as pool:
             try:
                 for some in portions(files):
@@ -52,7 +56,7 @@ class Uploads:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        if folder is None:
+        if not files or folder is None:
             raise ValueError("there is no file to upload")
         return folder
 

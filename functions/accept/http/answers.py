@@ -11,7 +11,13 @@ from imagejobs.workflow import Operation, Progress
 
 
 class AnswerBody(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(
+        # A request needs few of the models: each is built when it is first used.
+        defer_build=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra=without_null_defaults,
+    )
 
 
 class Accepted(AnswerBody):

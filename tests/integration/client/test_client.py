@@ -44,12 +44,16 @@ def test_an_edit_is_posted_without_a_receiver_and_its_picture_given_back(
 
 
 def test_a_picture_may_be_bytes_or_a_url_and_may_have_a_receiver(client: Client, service: ImageJobsStandIn) -> None:
-    client.start_edit(picture(), "p", callback_url="https://receiver.example")
+    client.start_edit(
+        picture(), "p", callback_url="https://receiver.example", progress_url="https://receiver.example/progress"
+    )
     client.start_edit("https://pictures.example/a.png", "p")
 
     first, second = service.posts(SINGLE)
     assert first.headers["Callbackurl"] == "https://receiver.example"
+    assert first.headers["Progressurl"] == "https://receiver.example/progress"
     assert "Prefer" not in first.headers
+    assert "Progressurl" not in second.headers
     assert second.body == {"prompt": "p", "image_url": "https://pictures.example/a.png"}
 
 
@@ -117,6 +121,28 @@ def test_a_batch_goes_up_in_calls_of_a_hundred_and_comes_down_into_its_folders(
     assert [one.image.file for one in saved if one.path is None] == ["sub 0/4.png"]
     assert (tmp_path / "results" / "sub 1" / "119.png").read_bytes() == EDITED
     assert len(list((tmp_path / "results").rglob("*"))) == 119 + 2, "no part of a download stays"
+
+
+def test_results_are_fetched_page_by_page_and_an_expired_link_is_read_once_more(
+    client: Client, service: ImageJobsStandIn, tmp_path: Path
+) -> None:
+    files = {f"{number}.png": tmp_path / "a.png" for number in range(101)}
+    (tmp_path / "a.png").write_bytes(picture())
+    job_id = client.start_batch(client.upload_folder(files), "p")
+    service.asked.clear()
+    service.fail("GET", "/storage/", 403, times=2)
+
+    saved = client.save_images(job_id, tmp_path / "results", side_by_side=2)
+
+    assert [one.image.file for one in saved] == list(files)
+    assert all(one.path and one.path.read_bytes() == EDITED for one in saved)
+    asked = [(one.path.split("/")[1], one.query.get("cursor")) for one in service.asked]
+    last_page = len(asked) - 1 - asked[::-1].index(("jobs", "100"))
+    assert asked.count(("jobs", None)) == 2 + 2, "the names, the results, and once more for each expired link"
+    assert asked[:last_page].count(("storage", None)) == 102, "the last page's links are made when their turn comes"
+    service.fail("GET", "/storage/", 403, times=4)
+    with pytest.raises(TransferError, match="403"):
+        client.save_images(job_id, tmp_path / "others", side_by_side=1)
 
 
 def test_a_storage_without_forms_takes_a_put(client: Client, service: ImageJobsStandIn, tmp_path: Path) -> None:

@@ -88,6 +88,31 @@ def test_a_batch_brings_results_a_contact_sheet_and_a_table(run: Run, folder: Pa
     assert len(list(Path("new").glob("contact-sheet*.html"))) == 2
 
 
+def test_no_file_that_was_there_before_is_overwritten(run: Run, folder: Path) -> None:
+    """Neither another folder's original nor a picture whose name is the completed --out."""
+    original = picture()
+    done = run("batch", "holiday/sub", "p", "--out", "holiday", "--json")
+    (folder / "é-2.png").write_text("mine")
+    (folder / "é.png").write_bytes(original)
+    (job,) = run("jobs", "--json").json["jobs"]
+    again = run("watch", job["job_id"], "--out", "holiday", "--json")
+    same = run("watch", job["job_id"], "--out", "holiday", "--json")
+    single = run("edit", "holiday/a.png", "p", "--out", "holiday/a", "--json")
+
+    assert (done.code, again.code, same.code, single.code) == (0, 0, 0, 0)
+    assert done.json["images"][0]["path"] == "holiday/é.png"
+    assert again.json["images"][0]["path"] == same.json["images"][0]["path"] == "holiday/é-3.png"
+    assert single.json["path"] == "holiday/a-2.png"
+    assert [(folder / name).read_bytes() for name in ("a.png", "é.png", "é-2.png", "é-3.png", "a-2.png")] == [
+        original,
+        original,
+        b"mine",
+        EDITED,
+        EDITED,
+    ]
+    assert not list(folder.glob(".*.part"))
+
+
 def test_a_batch_is_told_to_scripts_as_json(run: Run, folder: Path) -> None:
     done = run("batch", "holiday", "p", "--json")
 
@@ -169,6 +194,7 @@ def failing(status: str) -> Callable[[dict[str, Any], int], dict[str, Any]]:
         (["edit", "missing.png", "p"], 2, "there is no file missing.png"),
         (["batch", "holiday/empty", "p"], 2, "there is no picture in holiday/empty"),
         (["edit", "holiday/a.png", "p", "--out", "holiday/a.png"], 2, "would overwrite holiday/a.png"),
+        (["batch", "holiday", "p", "--out", "holiday/sub/.."], 2, "would lie among the pictures of holiday"),
         (["show", "abc"], 5, "an id that begins with 'abc'"),
         (["edit", "holiday/a.png", "p", "--address", "http://example.com"], 4, "no key is sent"),
         (["edit", "holiday/a.png", "p", "--background", "opaque"], 5, "does not know background"),
@@ -210,6 +236,19 @@ def test_a_repeated_command_with_one_key_is_one_job(run: Run, service: ImageJobs
     ids = {run("edit", "holiday/a.png", "p", "--no-wait", "--idempotency-key", "k").out for _ in range(2)}
 
     assert len(ids) == len(service.jobs) == 1
+
+
+def test_a_repeated_batch_with_one_key_is_the_same_request_until_a_picture_changes(
+    run: Run, service: ImageJobsStandIn, folder: Path
+) -> None:
+    command = ["batch", "holiday", "p", "--no-wait", "--idempotency-key", "k"]
+    ids = {run(*command).out for _ in range(2)}
+    (folder / "a.png").write_bytes(picture(width=99))
+    run(*command)
+
+    first, second, third = (one.body for one in service.posts("/batch-process-images"))
+    assert len(ids) == 1
+    assert first == second != third, "the first job's pictures stay as they are"
 
 
 @pytest.mark.parametrize("arguments", [["--key-file", "-"], ["--key-file", "key.txt"]])

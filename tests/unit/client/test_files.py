@@ -46,6 +46,22 @@ def test_the_suffix_of_a_result() -> None:
     ]
 
 
+# Names that the service refuses: over 255 characters; over 800 bytes.
+DEEP = f"{'x' * 200}/{'y' * 60}.png"
+LONG = "/".join(["🏖" * 60] * 4)
+
+
+def test_names_as_phones_and_computers_give_them_are_sent(tmp_path: Path) -> None:
+    """macOS writes U+202F before AM and PM, others U+00A0; an emoji may hold U+200D."""
+    names = ["Screenshot 2026-11-26 at 9.41.00\u202fAM.png", "no\u00a0break.png", "👩\u200d🎨.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(picture())
+
+    files, left_out = find_pictures(tmp_path, tmp_path / "results")
+
+    assert (sorted(files), left_out) == (sorted(names), {})
+
+
 def test_only_pictures_of_a_folder_are_sent_and_the_others_are_told_with_a_reason(tmp_path: Path) -> None:
     for name in ("a.png", "sub/b.jpeg", "sub/@eaDir/c.png", ".hidden/d.png", "results/e.png", "Thumbs.db", ".DS_Store"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
@@ -57,11 +73,18 @@ def test_only_pictures_of_a_folder_are_sent_and_the_others_are_told_with_a_reaso
         huge.truncate(50_000_001)
 
     (tmp_path / "line\nbreak.png").write_bytes(picture())
+    (tmp_path / os.fsdecode(b"latin-\xe9.png")).write_bytes(picture())
+    for name in DEEP, LONG:
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_bytes(picture())
 
     files, left_out = find_pictures(tmp_path, tmp_path / "results")
 
     assert files == {name: tmp_path / name for name in ("a.png", "sub/b.jpeg")}
-    assert "not printable" in left_out.pop("line\nbreak.png")
+    assert {left_out.pop(name) for name in ("line\nbreak.png", os.fsdecode(b"latin-\xe9.png"))} == {
+        "its name has control characters or is not UTF-8"
+    }
+    assert {left_out.pop(name) for name in (DEEP, LONG)} == {"its name has more than 255 characters or 800 bytes"}
     assert left_out == {"empty.png": "empty", "huge.png": "over 50,000,000 bytes", "notes.png": "not a picture"}
 
 
@@ -78,9 +101,10 @@ def test_forms_are_asked_for_so_few_at_once_that_none_expires_while_it_waits(tmp
 
 
 def test_results_never_overwrite_one_another(tmp_path: Path) -> None:
-    names = local_names(["a.png", "A.jpg", "sub/a.png", "v1.2 final.webp", "none"], tmp_path)
+    names = local_names(["a.png", "A.jpg", "a.png.jpg", "sub/a.png", "v1.2 final.webp", "none"], tmp_path)
 
     assert {file: path.relative_to(tmp_path).as_posix() for file, path in names.items()} == {
+        "a.png.jpg": "a.png.jpg",
         "a.png": "a.png",
         "A.jpg": "A.jpg",
         "sub/a.png": "sub/a",

@@ -1,12 +1,15 @@
 """The service's answers as the client's models."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from functions.accept.http import answers, list_answers
 from imagejobs_client import EditOptions, Job
-from imagejobs_client.models import BatchImage, Model, parse
+from imagejobs_client.models import Answer, BatchImage, JobSummary, Model, parse
 
 JOB: dict[str, Any] = {
     "job_id": "3f2a",
@@ -35,6 +38,19 @@ def test_a_job_is_read_with_all_that_is_known_of_it() -> None:
     assert (job.usage.cost_usd, job.usage.images[0].model) == (1, "m")
     assert job.result is not None
     assert job.result.errors == ("a.png: X: y",)
+
+
+@pytest.mark.parametrize(
+    ("told", "model"), [(answers.Job, Job), (list_answers.JobImage, BatchImage), (list_answers.ListedJob, JobSummary)]
+)
+def test_the_client_knows_each_field_that_the_service_tells(told: type[BaseModel], model: type[Answer]) -> None:
+    assert set(told.model_fields) <= {one.name for one in fields(model)}
+
+
+def test_a_single_job_says_who_made_its_picture() -> None:
+    job = parse(Job, {**JOB, "engine": "local_fallback", "model": "invert", "ai_generated": False})
+
+    assert (job.engine, job.model, job.ai_generated) == ("local_fallback", "invert", False)
 
 
 def test_what_a_later_service_adds_breaks_nothing_and_is_kept() -> None:
