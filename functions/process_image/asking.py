@@ -107,7 +107,7 @@ def turn_of(choice: Choice, edit_request: EditRequest, places: ProcessImageResou
 
 def ask(
     choices: list[Choice],
-    first_turn: Turn,
+    turn: Turn,
     task: Task,
     edit_request: EditRequest,
     places: ProcessImageResources,
@@ -121,7 +121,6 @@ def ask(
         NotYetError: an engine asks to wait, or others wait for it.
         JobError: what an engine failed with, or the billing limit of the last.
     """
-    turn = first_turn
     for choice, following in zip(choices, [*choices[1:], None], strict=True):
         engine = choice.model.engine
         sleep(max(0.0, turn.at - time()))
