@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 # The longest name in the template is the stack's name and 10 characters more; AWS takes 80 for a state machine's.
 MAX_STACK_NAME = 70
 _SECONDS_A_DAY = 86_400
+# Until JobsBucket aborts the multipart uploads by which map runs write their results (template.yaml).
+_MAX_EXECUTION_SECONDS = 7 * _SECONDS_A_DAY
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
@@ -78,8 +80,16 @@ def make_plan(config_file: Path, config_env: str, stack: str, parameters: str) -
 
 
 def _require_records_that_outlive(parameters: dict[str, str]) -> None:
-    """A job's record must outlive its execution by a day; a template's Rules cannot compare numbers."""
+    """A job's record must outlive its execution by a day, and so must a map run's unfinished results.
+
+    A template's Rules cannot compare numbers.
+    """
     days, seconds = int(parameters["JobsExpirationDays"]), int(parameters["ExecutionTimeoutSeconds"])
+    if seconds > _MAX_EXECUTION_SECONDS:
+        raise OperatorError(
+            f"ExecutionTimeoutSeconds={seconds} is too long: the jobs bucket drops unfinished uploads, as the results "
+            f"of a batch are while it runs, after 7 days. Give {_MAX_EXECUTION_SECONDS} at most"
+        )
     least = math.ceil(seconds / _SECONDS_A_DAY) + 1
     if days < least:
         raise OperatorError(

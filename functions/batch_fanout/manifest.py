@@ -8,6 +8,7 @@ from functions.batch_fanout.leftovers import is_leftover
 from functions.batch_fanout.settings import BatchFanoutSettings
 from functions.batch_fanout.stopped import not_made
 from functions.batch_fanout.summary import ImageReport
+from imagejobs.decided import find_decision
 from imagejobs.errors import BatchTooLargeError
 from imagejobs.estimates import check_cost
 from imagejobs.job_request import JobRequest
@@ -81,9 +82,14 @@ def _listed(request: JobRequest, source: Bucket, settings: StorageSettings) -> I
 def _failed(
     earlier: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings
 ) -> Iterator[tuple[str, int]]:
-    """The images that failed in an earlier batch, as its report has them; without a report, those that have no edit."""
+    """The images that failed in an earlier batch, as its report has them; without a report, those that have no edit.
+
+    Edits that were under way when a batch was ended are kept after its report was written: they are not paid again.
+    """
     report_key = settings.batch_output_prefix(earlier.job_id, earlier.output_prefix) + REPORT_NAME
-    if target.find(report_key) is None:
+    decision = find_decision(earlier.job_id, store)
+    was_ended = decision is not None and decision.status in ("failed", "cancelled")
+    if was_ended or target.find(report_key) is None:
         yield from not_made(earlier, target, store, settings)
         return
     for line in target.lines(report_key):

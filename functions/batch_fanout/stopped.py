@@ -11,15 +11,17 @@ from contextlib import closing
 from itertools import batched
 from tempfile import TemporaryDirectory
 
-from functions.batch_fanout.summary import ImageReport
+from functions.batch_fanout.summary import ImageReport, Tally, report_lines
+from imagejobs.errors import StorageRejectedError
 from imagejobs.job_request import JobRequest
 from imagejobs.job_store import JobStore
 from imagejobs.output_keys import EDIT_TYPES, output_key
 from imagejobs.settings import StorageSettings
+from imagejobs.spent import list_spent
 from imagejobs.storage import Bucket
 from imagejobs.workflow import REPORT_NAME, EditedImage, ManifestLine, StoppedBatch
 
-NOT_PROCESSED = "NotProcessed: the batch was ended before this image was edited"
+NOT_PROCESSED = "NotProcessed: the batch was ended, and this image has no edit"
 # Each edit is looked at by a request of its own. Where there are more edits than these, that would take longer than
 # the function has: then the report tells their keys and sizes alone.
 MAX_LOOKED_AT = 100_000
@@ -27,20 +29,22 @@ _AT_ONCE = 16
 
 
 def report_stopped(request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings) -> StoppedBatch:
-    """Write the report of a batch that was ended, unless it has one, or ended before its images were listed."""
+    """Write the report of a batch that was ended, unless it has one, or ended before its images were listed.
+
+    Where it tells what each edit took, the batch's summary has the sums.
+    """
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
-    counts = StoppedBatch()
-    if request.dry_run or target.find(report_key) or not store.bucket.find(store.key(request.job_id, "manifest.jsonl")):
-        return counts
-
-    def lines() -> Iterator[bytes]:
-        for report in _reports(request, target, store, settings):
-            counts.total_files += 1
-            counts.processed += report.status == "completed"
-            yield f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n".encode()
-
-    target.put_lines(report_key, lines(), "application/jsonl")
-    return counts
+    if request.dry_run or target.find(report_key) or not store.has_manifest(request.job_id):
+        return StoppedBatch()
+    tally = Tally()
+    with closing(_Edits(request, target, settings)) as edits:
+        look = target if edits.count <= MAX_LOOKED_AT else None
+        reports = tally.of(_reports(_matched(request, store, settings, edits), look))
+        target.put_lines(report_key, report_lines(reports), "application/jsonl")
+    # The payload is decided by now, and has no use for a summary: this one tells the usage alone.
+    if look:
+        store.put_summary(request.job_id, tally.summary(list_spent(store.bucket, request.job_id)))
+    return StoppedBatch(total_files=tally.total, processed=tally.total - tally.failed)
 
 
 def not_made(
@@ -84,19 +88,23 @@ def _matched(
     """Each image of the manifest, with its edit where there is one."""
     for text in store.bucket.lines(store.key(request.job_id, "manifest.jsonl")):
         line = ManifestLine.model_validate_json(text)
-        made = None
-        for media_type in EDIT_TYPES:
+        yield line, _find_edit(line, request, settings, edits)
+
+
+def _find_edit(line: ManifestLine, request: JobRequest, settings: StorageSettings, edits: _Edits) -> _Edit | None:
+    for media_type in EDIT_TYPES:
+        try:
             key = output_key(request, settings, media_type, line.key)
-            if (size := edits.find(key)) is not None:
-                made = key, size, media_type
-                break
-        yield line, made
+        except StorageRejectedError:  # a key too long for its result: the worker refused the image
+            return None
+        if (size := edits.find(key)) is not None:
+            return key, size, media_type
+    return None
 
 
-def _reports(request: JobRequest, target: Bucket, store: JobStore, settings: StorageSettings) -> Iterator[ImageReport]:
-    with closing(_Edits(request, target, settings)) as edits, ThreadPoolExecutor(_AT_ONCE) as pool:
-        look = target if edits.count <= MAX_LOOKED_AT else None
-        for some in batched(_matched(request, store, settings, edits), 16 * _AT_ONCE, strict=False):
+def _reports(matched: Iterator[tuple[ManifestLine, _Edit | None]], look: Bucket | None) -> Iterator[ImageReport]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for some in batched(matched, 16 * _AT_ONCE, strict=False):
             yield from pool.map(lambda found: _report(found[0], found[1], look), some)
 
 

@@ -101,19 +101,22 @@ def summarize_batch(
 ) -> BatchCounts:
     """Add up the map run's results, image by image of the manifest, and write the report to the output bucket."""
     report_key = settings.batch_output_prefix(request.job_id, request.output_prefix) + REPORT_NAME
-    tally = _Tally()
+    tally = Tally()
     with TemporaryDirectory() as folder, closing(_Results(f"{folder}/results")) as results:
         if task.results:
             results.put(_child_results(task.results, store.bucket))
         manifest = (ManifestLine.model_validate_json(line) for line in store.bucket.lines(task.manifest_key))
         reports = (_report(line, result, request, settings) for line, result in results.matched(manifest))
-        lines = (f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n" for report in tally.of(reports))
-        target.put_lines(report_key, (line.encode() for line in lines), "application/jsonl")
-    for spent in list_spent(store.bucket, request.job_id):
-        tally.usage.add(spent)
-    summary = tally.summary()
+        target.put_lines(report_key, report_lines(tally.of(reports)), "application/jsonl")
+    summary = tally.summary(list_spent(store.bucket, request.job_id))
     store.put_summary(request.job_id, summary)
     return BatchCounts.model_validate(summary.model_dump())
+
+
+def report_lines(reports: Iterable[ImageReport]) -> Iterator[bytes]:
+    """The report as it is written: JSON in ASCII, a line for each image."""
+    for report in reports:
+        yield f"{report.model_dump_json(exclude_none=True, ensure_ascii=True)}\n".encode()
 
 
 class _Results:
@@ -152,7 +155,7 @@ class _Results:
 
 
 @dataclass
-class _Tally:
+class Tally:
     """Counts reports as they pass, adds up what they cost, and keeps the errors for the callback."""
 
     total: int = 0
@@ -163,6 +166,7 @@ class _Tally:
     _notices: list[str] = field(default_factory=list)
 
     def of(self, reports: Iterable[ImageReport]) -> Iterator[ImageReport]:
+        """Pass reports on, counted."""
         for report in reports:
             self.total += 1
             if report.engine:
@@ -181,7 +185,10 @@ class _Tally:
         if len(errors) < MAX_ERRORS:
             errors.append(error[:MAX_ERROR_CHARACTERS])
 
-    def summary(self) -> BatchSummary:
+    def summary(self, spent: Iterable[ModelUsage]) -> BatchSummary:
+        """What the batch came to, with what was spent in vain."""
+        for part in spent:
+            self.usage.add(part)
         return BatchSummary(
             total_files=self.total,
             processed=self.total - self.failed,

@@ -12,6 +12,7 @@ from functions.process_image.ledger import Ledger
 from functions.process_image.pacing import Turn
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
+from functions.process_image.telemetry import record_billing_limit
 from imagejobs.catalogue import LOCAL, EngineName
 from imagejobs.errors import (
     ContentFlaggedError,
@@ -62,7 +63,7 @@ class Engines:
             ModerationRateLimitedError, BillingLimitError: OpenAI's moderation says so.
             Beside them what `Engine.edit` raises.
         """
-        if self.settings.prompt_screening == "openai" and engine != LOCAL:
+        if self.settings.screens(engine):
             self._screen(task)
         maker = engine_named(engine, self.settings, self.secrets, self.clients)
         on_usage = partial(self.ledger.charge, engine, str(task.options.model))
@@ -126,7 +127,9 @@ def ask(
         sleep(max(0.0, turn.at - time()))
         try:
             edit = engines.edit(engine, replace(task, options=choice.options))
+            return edit, None if choice is choices[0] else choices[0].model.engine
         except BillingLimitError as error:
+            record_billing_limit()
             if following is None:
                 raise rejected(engine, str(error)) from error
             turn = turn_of(following, edit_request, places)
@@ -141,8 +144,6 @@ def ask(
             if edit_request.waited.attempts > edit_request.waited.rate_limited:
                 raise rejected(engine, str(error)) from error
             raise
-        else:
-            return edit, None if choice is choices[0] else choices[0].model.engine
     raise AssertionError("the last choice edits or fails")
 
 

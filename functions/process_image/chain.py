@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from functions.process_image.settings import ProcessImageSettings
-from imagejobs.catalogue import LOCAL, EngineName, Model, find_model, refusals, untaken
+from imagejobs.catalogue import LOCAL, EngineName, Model, find_model, refusals, with_taken
 from imagejobs.edit_options import EditOptions
 from imagejobs.job_request import JobRequest
 
@@ -41,7 +41,7 @@ def choices_of(job: JobRequest, settings: ProcessImageSettings) -> list[Choice]:
     for model in map(find_model, settings.fallback_order):
         taken = {choice.model.engine for choice in choices}
         if model.engine not in taken and (model.engine == LOCAL or _can_stand_in(model, job, asked)):
-            options = _taken({"model": model.name}, asked.chosen, model)
+            options = with_taken({"model": model.name}, asked.chosen, model)
             choices.append(Choice(model, _with_defaults(options, model, settings)))
     return choices
 
@@ -66,13 +66,6 @@ def _with_defaults(asked: EditOptions, model: Model, settings: ProcessImageSetti
     defaults = settings.openai_defaults(model.name).chosen
     if asked.chosen == {"model": settings.openai_image_model}:
         return EditOptions.model_validate(defaults | asked.chosen)
-    return _taken(asked.chosen, {name: value for name, value in defaults.items() if name not in asked.chosen}, model)
-
-
-def _taken(options: dict[str, str | int], further: dict[str, str | int], model: Model) -> EditOptions:
-    """Options, with as many further ones as the model takes beside them."""
-    for name, value in further.items():
-        more = {name: value} | options
-        if not untaken(model, EditOptions.model_validate(more)):
-            options = more
-    return EditOptions.model_validate(options)
+    return with_taken(
+        asked.chosen, {name: value for name, value in defaults.items() if name not in asked.chosen}, model
+    )

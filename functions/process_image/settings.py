@@ -1,6 +1,6 @@
 """What `process_image` reads from its environment."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -30,9 +30,6 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     bedrock_endpoint_url: str = ""
     # Another server that speaks the Gemini API; empty for Google's.
     gemini_base_url: str = ""
-
-    # Who is asked about prompt and picture before an edit.
-    prompt_screening: Literal["off", "openai"] = "off"
 
     # Which models stand in, in this order, when the billing limit of the one before is reached.
     fallback_models: str = "local"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from aws_lambda_powertools.metrics import MetricUnit
 
+from imagejobs.catalogue import LOCAL
 from imagejobs.errors import ContentFlaggedError, EngineInvalidAnswerError, JobDecidedError, RetryableError
 from imagejobs.observability import loggable_error, make_logger, make_metrics, make_model_metrics
 from imagejobs.usage import ModelUsage
@@ -58,8 +59,13 @@ def record(edit_request: EditRequest, result: EditedImage | RateLimited | Handed
     logger.info("image edited", new=is_new, **result.model_dump(exclude_none=True))
     if is_new:
         _count("ImagesProcessed")
-        if result.engine == "local_fallback":
+        if result.engine == LOCAL and result.stands_in_for:
             _count("Fallbacks")
+
+
+def record_billing_limit() -> None:
+    """Count an edit that an engine refused at its billing limit, whatever comes of the image then."""
+    _count("BillingLimits")
 
 
 def record_usage(took: ModelUsage, ms: int) -> None:

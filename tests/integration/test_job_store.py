@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 
+from functions.batch_fanout.summary import MAX_ERROR_CHARACTERS
+from imagejobs.callbacks import MAX_ERRORS, batch_callback
+from imagejobs.decided import find_decision
 from imagejobs.errors import StorageUnavailableError
 from imagejobs.job_store import Delivery, IdempotencyClaim, JobStore
-from tests.support.jobs import job_request
+from imagejobs.settings import StorageSettings
+from imagejobs.workflow import BatchCounts
+from tests.support.jobs import JOB_ID, job_request
 
 JOB = "7c1e0c9a-5d1f-4a6e-9a54-0d6f5f1b2c3d"
 KEY = f"jobs/{JOB}/delivery.json"
@@ -83,3 +88,15 @@ def test_the_first_claim_of_a_key_holds_for_its_owner_alone(store: JobStore) -> 
     assert store.claim("key:one", "order-1", first) == first
     assert store.claim("key:one", "order-1", second) == first
     assert store.claim("key:two", "order-1", second) == second
+
+
+def test_the_end_of_a_batch_with_the_longest_errors_is_read(store: JobStore) -> None:
+    made = BatchCounts(total_files=MAX_ERRORS, processed=0, failed=MAX_ERRORS, fallback_local=0)
+    errors = ["\N{GRINNING FACE}" * MAX_ERROR_CHARACTERS] * MAX_ERRORS
+    outcome = {"status": "completed_with_errors", "errors": errors}
+    store.decide(JOB_ID, batch_callback(job_request("batch"), made, StorageSettings(), **outcome))
+
+    decision = find_decision(JOB_ID, store)
+
+    assert decision
+    assert (decision.status, decision.payload["errors"]) == ("completed_with_errors", errors)

@@ -11,8 +11,10 @@ from samcli.cli.types import CfnParameterOverridesType
 from imagejobs import prices
 from imagejobs.catalogue import MODELS, Model
 from imagejobs.edit_options import EditOptions
+from imagejobs.estimates import estimate
 from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.settings import PriceSettings
+from tests.support.jobs import job_request
 
 ROWS = prices._rows()
 
@@ -73,6 +75,16 @@ def test_what_the_model_chooses_is_estimated_at_what_costs_most() -> None:
 @pytest.mark.parametrize("options", [EditOptions(quality="finest"), EditOptions(size="large")])
 def test_what_the_price_does_not_know_has_no_estimate(options: EditOptions) -> None:
     assert price("gpt-image-2.6-flare").estimate("", options, 1) is None
+
+
+def test_a_default_of_the_stack_that_the_callers_model_does_not_take_is_left_out_of_the_estimate() -> None:
+    settings = PriceSettings(openai_image_quality="xhigh", openai_image_size="1024x1536")
+    job = job_request("url", options={"model": "gpt-image-2"})
+
+    told = estimate(job, settings)
+
+    assert told == price("gpt-image-2").estimate(job.prompt, EditOptions(size="1024x1536"), 1)
+    assert told is not None
 
 
 def test_sizes_in_thousands_of_pixels() -> None:

@@ -141,15 +141,25 @@ def test_browsers_may_use_the_links_into_each_bucket() -> None:
 
 
 def test_outputs_expire_only_when_the_owner_says_so() -> None:
-    lifecycle = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]
+    unconditional, chosen = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
 
-    assert lifecycle["Fn::If"][0] == "ExpireOutputs"
-    assert lifecycle["Fn::If"][2] == {"Ref": "AWS::NoValue"}
-    (rule,) = lifecycle["Fn::If"][1]["Rules"]
+    assert "ExpirationInDays" not in unconditional
+    condition, rule, otherwise = chosen["Fn::If"]
+    assert (condition, otherwise) == ("ExpireOutputs", {"Ref": "AWS::NoValue"})
     assert (rule["Status"], rule["ExpirationInDays"]) == ("Enabled", {"Ref": "OutputExpirationDays"})
     assert template()["Parameters"]["OutputExpirationDays"]["Default"] == 0
     expected = {"Fn::Not": [{"Fn::Equals": [{"Ref": "OutputExpirationDays"}, 0]}]}
     assert template()["Conditions"]["ExpireOutputs"] == expected
+
+
+def test_a_report_that_was_left_unfinished_is_dropped_whether_outputs_expire_or_not() -> None:
+    rule, _ = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+
+    assert rule == {
+        "Id": "AbortUploads",
+        "Status": "Enabled",
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    }
 
 
 def test_cloudformation_never_writes_the_owners_secret_anew() -> None:

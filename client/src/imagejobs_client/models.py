@@ -123,6 +123,7 @@ class Job(Answer):
     engine: str | None = None
     model: str | None = None
     ai_generated: bool | None = None
+    stands_in_for: str | None = None
     usage: Usage | None = None
     estimate: Estimate | None = None
     note: str | None = None
@@ -180,6 +181,7 @@ class BatchImage(Answer):
     engine: str | None = None
     model: str | None = None
     ai_generated: bool | None = None
+    stands_in_for: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None

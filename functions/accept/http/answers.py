@@ -11,7 +11,13 @@ from imagejobs.workflow import Operation, Progress
 
 
 class AnswerBody(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(
+        # A request needs few of the models: each is built when it is first used.
+        defer_build=True,
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra=without_null_defaults,
+    )
 
 
 class Accepted(AnswerBody):
@@ -224,6 +230,10 @@ class Job(AnswerBody):
     engine: Annotated[Optionally[str], Field(description="Which engine edited a single image.")] = None
     model: Annotated[Optionally[str], Field(description="Which of its models did.")] = None
     ai_generated: Annotated[Optionally[bool], Field(description="Whether an AI made a single image's edit.")] = None
+    stands_in_for: Annotated[
+        Optionally[str],
+        Field(description="The engine whose billing limit was reached, when another one edited a single image."),
+    ] = None
     usage: Optionally[JobUsage] = None
     estimate: Optionally[BatchEstimate] = None
     delivery: DeliveryState

@@ -39,7 +39,12 @@ class Body(BaseModel):
 
     # Unknown fields are passed over, as the service that this one replaces did.
     model_config = ConfigDict(
-        extra="ignore", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+        # A request needs few of the models: each is built when it is first used.
+        defer_build=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra=without_null_defaults,
     )
 
     @model_validator(mode="before")

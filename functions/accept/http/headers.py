@@ -51,7 +51,9 @@ IdempotencyKey = Annotated[
 class CallerHeaders(BaseModel):
     """The headers that every route takes."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+    )
 
     correlation_id: Annotated[
         Optionally[str],

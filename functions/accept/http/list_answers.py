@@ -40,6 +40,7 @@ class JobImage(AnswerBody):
     engine: Optionally[str] = None
     model: Optionally[str] = None
     ai_generated: Optionally[bool] = None
+    stands_in_for: Optionally[str] = None
     input_tokens: Optionally[int] = None
     output_tokens: Optionally[int] = None
     cost_usd: Optionally[float] = None

@@ -27,7 +27,7 @@ def _cursor(pattern: str) -> Any:
 class JobPath(BaseModel):
     """The path of a route about one job."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, hide_input_in_errors=True)
 
     job_id: Annotated[
         str,
@@ -40,7 +40,7 @@ class JobPath(BaseModel):
 class OpenRequest(BaseModel):
     """A request to a route that is open to everyone. Its fields are the parts of a request, where a `loc` begins."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, hide_input_in_errors=True)
 
     header: CallerHeaders
 
@@ -48,7 +48,7 @@ class OpenRequest(BaseModel):
 class HealthQuery(BaseModel):
     """The query of GET /health."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(defer_build=True, frozen=True, hide_input_in_errors=True)
 
     deep: Annotated[
         bool, Field(description="With 1 the answer leads to GET /health/deep, which asks for a key or a token.")
@@ -80,7 +80,9 @@ class JobReading(JobAddress):
 
 
 class _PageQuery(BaseModel):
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+    )
 
     limit: Annotated[int, Field(ge=1, le=100, description="How many at the most.")] = 20
 

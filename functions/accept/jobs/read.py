@@ -83,7 +83,8 @@ class JobReader:
             fields["error"] = payload["error"]
         edited = EditedImage.of_object(edit.size, edit.content_type, edit.metadata, attempts=1) if edit else None
         if edited and status == "completed":
-            fields |= edited.model_dump(include={"note", "engine", "model"}) | {"ai_generated": edited.ai_generated}
+            told = {"note", "engine", "model", "stands_in_for"}
+            fields |= edited.model_dump(include=told) | {"ai_generated": edited.ai_generated}
         summary = self.jobs.find_summary(request.job_id) if request.operation == "batch" else None
         fields |= {"usage": told_usage(request, edited, summary, self.jobs), "estimate": told_estimate(summary)}
         return fields | {"result": self._linked(request, payload)}

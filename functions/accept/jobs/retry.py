@@ -1,6 +1,7 @@
 """Editing the failed images of a finished batch again, as a batch of its own."""
 
 import json
+from typing import Any
 
 from functions.accept.http.bodies import BatchRequest
 from functions.accept.http.problems import ConflictError
@@ -23,13 +24,18 @@ def find_retriable(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
     if payload is None:
         raise ConflictError("the batch has no result yet: try again when it has ended")
     result = json.loads(payload.body)
-    if not result["failed"]:
-        raise ConflictError(
-            "the batch ended before any image was edited: post it again"
-            if result["status"] == "failed"
-            else "none of the batch's images failed: there is nothing to retry"
-        )
-    return request
+    if result["failed"] or (_is_uncounted(result) and jobs.has_manifest(job_id)):
+        return request
+    raise ConflictError(
+        "the batch ended before any image was edited: post it again"
+        if _is_uncounted(result)
+        else "none of the batch's images failed: there is nothing to retry"
+    )
+
+
+def _is_uncounted(result: dict[str, Any]) -> bool:
+    """Whether a batch was ended without counts: it had edited nothing, or Step Functions could not be asked."""
+    return result["status"] == "failed" and not result["total_files"]
 
 
 def body_of_retry(request: JobRequest) -> BatchRequest:

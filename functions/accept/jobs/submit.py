@@ -83,8 +83,9 @@ def submit(
             jobs.copy_input(first.job_id, submission.body.image_key)
         beside.keep(first.job_id, jobs)
         executions.start(ExecutionName(first.job_id), submission.operation)
-        if submission.progress_url:
-            _start_reports(first.job_id, executions)
+    # An earlier post may have crashed before it did this. By its name, it starts once.
+    if submission.progress_url and (first == claim or not jobs.has_payload(first.job_id)):
+        _start_reports(first.job_id, executions)
     return first.job_id
 
 

@@ -11,7 +11,7 @@ from imagejobs.workflow import BatchSummary, EditedImage
 def told_usage(
     request: JobRequest, edited: EditedImage | None, summary: BatchSummary | None, jobs: JobStore
 ) -> JobUsage | None:
-    """Sum up a job's usage; None for a batch that was not summed up, as one that was ended before.
+    """Sum up a job's usage; None for a batch that is not summed up, as one that was ended and has no report yet.
 
     A batch's summary has it; of a single image, its edit and what was paid in vain for it.
     """

@@ -33,7 +33,12 @@ class Message(BaseModel):
     """A request or, without an `id`, a notification (JSON-RPC 2.0). MCP knows no batches of them."""
 
     model_config = ConfigDict(
-        extra="ignore", frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
+        # A request needs few of the models: each is built when it is first used.
+        defer_build=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra=without_null_defaults,
     )
 
     jsonrpc: Literal["2.0"]

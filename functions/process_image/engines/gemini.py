@@ -125,6 +125,8 @@ def _last_image(answer: dict[str, Any]) -> str | None:
 def _usage(answer: dict[str, Any], ms: int) -> Usage:
     # Thinking is charged as output (`UsageMetadata` in the API reference).
     counts = answer.get("usageMetadata")
-    taken = {name: count for name, count in counts.items() if isinstance(count, int)} if counts else {}
+    if not isinstance(counts, dict):
+        counts = {}
+    taken = {name: count for name, count in counts.items() if isinstance(count, int) and count >= 0}
     output = taken.get("candidatesTokenCount", 0) + taken.get("thoughtsTokenCount", 0)
     return Usage(ms, taken.get("promptTokenCount", 0), output)

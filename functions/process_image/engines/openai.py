@@ -79,7 +79,7 @@ def _run[T](
         return run_within(timeout, call(limited))
     except TimeoutError:
         late = openai.APITimeoutError(httpx2.Request("POST", client.base_url))
-        raise _translated(late, prompt, settings.billing_limit_codes) from None
+        raise _translated(late, prompt, settings.billing_limit_codes) from late
     except openai.OpenAIError as error:
         raise _translated(error, prompt, settings.billing_limit_codes) from error
 

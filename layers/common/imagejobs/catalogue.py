@@ -225,6 +225,15 @@ def untaken(model: Model, options: EditOptions, *, mask: bool = False, reference
     return list(_untaken(model, options, mask=mask, references=references))
 
 
+def with_taken(options: dict[str, str | int], further: dict[str, str | int], model: Model) -> EditOptions:
+    """Options, with as many further ones as a model takes beside them."""
+    for name, value in further.items():
+        more = {name: value} | options
+        if not untaken(model, EditOptions.model_validate(more)):
+            options = more
+    return EditOptions.model_validate(options)
+
+
 def _untaken(model: Model, options: EditOptions, *, mask: bool, references: int) -> Iterator[Refusal]:
     listed: dict[str, tuple[str, ...]] = {
         "quality": model.qualities,

@@ -10,8 +10,9 @@ from imagejobs.job_store import JobStore
 
 EndState = Literal["completed", "completed_with_errors", "failed", "cancelled"]
 
-# A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts.
-SMALL_PAYLOAD_BYTES = 64 * 1024
+# A larger payload is that of a completed base64 job: the others hold an error, a link or a batch's counts. Of those the
+# largest is a batch's, whose 20 errors of 500 characters take up to 12 bytes each as JSON in ASCII: 120,000.
+SMALL_PAYLOAD_BYTES = 128 * 1024
 
 
 @dataclass(frozen=True)

@@ -120,12 +120,27 @@ _OPENAI_ERRORS = (OpenAIRetryableError, OpenAIRejectedError, OpenAIInvalidAnswer
 _NAMED_IN_MESSAGE = {error.__name__ for error in (*_ENGINE_ERRORS, *_OPENAI_ERRORS)}
 
 
+# What AWS reports of itself names request ids and processes: by the error's name or its family, the caller is told this
+# instead, and the execution's history has the rest. It fits a job, an image of a batch and the delivery of a callback.
+_AWS_ERRORS = {
+    "Runtime.": "the worker ended before it had an answer, perhaps for want of memory: try again",
+    "Sandbox.Timedout": "the worker took longer than it may: try again",
+    "States.Timeout": "a step of the job took longer than it may: try again",
+    "Lambda.TooManyRequestsException": "the service had no free worker for too long: try again later",
+    "Lambda.": "AWS Lambda failed to run the worker: try again later",
+}
+
+
 def failure_text(error: str, cause: str) -> str:
     """Describe a caught state error for the caller: `{Type}: {message}`.
 
     `error` and `cause` are the `Error` and `Cause` of a Catch. For a failed Lambda task, `Cause` is a JSON string
-    with `errorMessage` and `errorType`; for an error of Step Functions itself (States.Timeout …) it is plain text.
+    with `errorMessage` and `errorType`; for an error of Step Functions itself (States.DataLimitExceeded …) it is plain
+    text. The errors of AWS that a caller can do something about have a message of ours.
     """
+    family = "".join(error.partition(".")[:2])
+    if plain := _AWS_ERRORS.get(error, _AWS_ERRORS.get(family)):
+        return f"{error}: {plain}"
     message = cause
     try:
         details = json.loads(cause)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from imagejobs.catalogue import find_model
+from imagejobs.catalogue import find_model, with_taken
 from imagejobs.edit_options import EditOptions
 from imagejobs.errors import CostTooHighError
 from imagejobs.job_request import JobRequest
@@ -30,9 +30,11 @@ def estimate(job: JobRequest, settings: PriceSettings, images: int = 1) -> float
     price = settings.prices.find(model)
     if price is None:
         return None
-    if find_model(model).engine == "openai":
-        defaults = {"quality": settings.openai_image_quality, "size": settings.openai_image_size}
-        asked = EditOptions.model_validate(defaults | asked.chosen)
+    row = find_model(model)
+    if row.engine == "openai":
+        defaults: dict[str, str | int] = {"quality": settings.openai_image_quality, "size": settings.openai_image_size}
+        further = {name: value for name, value in defaults.items() if name not in asked.chosen}
+        asked = with_taken(asked.chosen, further, row)
     one = price.estimate(job.prompt, asked, 1 + job.reference_count)
     return None if one is None else round(one * images, 6)
 

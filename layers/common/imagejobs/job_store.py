@@ -169,6 +169,10 @@ class JobStore:
         """Keep a copy of an image of this bucket: uploads are deleted after a day."""
         self.bucket.copy(image_key, self.key(job_id, name))
 
+    def has_manifest(self, job_id: str) -> bool:
+        """Tell whether a batch's images were listed."""
+        return self.bucket.find(self.key(job_id, "manifest.jsonl")) is not None
+
     def manifest_line(self, job_id: str, at: int) -> ManifestLine:
         """Read the line of a batch's manifest that begins `at` this byte."""
         found = self.bucket.get_range(self.key(job_id, "manifest.jsonl"), at, MAX_MANIFEST_LINE)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json
 
-from imagejobs.catalogue import DEFAULT_MODEL, EngineName
+from imagejobs.catalogue import DEFAULT_MODEL, LOCAL, EngineName
 from imagejobs.outbound.policy import OutboundPolicy, rewritten
 from imagejobs.prices import ModelPrice, PriceList
 from imagejobs.secrets import EditSecrets
@@ -49,6 +49,8 @@ class StorageSettings(Settings):
 
     # Where Amazon Bedrock is asked; empty where it is off.
     bedrock_region: str = ""
+    # Who is asked about prompt and picture before an edit.
+    prompt_screening: Literal["off", "openai"] = "off"
 
     @property
     def input_prefix(self) -> str:
@@ -71,6 +73,10 @@ class StorageSettings(Settings):
         parts = [self.cos_output_prefix.strip("/"), segment, job_id]
         return "/".join(part for part in parts if part) + "/"
 
+    def screens(self, engine: EngineName) -> bool:
+        """Whether OpenAI's moderation sees first what this engine is asked: all that leaves for a provider."""
+        return self.prompt_screening == "openai" and engine != LOCAL
+
     def missing(self, operation: Operation, engine: EngineName, secrets: EditSecrets) -> list[str]:
         """Name every setting and secret that an edit by this engine needs and that is not there, in alphabetical order.
 
@@ -84,6 +90,8 @@ class StorageSettings(Settings):
                 needed["BEDROCK_REGION"] = self.bedrock_region
             case "gemini":
                 needed["GEMINI_API_KEY"] = secrets.gemini_api_key
+        if self.screens(engine):
+            needed["OPENAI_API_KEY"] = secrets.openai_api_key
         if operation != "base64":
             needed["COS_OUTPUT_BUCKET"] = self.output_bucket
             if self.cos_endpoint:

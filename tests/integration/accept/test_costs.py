@@ -95,6 +95,7 @@ def test_a_finished_image_tells_what_it_cost_and_that_an_ai_made_it(
     job = api("GET", f"/jobs/{job_id}").body
 
     assert (job["engine"], job["model"], job["ai_generated"]) == ("openai", "m", True)
+    assert "stands_in_for" not in job
     # With the answer before it, which brought no image.
     assert job["usage"] == {
         "images": [TOOK | {"images": 1, "input_tokens": 20, "output_tokens": 40, "cost_usd": 1.0}],
@@ -108,8 +109,10 @@ def test_the_fallbacks_picture_is_no_ais_and_costs_nothing(
     api: Api, image_body: dict[str, str], store: JobStore
 ) -> None:
     free = {"engine": "local_fallback", "model": "local", "input_tokens": 0, "output_tokens": 0, "cost_usd": 0}
-    job = api("GET", f"/jobs/{finished_url_job(api, image_body, store, kept(**free))}").body
+    edited = kept(**free, stands_in_for="openai")
+    job = api("GET", f"/jobs/{finished_url_job(api, image_body, store, edited)}").body
 
+    assert job["stands_in_for"] == "openai"
     assert job["ai_generated"] is False
     assert job["usage"]["images"] == [free | {"images": 1}]
     assert job["usage"]["cost_usd"] == 0

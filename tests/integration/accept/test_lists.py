@@ -129,6 +129,7 @@ class TestImages:
             {"status": "completed", "key": f"cats/{n}.png", "output_key": f"o/{n}.png", "engine": "openai", "ms": n}
             for n in range(5)
         ]
+        images[2]["stands_in_for"] = "gemini"
         images[3] = {"status": "failed", "key": "cats/3.png", "error": "X: no", "attempts": 2}
         self.report(store, batch, images)
 
@@ -138,6 +139,7 @@ class TestImages:
         assert "/cats/1.png?" in listed[1].pop("before_url")
         assert listed[1].pop("after_url").startswith("https://")
         assert listed[1] == {"file": "cats/1.png", "status": "completed", "engine": "openai", "ms": 1}
+        assert [image.get("stands_in_for") for image in listed] == [None, None, "gemini", None, None]
         assert ("after_url" in listed[3], listed[3]["error"], listed[3]["attempts"]) == (False, "X: no", 2)
         assert pages(api, f"/jobs/{batch}/images?status=failed", "images")[0]["file"] == "cats/3.png"
         assert api("GET", f"/jobs/{batch}/images").body["expires_in"] == 900

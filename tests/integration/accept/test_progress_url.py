@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from functions.accept.jobs import submit
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import CALLBACK_URL, Api
@@ -61,6 +62,27 @@ def test_the_job_is_accepted_when_its_progress_cannot_be_started(
 
     assert answered.status == 202
     assert executions.find_status(ExecutionName(answered.body["job_id"])) == "RUNNING"
+
+
+def test_a_post_after_a_crash_starts_the_progress_of_a_job_that_has_not_ended(
+    api: Api, image_body: dict[str, str], store: JobStore, executions: Executions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def post() -> str:
+        return str(api.post(ROUTES[0], image_body, Idempotency_Key="order-1", progressUrl=PROGRESS_URL).body["job_id"])
+
+    with monkeypatch.context() as broken:
+        broken.setattr(submit, "_start_reports", crash)
+        with pytest.raises(KeyboardInterrupt):
+            post()
+    (job_id,) = {key.split("/")[1] for key, _ in store.bucket.keys("jobs/")}
+
+    store.decide(job_id, b"{}")
+    assert started(executions, post()) is None
+    store.bucket.delete_all([store.key(job_id, "callback.json")])
+    assert started(executions, post())
 
 
 def test_the_same_key_with_another_progress_url_is_another_request(api: Api, image_body: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from imagejobs.callbacks import BatchCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import CALLBACK_URL, Api
+from tests.support.batches import put_manifest
 
 
 @pytest.fixture
@@ -87,6 +88,15 @@ def test_a_repeated_idempotency_key_gives_the_same_retry_and_belongs_to_one_batc
 
 def test_a_batch_that_timed_out_can_be_retried(api: Api, batch: str, store: JobStore) -> None:
     end(store, batch, "failed", 5, 3, error="States.Timeout")
+
+    assert api("POST", f"/jobs/{batch}/retry").status == 202
+
+
+def test_a_batch_that_was_cancelled_while_nobody_could_count_its_edits_can_be_retried(
+    api: Api, batch: str, store: JobStore
+) -> None:
+    put_manifest(store, batch, ["a.png"])
+    end(store, batch, "failed", 0, 0, error="cancelled")
 
     assert api("POST", f"/jobs/{batch}/retry").status == 202
 

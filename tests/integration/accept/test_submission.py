@@ -198,6 +198,25 @@ def test_missing_configuration_is_all_named_before_anything_is_recorded(
     assert list(store.bucket.keys("")) == []
 
 
+@pytest.mark.parametrize(("model", "status"), [("gemini-3-pro-image", 500), ("local", 202)])
+def test_screening_needs_openais_key_for_whatever_leaves_for_a_provider(
+    stack: dict[str, str], store: JobStore, image_body: dict[str, str], model: str, status: int
+) -> None:
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=stack["SECRET_ARN"], SecretString=json.dumps(SECRETS | {"OPENAI_API_KEY": "", "GEMINI_API_KEY": "g"})
+    )
+    screened = stack | {"PROMPT_SCREENING": "openai", "OPENAI_IMAGE_MODEL": model}
+
+    answered = Api(screened).post(BASE64_ROUTE, image_body)
+
+    assert answered.status == status
+    if status == 500:
+        assert "configuration missing: OPENAI_API_KEY." in answered.body["detail"]
+        assert list(store.bucket.keys("")) == []
+    # Without screening the engine's own key is enough.
+    assert Api(screened | {"PROMPT_SCREENING": "off"}).post(BASE64_ROUTE, image_body).status == 202
+
+
 def test_legacy_bucket_stands_in_for_the_output_bucket(stack: dict[str, str], image_body: dict[str, str]) -> None:
     api = Api(stack | {"COS_OUTPUT_BUCKET": "", "COS_BUCKET": "legacy"})
 

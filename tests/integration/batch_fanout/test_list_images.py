@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
+from imagejobs.callbacks import CANCELLED, failed_callback
 from imagejobs.errors import BatchTooLargeError, StorageRejectedError
 from imagejobs.job_store import JobStore
 from imagejobs.output_keys import output_key
@@ -130,6 +131,18 @@ class TestRetry:
 
         assert invoke(action="list_images")["total_files"] == 2
         assert listed(store) == ["a.png", "c.png"]
+
+    def test_what_an_ended_batch_made_after_its_report_is_not_paid_again(self, store: JobStore) -> None:
+        failed = [{"key": key, "status": "failed", "error": "NotProcessed: x"} for key in ("a.png", "b.png")]
+        self.earlier_report(store, *failed)
+        put_manifest(store, self.EARLIER, ["a.png", "b.png"])
+        store.decide(self.EARLIER, failed_callback(store.get_request(self.EARLIER), CANCELLED, StorageSettings()))
+        late = f"results/batch/run-1/{self.EARLIER}/b.png_modified.png"
+        boto3.client("s3").put_object(Bucket="output", Key=late, Body=b"x")
+        record(store, retry_of=self.EARLIER)
+
+        assert invoke(action="list_images")["total_files"] == 1
+        assert listed(store) == ["a.png"]
 
 
 class TestFolderOfUploads:

@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 import time
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -210,6 +211,19 @@ def test_an_answer_200_without_a_sound_image_may_have_cost_and_is_no_success(
 
     assert type(raised.value) is error
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize("counts", ["none", [1], 7, {"promptTokenCount": -1, "candidatesTokenCount": "x"}])
+def test_a_paid_edit_is_kept_whatever_the_counts_of_its_tokens_are(
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, counts: object
+) -> None:
+    whole = edited(EDITED)
+    gemini_server.will_answer(replace(whole, body=whole.body | {"usageMetadata": counts}))
+
+    made = gemini.edit(task(NANO_BANANA), lambda _: None)
+
+    assert made.body == EDITED
+    assert (made.usage.input_tokens, made.usage.output_tokens) == (0, 0)
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"[1]"])

@@ -88,7 +88,29 @@ def test_a_fallback(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None
 
     log, metrics = lines()
     assert log["engine"] == "local_fallback"
-    assert counted(metrics) == {"Retries": 0, "ImagesProcessed": 1, "Fallbacks": 1}
+    assert counted(metrics) == {"Retries": 0, "BillingLimits": 1, "ImagesProcessed": 1, "Fallbacks": 1}
+
+
+def test_a_local_edit_that_was_asked_for_is_not_a_fallback(accept: Accept, configure: Configure, lines: Lines) -> None:
+    configure(OPENAI_IMAGE_MODEL="local")
+    accept("base64", picture())
+
+    invoke("base64")
+
+    assert not {"Fallbacks", "BillingLimits"} & set(counted(lines()[1]))
+
+
+def test_a_billing_limit_counts_where_nobody_stands_in(
+    accept: Accept, configure: Configure, openai: OpenAIStandIn, lines: Lines
+) -> None:
+    configure(ENABLE_FALLBACK_SINGLE="false")
+    openai.will_answer(refused(400, "billing_hard_limit_reached"))
+    accept("base64", picture())
+
+    with pytest.raises(OpenAIRejectedError):
+        invoke("base64")
+
+    assert counted(lines()[1]) == {"Retries": 0, "BillingLimits": 1, "ImagesFailed": 1}
 
 
 def test_failures(accept: Accept, openai: OpenAIStandIn, lines: Lines) -> None:

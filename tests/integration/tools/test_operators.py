@@ -113,10 +113,15 @@ def test_a_parameter_that_does_not_exist_is_refused_before_the_build(config: Pat
 def test_records_that_would_not_outlive_their_executions_are_refused_before_the_build(config: Path) -> None:
     with pytest.raises(OperatorError, match=r"JobsExpirationDays=6 would delete .* give 7 at least"):
         make_plan(config, "default", "", "JobsExpirationDays=6")
-    with pytest.raises(OperatorError, match="give 367 at least"):
-        make_plan(config, "default", "", "ExecutionTimeoutSeconds=31622400")
 
     make_plan(config, "default", "", "JobsExpirationDays=4 ExecutionTimeoutSeconds=259200")
+
+
+def test_executions_that_outlive_their_map_runs_results_are_refused_before_the_build(config: Path) -> None:
+    with pytest.raises(OperatorError, match=r"ExecutionTimeoutSeconds=604801 is too long.* 604800 at most"):
+        make_plan(config, "default", "", "ExecutionTimeoutSeconds=604801")
+
+    make_plan(config, "default", "", "ExecutionTimeoutSeconds=604800")
 
 
 def test_a_stack_that_does_not_exist_is_told_with_its_region(aws: None) -> None:
