@@ -65,7 +65,8 @@ def _tell(info: StackInfo, state_dir: Path) -> None:
     for name, value in info.model_dump().items():
         if value and name not in ("access_key", "secret_key", "region"):
             console.print(f"[dim]{name:<22}[/] {value}", soft_wrap=True)
-    console.print(f"\nThe stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down", soft_wrap=True)
+    console.print(f"\nThe console, for your browser: {info.api_url}/console", soft_wrap=True)
+    console.print(f"The stack is up; {state_dir / 'stack.json'} says where. Stop it with: make down", soft_wrap=True)
 
 
 @app.command()
