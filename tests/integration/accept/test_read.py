@@ -76,7 +76,7 @@ def test_a_large_payload_is_not_read(api: Api, job_id: str, store: JobStore) -> 
         status="completed",
         job_id=job_id,
         filename="cat.png",
-        result_image_base64="a" * 100_000,
+        result_image_base64="a" * 200_000,
         result_mime_type="image/png",
     )
     store.decide(job_id, payload.to_json())
