@@ -14,7 +14,7 @@ def keep_references(request: JobRequest, store: JobStore, policy: OutboundPolicy
     """Fetch what a batch's `reference_urls` name into its record; what is there already is not fetched again.
 
     Raises:
-        SourceRefusedError: policy forbids a URL, its file is no image, or all of them together are too large.
+        SourceRefusedError: policy forbids a URL, its file is not an image, or all of them together are too large.
         SourceUnavailableError: a server did not answer, for the moment.
     """
     left = MAX_REFERENCE_BYTES

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imagejobs_client import Job
     from imagejobs_client import Progress as Counts
 
-# Where stderr is no terminal, a line of progress is written this often at most.
+# Where stderr goes to a file or a pipe, a line of progress is written this often at most.
 _LINE_SECONDS = 10
 STYLES = {
     "completed": "green",

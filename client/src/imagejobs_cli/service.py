@@ -106,7 +106,9 @@ def _access(session: Session) -> str:
     try:
         session.client.storage()
     except NotFoundError as error:
-        raise ImageJobsError("this is no address of wxo-image-jobs: the stage may be missing at its end") from error
+        raise ImageJobsError(
+            "wxo-image-jobs does not answer at this address: the stage may be missing at its end"
+        ) from error
     return "the service lets you in"
 
 

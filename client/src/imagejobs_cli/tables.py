@@ -14,7 +14,7 @@ from rich.table import Table
 from imagejobs_cli.display import styled
 from imagejobs_client import BatchImage, Job, JobSummary, Model
 
-# Longer lists of images are cut: a terminal is no place for ten thousand.
+# Longer lists of images are cut: nobody reads ten thousand in a terminal.
 _MAX_ROWS = 40
 # Where an option of the command line has another name than the field of the API.
 _FLAGS = {"output_format": "format", "output_compression": "compression"}

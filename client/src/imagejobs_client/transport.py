@@ -126,6 +126,6 @@ def refusal(answer: httpx2.Response) -> APIError:
     try:
         body: object = answer.json()
     except ValueError:
-        # A page of some proxy is no message for people.
+        # What a proxy answers as a page is not shown to people.
         body = answer.text if answer.headers.get("content-type", "").startswith("text/plain") else ""
     return APIError.of(answer.status_code, body, answer.headers)

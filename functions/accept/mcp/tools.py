@@ -11,7 +11,7 @@ from typing import Any
 # An agent looks again after this long. API Gateway waits 29 s, watsonx Orchestrate 40 s in a chat.
 _WAIT = MappingProxyType({"Prefer": "wait=20"})
 _AT_ONCE = MappingProxyType({"Prefer": "respond-async"})
-_UNDER_WAY = "The job is under way: call get_job with this job_id until its status is no longer queued or running."
+_UNDER_WAY = "The job is under way: call get_job with this job_id until its status is neither queued nor running."
 _CHOICES = ("model", "quality", "size", "output_format", "background")
 
 

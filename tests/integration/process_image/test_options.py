@@ -114,7 +114,7 @@ def test_mask_and_references_are_shown_to_the_model(accept: Accept, store: JobSt
         ({"mask": True}, mask()[:60], "^mask: damaged image/png"),
         ({"reference_keys": ["uploads/a"]}, b"%PDF-1.7", "^reference 1: the file is a PDF document"),
     ],
-    ids=["a mask of another size", "a damaged mask", "a reference that is no image"],
+    ids=["a mask of another size", "a damaged mask", "a reference that is not an image"],
 )
 def test_what_is_wrong_beside_the_picture_costs_nothing(
     accept: Accept, store: JobStore, openai: OpenAIStandIn, beside: dict[str, Any], body: bytes, message: str
