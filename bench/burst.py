@@ -5,7 +5,6 @@ On its own: `python -m bench.burst`. `make bench` prints its figures with the ot
 
 import base64
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -16,7 +15,6 @@ from pathlib import Path
 import httpx2
 
 from bench.figures import Figure
-from local import processes
 from local.stack import EmbeddedStack, Options, Ports
 
 POSTS = 20
@@ -41,40 +39,13 @@ def measure(state_dir: Path) -> Iterator[Figure]:
             taken = list(pool.map(post, range(POSTS)))
         yield Figure("first burst of 20 posts, until the last is accepted", time.perf_counter() - started, 4, "s")
         yield Figure("first burst of 20 posts, median", statistics.median(taken), 3, "s")
-        workers = _workers(state_dir)
-        own, spent = [_proportional_memory(pid) for pid in workers], sum(map(_processor_seconds, workers))
+        environments = stack.environments()
+        # Unlike the time that passes, processor time is the same beside other work; Pss is a process's memory with what
+        # it shares counted in proportion (proc_pid_smaps_rollup(5)).
+        spent = sum(sum(environment.cpu_times()[:2]) for environment in environments)
         yield Figure("processor time of the execution environments in it", spent, 10, "s")
-        yield Figure("memory of an execution environment after it, median", statistics.median(own) / 1000, 40, "MB")
-
-
-def _workers(state_dir: Path) -> list[int]:
-    """The processes that the emulator's function templates forked."""
-    emulator = next(one for one in processes.recorded(state_dir / "processes.json") if one.name == "emulator")
-    return [pid for template in _children(emulator.pid) for pid in _children(template)]
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(stat.parent.name))
-    return found
-
-
-def _processor_seconds(pid: int) -> float:
-    """What a process has had of the processors: unlike the time that passes, it is the same beside other work."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _proportional_memory(pid: int) -> int:
-    """A process's memory in KB, what it shares counted in proportion (proc_pid_smaps_rollup(5), Pss)."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        own = statistics.median(environment.memory_full_info().pss for environment in environments)
+        yield Figure("memory of an execution environment after it, median", own / 1_000_000, 40, "MB")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+import psutil
 from pydantic import BaseModel, ConfigDict
 
 from local import deployment, processes
@@ -171,6 +172,12 @@ class EmbeddedStack:
         """Kill the execution environments of a function that are at work; returns how many there were."""
         answer = httpx2.post(f"{self.endpoint}/_local/crash", params={"function": function}, timeout=10)
         return int(answer.raise_for_status().json()["crashed"])
+
+    def environments(self) -> list[psutil.Process]:
+        """The execution environments of all functions. (Each is forked from its function's first process.)"""
+        noted = processes.recorded(self.options.state_dir / "processes.json")
+        emulator = psutil.Process(next(one.pid for one in noted if one.name == "aws"))
+        return [environment for first in emulator.children() for environment in first.children()]
 
     def _check_ports(self) -> None:
         variables: dict[int, str] = {}

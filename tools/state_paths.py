@@ -60,14 +60,15 @@ def retried(state: str, error: str, retries: int = 0) -> Step:
 _DELIVERED = (invoked("DeliverCallback", None, status="delivered"),)
 _START = (Step("ChooseOperation", "StartSmall"), Step("StartSmall", "EditImage"))
 _FAILS = (Step("ReportFailure", "DeliverCallback"), *_DELIVERED)
-_WAIT: Json = {"status": "rate_limited", "wait_seconds": 0, "attempts": 1, "rate_limited": 1, "ticket": 7}
-_LARGE: Json = {"status": "handed_over", "attempts": 0, "rate_limited": 0, "ticket": 0}
+_WAIT: Json = {"status": "rate_limited", "wait_seconds": 0, "attempts": 1, "rate_limited": 1, "throttle_seconds": 5}
+_LARGE: Json = {"status": "handed_over", "attempts": 0, "rate_limited": 0, "throttle_seconds": 5}
+_THROTTLED = "Lambda.TooManyRequestsException"
 _GIVEN_UP = caught("DeliverCallback", "GiveUp", CallbackFailedError.__name__, retries=20)
 _LISTED = invoked("ListImages", "AreThereImages", manifest_key="m.jsonl", results_prefix="map-runs", total_files=2)
 _BATCH = {**_JOB, "operation": "batch"}
 _SINGLE = {**_JOB, "operation": "url"}
 _EDITOR = {"function": "arn:aws:lambda:eu-central-1:123456789012:function:ProcessSmallImage", "may_hand_over": True}
-_CHILD = {**_BATCH, "at": 0, "editor": _EDITOR, "outcome": {"image": {"attempts": 0}}}
+_CHILD = {**_BATCH, "at": 0, "editor": _EDITOR, "outcome": {"image": {"attempts": 0, "throttle_seconds": 5}}}
 _RETRIES: Json = {"retries": 2}
 
 WAYS = (
@@ -83,6 +84,20 @@ WAYS = (
             invoked("EditImage", "IsImageEdited", **_EDITED),
             Step("IsImageEdited", "DeliverCallback"),
             retried("DeliverCallback", "Runtime.ExitError"),
+            *_DELIVERED,
+        ),
+    ),
+    Way(
+        "a throttled single image waits until Lambda has room",
+        _SINGLE,
+        (
+            *_START,
+            retried("EditImage", "EngineRetryableError"),
+            caught("EditImage", "CountThrottle", _THROTTLED, retries=1),
+            Step("CountThrottle", "WaitForTurn", variables={"retries": 1}),
+            Step("WaitForTurn", "EditImage"),
+            invoked("EditImage", "IsImageEdited", **_EDITED),
+            Step("IsImageEdited", "DeliverCallback"),
             *_DELIVERED,
         ),
     ),
@@ -140,9 +155,12 @@ WAYS = (
         ),
     ),
     Way(
-        "a batch's image is edited after a wait, by the large function",
+        "a batch's image is edited after waits, by the large function",
         _CHILD,
         (
+            caught("EditOneImage", "CountOnesThrottle", _THROTTLED),
+            Step("CountOnesThrottle", "WaitForOnesTurn", variables={"retries": 0}),
+            Step("WaitForOnesTurn", "EditOneImage"),
             invoked("EditOneImage", "IsOneImageEdited", **_LARGE),
             Step("IsOneImageEdited", "UseLargerFunctionForOne"),
             Step("UseLargerFunctionForOne", "EditOneImage"),

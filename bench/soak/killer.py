@@ -5,23 +5,21 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
 from bench.soak.verdict import Kill
-from local import processes
+from local.stack import EmbeddedStack
 
 
 class Killer(threading.Thread):
     """Kills workers of this stack's emulator, and nobody else's, while its context lasts."""
 
-    def __init__(self, state_dir: Path, kills: list[Kill], per_second: float, chance: random.Random) -> None:
+    def __init__(self, stack: EmbeddedStack, kills: list[Kill], per_second: float, chance: random.Random) -> None:
         super().__init__(daemon=True)
         self._kills, self._per_second, self._random = kills, per_second, chance
         self._ended = threading.Event()
-        aws = next(one for one in processes.recorded(state_dir / "processes.json") if one.name == "aws")
-        self._emulator = psutil.Process(aws.pid)
+        self._stack = stack
         self._seconds: dict[int, float] = {}
 
     def __enter__(self) -> None:
@@ -49,11 +47,10 @@ class Killer(threading.Thread):
         self._kills.append(kill)
 
     def _busy(self) -> Iterator[psutil.Process]:
-        """Workers that have computed since the last look. (A worker is forked from its function's first process.)"""
-        for first in self._emulator.children():
-            for worker in first.children():
-                with suppress(psutil.Error):
-                    seconds = sum(worker.cpu_times()[:2])
-                    if seconds > self._seconds.get(worker.pid, 0):
-                        yield worker
-                    self._seconds[worker.pid] = seconds
+        """Workers that have computed since the last look."""
+        for worker in self._stack.environments():
+            with suppress(psutil.Error):
+                seconds = sum(worker.cpu_times()[:2])
+                if seconds > self._seconds.get(worker.pid, 0):
+                    yield worker
+                self._seconds[worker.pid] = seconds

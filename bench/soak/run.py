@@ -115,7 +115,7 @@ class Soak:
         """Post every job and wait until each has ended; returns a story for each, with its dead letters alone."""
         load = _Load(stack, openai, receiver, random.Random(self.seed))
         chance = random.Random(f"kills {self.seed}")
-        killer = Killer(self.state_dir, self.progress.kills, self.kills_per_second, chance)
+        killer = Killer(stack, self.progress.kills, self.kills_per_second, chance)
         numbers = load.prepare(self.jobs)
         pending, moved = set[str](), time.monotonic()
         swept = moved

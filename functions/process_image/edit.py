@@ -136,4 +136,5 @@ def _waiting(edit_request: EditRequest, wait: NotYetError, places: ProcessImageR
         since=since,
         attempts=edit_request.attempt if wait.refusal else edit_request.attempt - 1,
         rate_limited=waited.rate_limited + (1 if wait.refusal else 0),
+        throttle_seconds=waited.throttle_seconds,
     )

@@ -13,7 +13,8 @@
 | more than 256 KiB into or out of a task: DataLimitExceeded      | no limit                                      |
 | a path of a payload template that finds nothing fails the state | it gives null                                 |
 | a Catch's Assign sets variables, and `$name` in a payload       | in JSONata states alone                       |
-| template reads them                                             |                                               |
+| template reads them, within an intrinsic function too           |                                               |
+| a throttled call of Lambda is Lambda.TooManyRequestsException   | it is Lambda.Unknown                          |
 
 Sources: API reference, StartExecution; developer guide, "Handling errors in Step Functions workflows", "Passing data
 between states with variables" and "Step Functions service quotas".
@@ -43,7 +44,7 @@ _stop: ContextVar[threading.Event] = ContextVar("stop")
 _start_execution, _stop_execution, _run_execution = sfn._start_execution, sfn._stop_execution, sfn._run_execution
 _fail_execution, _invoke_resource = sfn._fail_execution, sfn._invoke_resource
 _find_matching_retrier, _resolve_params_obj = sfn._find_matching_retrier, sfn._resolve_params_obj
-_apply_catcher = sfn._apply_catcher
+_apply_catcher, _call_lambda, _eval_intrinsic_arg = sfn._apply_catcher, sfn._call_lambda, sfn._eval_intrinsic_arg
 
 
 class StoppedError(BaseException):
@@ -62,6 +63,8 @@ def apply() -> None:
     sfn._invoke_resource = invoke
     sfn._resolve_params_obj = fill_template
     sfn._apply_catcher = catch
+    sfn._call_lambda = call_function
+    sfn._eval_intrinsic_arg = intrinsic_argument
     for name in ("_execute_pass", "_execute_task", "_execute_choice", "_execute_wait"):
         setattr(sfn, name, _unless_stopped(getattr(sfn, name)))
 
@@ -189,6 +192,23 @@ def fill_template(template: Any, data: Any, ctx: dict[str, Any] | None = None) -
             text = f"The JSONPath '{value}' specified for the field '{name}' could not be found in the input"
             raise sfn._ExecutionError("States.Runtime", text)
     return _resolve_params_obj(template, data, ctx) | variables
+
+
+def intrinsic_argument(argument: tuple[str, Any], data: Any, ctx: dict[str, Any] | None) -> Any:
+    """The value of an intrinsic function's argument, which may be a variable."""
+    if argument[0] == "path" and (variable := _VARIABLE.fullmatch(argument[1])):
+        return (ctx or {})["variables"][variable[1]]
+    return _eval_intrinsic_arg(argument, data, ctx)
+
+
+def call_function(reference: str, event: Any) -> Any:
+    """Call a Lambda function, which may be throttled."""
+    try:
+        return _call_lambda(reference, event)
+    except sfn._ExecutionError as error:
+        if "TooManyRequestsException" not in error.cause:
+            raise
+        raise sfn._ExecutionError("Lambda.TooManyRequestsException", error.cause) from error
 
 
 def _finds(path: str, data: Any) -> bool:

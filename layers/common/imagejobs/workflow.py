@@ -29,7 +29,7 @@ class CaughtError(_Message):
 
 
 class Waited(_Message):
-    """What an image went through until its last wait for an engine's rate limit; the state machine only carries it."""
+    """What an image went through until its last wait; the state machine carries it, and counts throttled calls out."""
 
     # How many attempts there were, and how many of them a rate limit refused.
     attempts: Annotated[int, Field(ge=0)] = 0
@@ -39,6 +39,8 @@ class Waited(_Message):
     # Its place among the images that wait (`process_image.pacing`); 0 for none.
     ticket: Annotated[int, Field(ge=0)] = 0
     since: AwareDatetime | None = None
+    # How long its next wait is at most, should Lambda have no room for it (state CountThrottle).
+    throttle_seconds: Annotated[int, Field(gt=1)] = 5
 
 
 class _Attempt(_Message):

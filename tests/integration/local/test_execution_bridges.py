@@ -115,3 +115,20 @@ def test_a_path_that_finds_nothing_fails_the_execution(aws: Aws, path: str) -> N
 
     assert (found["status"], found["error"]) == ("FAILED", "States.Runtime")
     assert path in found["cause"]
+
+
+def test_a_throttled_call_is_caught_by_its_name_and_its_retries_are_counted_in_an_intrinsic(aws: Aws) -> None:
+    function = aws.function("def handler(event, context):\n    return 1")
+    aws("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    throttled = ["Lambda.TooManyRequestsException"]
+    call = task(
+        function,
+        Retry=[{"ErrorEquals": throttled, "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 1}],
+        Catch=[{"ErrorEquals": throttled, "Assign": {"retries.$": "$$.State.RetryCount"}, "Next": "Count"}],
+    )
+    count = {"Type": "Pass", "Parameters": {"all.$": "States.MathAdd($.Retries, $retries)"}, "End": True}
+    name = {"Type": "Pass", "Result": 40, "ResultPath": "$.Retries", "Next": "Sum"}
+
+    ended = aws.run({"Call": call, "Count": name, "Sum": count})
+
+    assert ended["output"] == {"all": 41}
