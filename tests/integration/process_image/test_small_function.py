@@ -79,7 +79,7 @@ def test_a_picture_that_may_not_fit_is_handed_over_with_its_place_in_the_queue_a
     accept: Accept, openai: OpenAIStandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     accept("base64", flat(ROOM // memory.BYTES_A_PIXEL + 10_000))
-    waited = {"attempts": 3, "rate_limited": 2, "ticket": 7, "since": "2026-11-25T10:00:00Z"}
+    waited = {"attempts": 3, "rate_limited": 2, "ticket": 7, "since": "2026-11-25T10:00:00Z", "throttle_seconds": 20}
 
     result = invoke("base64", may_hand_over=True, retries=1, waited=waited)
 
