@@ -36,6 +36,12 @@ def sdk() -> boto3.Session:
     return boto3.Session("testing", "testing", "testing")
 
 
+@pytest.fixture(scope="session")
+def clients(sdk: boto3.Session) -> dict[str, Any]:
+    """The clients that make every test's stack: to make them anew takes longer than what they do."""
+    return {name: sdk.client(name, REGION) for name in ("s3", "secretsmanager", "stepfunctions", "sqs")}  # type: ignore[call-overload]
+
+
 @pytest.fixture
 def aws(sdk: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An empty account, with the credentials and region in the environment."""
@@ -48,18 +54,17 @@ def aws(sdk: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def stack(aws: None, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def stack(aws: None, clients: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The stack's resources, and the environment that its template gives every function."""
-    s3 = boto3.client("s3")
     for bucket in ("jobs", "input", "output"):
-        s3.create_bucket(Bucket=bucket)
-    manager = boto3.client("secretsmanager")
+        clients["s3"].create_bucket(Bucket=bucket)
+    manager = clients["secretsmanager"]
     secret = manager.create_secret(Name="secrets", SecretString=json.dumps(SECRETS))
     signing = manager.create_secret(Name="signing", SecretString=json.dumps(SIGNING_SECRETS))
-    machine = boto3.client("stepfunctions").create_state_machine(
+    machine = clients["stepfunctions"].create_state_machine(
         name="image-job", definition=json.dumps(_PASS), roleArn="arn:aws:iam::123456789012:role/image-job"
     )
-    queue = boto3.client("sqs").create_queue(QueueName="dead-letters")
+    queue = clients["sqs"].create_queue(QueueName="dead-letters")
     environment = {
         "JOBS_BUCKET": "jobs",
         "COS_INPUT_BUCKET": "input",
