@@ -4,7 +4,6 @@ from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
-from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.checks import run_checks
 from functions.accept.http.answers import Accepted, CosConfig, DeepHealth, Health, Job, JobAction
@@ -30,7 +29,7 @@ from functions.accept.jobs.lookup import find_job, known_job
 from functions.accept.jobs.submit import Submission, is_claimed, submit
 from functions.accept.jobs.wait import wait_until
 from functions.accept.models import models_of
-from imagejobs.errors import JobError
+from imagejobs.errors import StorageRejectedError
 from imagejobs.job_store import Erasure
 from imagejobs.observability import loggable_error, make_logger
 from imagejobs.workflow import Operation
@@ -105,7 +104,7 @@ def _ended(call: Call[Any], job_id: str, seconds: int) -> Job | None:
     try:
         if wait_until(lambda: own.jobs.has_payload(job_id), call.began + seconds):
             return own.job_reader.read(job_id, call.caller)
-    except (JobError, ClientError, BotoCoreError) as error:
+    except Exception as error:  # noqa: BLE001 - a job that is accepted is answered as such whatever went wrong
         logger.warning("the job could not be waited for", extra={"job_id": job_id, "error": loggable_error(error)})
     return None
 
@@ -137,7 +136,12 @@ def list_images(call: Call[ImagesListing]) -> Answer:
     own, asked = call.resources, call.sent.query
     request = known_job(call.sent.path.job_id, call.caller, own.jobs)
     lister = ImageLister(request, own.jobs, own.inputs, own.outputs, own.settings)
-    return answer(HTTPStatus.OK, lister.page(asked.limit, asked.cursor, asked.status), _NO_STORE)
+    try:
+        page = lister.page(asked.limit, asked.cursor, asked.status)
+    except StorageRejectedError:
+        known_job(request.job_id, call.caller, own.jobs)  # whose report may have been erased meanwhile
+        raise
+    return answer(HTTPStatus.OK, page, _NO_STORE)
 
 
 def cancel_job(call: Call[JobAddress]) -> Answer:

@@ -8,6 +8,9 @@ from pydantic import ValidationError
 from functions.accept.http.answers import InvalidField
 from functions.accept.http.upload_bodies import UNION_TAGS
 
+# What pydantic would tell callers in terms of Python, with a class's name in it; by the type of its error.
+_MESSAGES = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "expected a JSON object")
+
 
 class ProblemError(Exception):
     """A refusal with a `detail` that tells the caller what was wrong and what to do."""
@@ -98,7 +101,7 @@ class InvalidRequestError(Exception):
                 # Pydantic puts a prefix before the message of a validator.
                 InvalidField(
                     loc=[part for part in one["loc"] if part not in UNION_TAGS],
-                    msg=one["msg"].removeprefix("Value error, "),
+                    msg=_MESSAGES.get(one["type"], one["msg"].removeprefix("Value error, ")),
                     type=one["type"],
                 )
                 for one in found

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, model_validator
 
 from functions.accept.http.bodies import CONTROL, FOLDER, NAME
 from functions.accept.http.edit_body import Body, whole
 from functions.accept.http.validators import Fits
+from functions.accept.settings import AcceptSettings
 from imagejobs.callbacks import Optionally
 
 # OpenAI takes images under 50 MB; the same holds for what it is sent after an upload.
@@ -41,6 +42,17 @@ def _short(name: str) -> str:
     return name
 
 
+def _literal(name: str, info: ValidationInfo) -> str:
+    """Refuse a name in which a form of S3 would put another one (S3 API reference, "POST Object", `key`).
+
+    IBM COS takes files by PUT, which replaces nothing.
+    """
+    settings: AcceptSettings | None = info.context
+    if "${" in name and not (settings and settings.cos_endpoint):
+        raise ValueError("expected a name without ${: the upload would put another name in its place")
+    return name
+
+
 class FolderFile(Body):
     """One image of a folder of uploads; `size` in bytes, exactly."""
 
@@ -53,6 +65,7 @@ class FolderFile(Body):
             ".. folder, no control characters",
         ),
         AfterValidator(_short),
+        AfterValidator(_literal),
     ]
     size: Annotated[int, Field(strict=True, ge=1, le=MAX_UPLOAD_BYTES), BeforeValidator(whole)]
 
@@ -77,7 +90,8 @@ UNION_TAGS = {_ONE, _MANY}
 
 
 def _kind_of_upload(body: object) -> str:
-    return _MANY if isinstance(body, dict) and "files" in body else _ONE
+    # Null and empty are absent, as everywhere: agents fill in every field that there is.
+    return _MANY if isinstance(body, dict) and body.get("files") not in (None, "") else _ONE
 
 
 # As plain alias, so that the route table sees the two models.

@@ -22,6 +22,7 @@ CURSOR = "([0-9]{1,15}|k[A-Za-z0-9_=-]+)"
 # What is read of a report at once and for one page, in bytes: a filter may pass over most of its lines.
 _AT_ONCE = 256 * 1024
 _OF_ONE_PAGE = 8 * 1024 * 1024
+_MAX_KEY_BYTES = 1024  # S3 user guide, "Naming Amazon S3 objects"
 
 type ImageStatus = Literal["completed", "failed"]
 
@@ -43,17 +44,15 @@ class ImageLister:
         """
         if self.request.operation != "batch":
             raise ConflictError("only a batch has a list of images: GET /jobs/{job_id} has this job's result")
-        report = None if (cursor or "").startswith("k") else self.outputs.find(f"{self._results}{REPORT_NAME}")
+        results = results_prefix(self.request, self.jobs, self.settings) or ""
+        report = None if (cursor or "").startswith("k") else self.outputs.find(f"{results}{REPORT_NAME}")
         if report:
             return self._of_report(report.key, report.size, limit, int(cursor or 0), status)
-        return self._of_edits(limit if status != "failed" else 0, _key_of(cursor) if cursor else None)
-
-    @property
-    def _results(self) -> str:
-        return results_prefix(self.request, self.jobs, self.settings) or ""
+        return self._of_edits(results, limit if status != "failed" else 0, _key_of(cursor, results) if cursor else None)
 
     def _of_report(self, key: str, size: int, limit: int, at: int, status: ImageStatus | None) -> JobImageList:
-        if at and self.outputs.get_range(key, at - 1, 1) != b"\n":
+        # Another batch's cursor may be beyond this one's end, where there is nothing to read.
+        if at > size or (at and self.outputs.get_range(key, at - 1, 1) != b"\n"):
             raise _unknown_cursor()
         images: list[JobImage] = []
         end = min(size, at + _OF_ONE_PAGE)
@@ -69,9 +68,8 @@ class ImageLister:
                     images.append(self._linked(image, image["key"], image.get("output_key")))
         return self._page(images, str(at) if at < size else None)
 
-    def _of_edits(self, limit: int, after: str | None) -> JobImageList:
+    def _of_edits(self, results: str, limit: int, after: str | None) -> JobImageList:
         """While a batch runs only those have a key of their own that have an edit."""
-        results = self._results
         found = list(islice(self.outputs.keys(results, after, page_size=limit + 1), limit + 1)) if limit else []
         images = []
         for key, size in found[:limit]:
@@ -94,11 +92,14 @@ class ImageLister:
         return JobImageList(images=images, next=following, expires_in=self.settings.cos_presign_expires)
 
 
-def _key_of(cursor: str) -> str:
+def _key_of(cursor: str, results: str) -> str:
     try:
-        return urlsafe_b64decode(cursor.removeprefix("k")).decode()
+        key = urlsafe_b64decode(cursor.removeprefix("k"))
+        if cursor.startswith("k") and key.startswith(results.encode()) and len(key) <= _MAX_KEY_BYTES:
+            return key.decode()
     except ValueError:
-        raise _unknown_cursor() from None
+        pass
+    raise _unknown_cursor()
 
 
 def _unknown_cursor() -> InvalidRequestError:

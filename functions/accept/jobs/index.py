@@ -32,9 +32,13 @@ class Entry:
 
 def add(request: JobRequest, bucket: Bucket) -> None:
     """Put a recorded job on its caller's list; doing so twice changes nothing."""
+    bucket.put(entry_key(request), b"", "application/octet-stream")
+
+
+def entry_key(request: JobRequest) -> str:
+    """The key of a job's entry."""
     left = _END_MS - int(request.created_at.timestamp() * 1000)
-    key = f"{_prefix(request.caller)}{left:013d}-{request.operation}-{request.job_id}"
-    bucket.put(key, b"", "application/octet-stream")
+    return f"{_prefix(request.caller)}{left:013d}-{request.operation}-{request.job_id}"
 
 
 def entries(caller: str, bucket: Bucket, after: str | None, page_size: int) -> Iterator[Entry]:

@@ -7,8 +7,10 @@ from functions.accept.http.answers import JobState
 from functions.accept.http.list_answers import JobList, ListedJob
 from functions.accept.jobs import index
 from functions.accept.jobs.read import JobReader
+from imagejobs.observability import loggable_error, make_logger
 from imagejobs.workflow import Operation
 
+logger = make_logger("accept")
 # How many jobs one call looks at where its filters pass over them. Each takes one to three reads, and one of Step
 # Functions when it is first seen without a result.
 _LOOKED_AT = 200
@@ -43,8 +45,18 @@ def list_jobs(
 
 
 def _listed(entry: index.Entry, reader: JobReader) -> ListedJob | None:
-    """How a job stands; None when its record has expired before its entry."""
-    found = reader.find_status(entry.job_id)
+    """How a job stands; None when its record has expired before its entry, or cannot be understood."""
+    try:
+        found = reader.find_status(entry.job_id)
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:  # one broken record must not hide every other job
+        extra = {"job_id": entry.job_id, "error": loggable_error(error)}
+        logger.error("the job's record cannot be understood: the list leaves it out", extra=extra)
+        return None
     if found is None:
         return None
     status, finished_at = found

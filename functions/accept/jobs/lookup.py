@@ -26,8 +26,13 @@ def known_job(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
     """Give a job's request; raises NotFoundError as `find_job` does, and ConflictError for an erased job."""
     found = find_job(job_id, caller, jobs)
     if isinstance(found, Erasure):
-        raise ConflictError("the job's data were erased: nothing of it is left but that it existed")
+        raise job_erased()
     return found
+
+
+def job_erased() -> ConflictError:
+    """What is told of a job whose data a request would need."""
+    return ConflictError("the job's data were erased: nothing of it is left but that it existed")
 
 
 def results_prefix(request: JobRequest, jobs: JobStore, settings: StorageSettings) -> str | None:

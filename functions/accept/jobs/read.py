@@ -29,6 +29,10 @@ from imagejobs.workflow import REPORT_NAME, EditedImage
 _STATE_MAX_AGE_SECONDS = 1.0
 
 
+class _ChangedMeanwhileError(Exception):
+    """The job ended, or was erased, between two reads of it."""
+
+
 @dataclass
 class JobReader:
     """Reads jobs as they stand; one for each execution environment, since it remembers what Step Functions said."""
@@ -41,21 +45,26 @@ class JobReader:
 
     def read(self, job_id: str, caller: str) -> Job:
         """Read a caller's job; raises NotFoundError for one that this stack does not know as theirs."""
-        request = find_job(job_id, caller, self.jobs)
-        if isinstance(request, Erasure):
-            return _erased(request)
-        as_of = datetime.now(UTC)  # before the rest is read: a later answer tells nothing older
-        info = self.jobs.find_payload_info(job_id)
-        delivery = self.jobs.delivery_of(request)
-        job: dict[str, Any] = {
-            "job_id": job_id,
-            "operation": request.operation,
-            "created_at": request.created_at,
-            "retry_of": request.retry_of,
-            "delivery": _told(delivery),
-            "as_of": as_of,
-        }
-        return Job(**job | (self._of_result(request, info) if info else self._under_way(request, as_of)))
+        for _ in range(2):
+            found = find_job(job_id, caller, self.jobs)
+            if isinstance(found, Erasure):
+                return _erased(found)
+            job: dict[str, Any] = {
+                "job_id": job_id,
+                "operation": found.operation,
+                "created_at": found.created_at,
+                "retry_of": found.retry_of,
+                "as_of": datetime.now(UTC),  # before the rest is read: a later answer tells nothing older
+                "delivery": _told(self.jobs.delivery_of(found)),
+            }
+            with suppress(_ChangedMeanwhileError):
+                return Job(**job | self._standing(found, job["as_of"]))
+        # It did not change: its result was deleted, and nothing of the record says so.
+        return Job(**job | {"status": "failed", "error": "the job has ended, and its result is not kept any more"})
+
+    def _standing(self, request: JobRequest, as_of: datetime) -> dict[str, Any]:
+        info = self.jobs.find_payload_info(request.job_id)
+        return self._of_result(request, info) if info else self._under_way(request, as_of)
 
     def has_news(self, job: Job) -> bool:
         """Tell whether a job's status or progress is another than what was read, or will not change any more.
@@ -115,7 +124,9 @@ class JobReader:
                 "result_mime_type": edit.content_type,
             }, edit
         found = self.jobs.find_payload(request.job_id)
-        payload: dict[str, Any] = json.loads(found.body) if found else {}
+        if found is None:
+            raise _ChangedMeanwhileError
+        payload: dict[str, Any] = json.loads(found.body)
         if "object_key" in payload:
             edit = self._find_output(payload["object_key"])  # for the note alone
         return payload, edit
@@ -149,7 +160,11 @@ class JobReader:
         state = self._execution_state(request.job_id)
         if state is None:
             return {"status": "queued"}
-        if state in ("FAILED", "TIMED_OUT", "ABORTED"):
+        ended_early = state in ("FAILED", "TIMED_OUT", "ABORTED")
+        # An execution succeeds after it has decided the payload.
+        if state == "SUCCEEDED" or (ended_early and self.jobs.find_erasure(request.job_id)):
+            raise _ChangedMeanwhileError
+        if ended_early:
             # The last word is on its way and will decide the payload.
             return {"status": "failed", "error": f"the execution ended as {state}; the callback will follow"}
         fields: dict[str, Any] = {"status": "running"}

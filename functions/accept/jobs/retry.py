@@ -22,6 +22,7 @@ def find_retriable(job_id: str, caller: str, jobs: JobStore) -> JobRequest:
         raise ConflictError("only a batch can be retried: post the image again")
     payload = jobs.find_payload(job_id)
     if payload is None:
+        known_job(job_id, caller, jobs)  # erased since it was found?
         raise ConflictError("the batch has no result yet: try again when it has ended")
     result = json.loads(payload.body)
     if result["failed"] or (_is_uncounted(result) and jobs.has_manifest(job_id)):

@@ -34,7 +34,10 @@ def cancel(request: JobRequest, jobs: JobStore, executions: Executions, settings
     payload = jobs.decide(request.job_id, failed_callback(request, CANCELLED, settings, made))
     if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
-    executions.stop(ExecutionName(request.job_id), error=CANCELLED, cause="cancelled by its caller")
+    own = ExecutionName(request.job_id)
+    if not executions.stop(own, error=CANCELLED, cause="cancelled by its caller") and request.callback_url:
+        # It never began, so no last word will follow its end. A post that is starting it finds its name taken.
+        executions.start(own, "deliver")
 
 
 def _made(job_id: str, executions: Executions) -> BatchCounts:

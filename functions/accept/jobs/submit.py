@@ -11,13 +11,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.problems import ConflictError, InvalidRequestError, NotConfiguredError
 from functions.accept.jobs import index
-from functions.accept.jobs.beside import Beside, beside_of_body, beside_of_retried
+from functions.accept.jobs.beside import Beside, Copied, beside_of_body, beside_of_retried
 from functions.accept.jobs.images import check_image, decoded_image
+from functions.accept.jobs.lookup import known_job
 from functions.accept.jobs.uploads import check_upload
 from functions.accept.settings import AcceptSettings
 from imagejobs.catalogue import find_model
 from imagejobs.edit_options import EditOptions
-from imagejobs.errors import CostTooHighError
+from imagejobs.errors import CostTooHighError, JobError
 from imagejobs.estimates import check_cost
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import JobRequest
@@ -58,13 +59,14 @@ def submit(
 
     The first post with an Idempotency-Key claims it for a new job. Every further step can be taken twice with the same
     outcome, so that any number of posts with that key, at once or one after another, come to one record and one
-    execution; a post after a crash in between completes the job, and one after its start changes nothing.
+    execution; a post after a crash in between completes the job, and one after its start changes nothing. A post
+    without a key that fails takes back what it has recorded, since nobody could complete its job.
 
     Raises:
         NotConfiguredError: settings or secrets are missing without which the job would fail.
         InvalidRequestError: the file is not an image, or its upload is not there; or the edit would cost too much.
         PayloadTooLargeError: the base64 image is over the limit.
-        ConflictError: the Idempotency-Key belongs to another request.
+        ConflictError: the Idempotency-Key belongs to another request, or the batch to retry was erased.
     """
     _require_configuration(submission, settings, secrets)
     _check_cost(submission, settings)
@@ -74,19 +76,43 @@ def submit(
     first = _first_claim(claim, submission, jobs)
     if first == claim or not _is_started(first.job_id, jobs, executions):
         request = _request(submission, first.job_id, has_mask=beside.has_mask)
-        if not jobs.create(request):
-            request = jobs.get_request(request.job_id)  # as an earlier post with this key recorded it
-        index.add(request, jobs.bucket)
-        if image is not None:
-            jobs.put_input(first.job_id, *image)
-        elif isinstance(submission.body, ImageRequest) and submission.body.image_key is not None:
-            jobs.copy_input(first.job_id, submission.body.image_key)
-        beside.keep(first.job_id, jobs)
-        executions.start(ExecutionName(first.job_id), submission.operation)
+        try:
+            _keep_inputs(submission, first.job_id, image, beside, jobs)
+            if not jobs.create(request):
+                # As an earlier post with this key recorded it.
+                request = known_job(request.job_id, submission.caller, jobs)
+            index.add(request, jobs.bucket)
+            executions.start(ExecutionName(first.job_id), submission.operation)
+        except Exception:
+            if submission.idempotency_key is None:
+                _take_back(request, jobs)
+            raise
     # An earlier post may have crashed before it did this. By its name, it starts once.
     if submission.progress_url and (first == claim or not jobs.has_payload(first.job_id)):
         _start_reports(first.job_id, executions)
     return first.job_id
+
+
+def _keep_inputs(
+    submission: Submission, job_id: str, image: tuple[bytes, str] | None, beside: Beside, jobs: JobStore
+) -> None:
+    """Keep the pictures before the record: an upload may be deleted since it was checked, which refuses the job."""
+    body = submission.body
+    if isinstance(body, ImageRequest) and body.image_key is not None:
+        Copied("input", body.image_key, ("image_key",)).keep(job_id, jobs)
+    beside.keep(job_id, jobs)
+    if image is not None:
+        jobs.put_input(job_id, *image)
+
+
+def _take_back(request: JobRequest, jobs: JobStore) -> None:
+    """Delete what is recorded of a job that is not accepted; what the storage does not delete now expires."""
+    try:
+        objects = [key for key, _ in jobs.bucket.keys(jobs.key(request.job_id, ""))]
+        jobs.bucket.delete_all([index.entry_key(request), *objects])
+    except JobError as error:
+        extra = {"job_id": request.job_id, "error": loggable_error(error)}
+        logger.warning("a job that was not accepted could not be taken back", extra=extra)
 
 
 def _start_reports(job_id: str, executions: Executions) -> None:
@@ -130,7 +156,7 @@ def _posted_image(submission: Submission, jobs: JobStore, settings: AcceptSettin
 
 def _beside(submission: Submission, jobs: JobStore, settings: AcceptSettings) -> Beside:
     if submission.retry_of:
-        return beside_of_retried(jobs.get_request(submission.retry_of), jobs)
+        return beside_of_retried(known_job(submission.retry_of, submission.caller, jobs), jobs)
     body = submission.body
     uploads = body.mask_key is not None or body.reference_keys
     claimed = bool(uploads) and is_claimed(submission, jobs)

@@ -64,10 +64,15 @@ def check_upload(image_key: str, caller: str, bucket: Bucket, *loc: str | int) -
         raise InvalidRequestError.at("body", *loc, msg="expected the image_key that POST /uploads answered")
     found = bucket.find(image_key)
     if found is None:
-        raise InvalidRequestError.at(
-            "body", *loc, msg="nothing was uploaded under this key: POST the image to the upload's url first"
-        )
+        raise not_uploaded(*loc)
     return found
+
+
+def not_uploaded(*loc: str | int) -> InvalidRequestError:
+    """What is told of a key, given at `loc` of the body, whose file is not there: not yet, or not any more."""
+    return InvalidRequestError.at(
+        "body", *loc, msg="nothing was uploaded under this key: POST the image to the upload's url first"
+    )
 
 
 def check_folder(folder: str, caller: str, inputs: Bucket) -> None:

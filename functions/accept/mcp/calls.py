@@ -1,6 +1,7 @@
 """Calls of tools: each is made the request of its route, and the route's answer is made the tool's result."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from functions.accept.http.handlers import logger
 from functions.accept.http.refusals import guarded
 from functions.accept.http.route import Route
 from functions.accept.http.schemas import Json
-from functions.accept.mcp.schemas import arguments_of, route_of
+from functions.accept.mcp.schemas import Argument, arguments_of, route_of
 from functions.accept.mcp.tools import Tool
 
 
@@ -28,11 +29,7 @@ def call_tool(tool: Tool, arguments: Mapping[str, Any], call: Call[Any], routes:
     logger.info("tool called", extra={"tool": tool.name, "answered": int(answered.status_code)})
     body = json.loads(answered.body or "{}")
     if answered.status_code >= 400:
-        reason = _reason(body, answered.headers.get("Retry-After"))
-        for name, argument in known.items():
-            if argument.sent_as != name:
-                reason = reason.replace(argument.sent_as, name)
-        return _refused(reason)
+        return _refused(_in_its_names(_reason(body, answered.headers.get("Retry-After")), known))
     return {
         "content": [{"type": "text", "text": text} for text in (_told(tool, body), json.dumps(body)) if text],
         "structuredContent": body,
@@ -61,6 +58,14 @@ def _reason(problem: Json, retry_after: object) -> str:
         fields = [(".".join(map(str, field["loc"][1:])), field["msg"]) for field in detail]
         detail = "; ".join(f"{name}: {text}" if name else text for name, text in fields)
     return f"{detail}. Try again after {retry_after} seconds" if retry_after else detail
+
+
+def _in_its_names(reason: str, known: Mapping[str, Argument]) -> str:
+    """A route's refusal in the names of a tool's arguments; images as base64, which no tool takes, are not listed."""
+    for name, argument in known.items():
+        if argument.sent_as != name:
+            reason = reason.replace(argument.sent_as, name)
+    return re.sub(r"\b\w+_base64, ", "", reason)
 
 
 def _told(tool: Tool, body: Json) -> str:

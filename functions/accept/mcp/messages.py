@@ -2,12 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json
 
 from functions.accept.http.answers import AnswerBody
 from functions.accept.http.headers import TokenHeaders
 from functions.accept.http.requests import Request
 from imagejobs.callbacks import Optionally, without_null_defaults
+
+
+def _number_or_text(given: object) -> object:
+    """Refuse another id before pydantic tries the two one after the other, and tells of both."""
+    if given is not None and (not isinstance(given, int | str) or isinstance(given, bool)):
+        raise ValueError("expected a whole number or a text")
+    return given
+
 
 # As plain alias: to pydantic a `type` statement would be a definition of its own.
 _Id = Annotated[int, Field(strict=True)] | str
@@ -42,7 +50,7 @@ class Message(BaseModel):
     )
 
     jsonrpc: Literal["2.0"]
-    id: Optionally[_Id] = None
+    id: Annotated[Optionally[_Id], BeforeValidator(_number_or_text)] = None
     method: Annotated[str, Field(description="initialize, server/discover, ping, tools/list or tools/call.")]
     params: Annotated[dict[str, Any], Field(description="What the method takes.")] = {}
 

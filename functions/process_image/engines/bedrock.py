@@ -153,8 +153,8 @@ def _added(size: str, width: int, height: int) -> dict[str, int]:
     across, down = wide - width, high - height
     if min(across, down) < 0 or across + down == 0 or max(across, down) > 2 * _MAX_ADDED:
         raise EngineRejectedError(
-            f"size: {size} was asked for, and the picture is {width}x{height}. Outpainting makes a picture larger, by "
-            f"up to {_MAX_ADDED} pixels on each side"
+            f"InvalidSize: {size} was asked for, and the picture is {width}x{height}. Outpainting makes a picture "
+            f"larger, by up to {_MAX_ADDED} pixels on each side"
         )
     sides = {"left": across // 2, "right": across - across // 2, "up": down // 2, "down": down - down // 2}
     return {side: pixels for side, pixels in sides.items() if pixels}

@@ -25,13 +25,17 @@ class Decision:
 
 
 def find_decision(job_id: str, jobs: JobStore) -> Decision | None:
-    """Read how a job ended, by one or two reads; None while it has no result."""
+    """Read how a job ended, by one or two reads; None while it has no result, or when that was erased."""
     info = jobs.find_payload_info(job_id)
     if info is None:
         return None
-    found = jobs.find_payload(job_id) if info.size <= SMALL_PAYLOAD_BYTES else None
-    payload = json.loads(found.body) if found else {}
-    return Decision(end_state(payload) if found else "completed", info.decided_at, payload)
+    if info.size > SMALL_PAYLOAD_BYTES:
+        return Decision("completed", info.decided_at, {})
+    found = jobs.find_payload(job_id)
+    if found is None:
+        return None
+    payload = json.loads(found.body)
+    return Decision(end_state(payload), info.decided_at, payload)
 
 
 def end_state(payload: dict[str, Any]) -> EndState:

@@ -96,12 +96,15 @@ class Executions:
         execution = self.find(name)
         return execution["status"] if execution else None
 
-    def stop(self, name: ExecutionName, error: str, cause: str) -> None:
-        """Abort an execution; one that has ended or never began is left as it is."""
+    def stop(self, name: ExecutionName, error: str, cause: str) -> bool:
+        """Abort an execution; one that has ended is left as it is. False when no execution has that name."""
         try:
             self.client.stop_execution(executionArn=self.arn(name), error=error, cause=cause)
-        except (self.client.exceptions.ExecutionDoesNotExist, self.client.exceptions.ValidationException):
-            return
+        except self.client.exceptions.ExecutionDoesNotExist:
+            return False
+        except self.client.exceptions.ValidationException:
+            pass  # it has ended
+        return True
 
     def find_map_run(self, name: ExecutionName) -> MapRun | None:
         """Read an execution's latest map run; None where none began, or where nothing is known any more.

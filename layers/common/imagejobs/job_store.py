@@ -165,9 +165,13 @@ class JobStore:
         """Keep an image that was sent: the one to edit, or another one under its `name`."""
         self.bucket.put(self.key(job_id, name), image, content_type)
 
-    def copy_input(self, job_id: str, image_key: str, name: str = "input") -> None:
-        """Keep a copy of an image of this bucket: uploads are deleted after a day."""
-        self.bucket.copy(image_key, self.key(job_id, name))
+    def copy_input(self, job_id: str, image_key: str, name: str = "input") -> bool:
+        """Keep a copy of an image of this bucket: uploads are deleted after a day.
+
+        False when the image is not there, nor the copy of an earlier call.
+        """
+        copy = self.key(job_id, name)
+        return self.bucket.copy(image_key, copy) or self.bucket.find(copy) is not None
 
     def has_manifest(self, job_id: str) -> bool:
         """Tell whether a batch's images were listed."""
@@ -204,7 +208,7 @@ class JobStore:
             return Payload(body, decided_at)
         earlier = self.find_payload(job_id)
         if earlier is None:
-            raise StorageRejectedError(f"the decided payload of job {job_id} is gone from bucket {self.bucket.name!r}")
+            raise StorageUnavailableError(f"the decided payload of job {job_id} was erased at this moment")
         return earlier
 
     def find_payload(self, job_id: str) -> Payload | None:

@@ -101,7 +101,9 @@ class Bucket:
     ) -> bool:
         """Write an object; False when it was to be absent (or to have `if_etag`) and was not.
 
-        S3's conditional writes (If-None-Match, If-Match) decide races; only the jobs bucket uses them, never COS.
+        S3's conditional writes (If-None-Match, If-Match) decide races; only the jobs bucket uses them, never COS. Of an
+        object that was to have an ETag and is deleted, S3 says 404 (user guide, "How to prevent object overwrites with
+        conditional writes").
         """
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if if_absent else {"IfMatch": if_etag} if if_etag else {}
         with self._translating(key):
@@ -110,7 +112,8 @@ class Bucket:
                     Bucket=self.name, Key=key, Body=body, ContentType=content_type, Metadata=metadata or {}, **condition
                 )
             except ClientError as error:
-                if condition and _status(error) == 412:
+                deleted = if_etag and error.response["Error"].get("Code") == "NoSuchKey"
+                if condition and (_status(error) == 412 or deleted):
                     return False
                 raise
         return True
@@ -126,10 +129,14 @@ class Bucket:
                 if _status(error) != 403:  # keys may write into a bucket that they may not look at
                     raise
 
-    def copy(self, source: str, target: str) -> None:
-        """Copy an object within the bucket, with its content type."""
+    def copy(self, source: str, target: str) -> bool:
+        """Copy an object within the bucket, with its content type; False when there is no `source`."""
         with self._translating():
-            self.client.copy_object(Bucket=self.name, Key=target, CopySource={"Bucket": self.name, "Key": source})
+            try:
+                self.client.copy_object(Bucket=self.name, Key=target, CopySource={"Bucket": self.name, "Key": source})
+            except self.client.exceptions.NoSuchKey:
+                return False
+        return True
 
     def delete_all(self, keys: list[str]) -> None:
         """Delete up to MAX_DELETED_AT_ONCE objects, whether they are there or not."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,6 +25,18 @@ class Answered:
     status: int
     body: Any
     headers: dict[str, str]
+
+
+def once_before(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str, happens: Callable[[], object]) -> None:
+    """Have something happen just before the first call of a method: what another request does meanwhile."""
+    original = getattr(owner, method)
+
+    def overtaken(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(owner, method, original)
+        happens()
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(owner, method, overtaken)
 
 
 def event(method: str, path: str, body: object | None, headers: dict[str, str]) -> dict[str, Any]:

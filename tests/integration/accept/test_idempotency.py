@@ -8,7 +8,7 @@ import pytest
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
-from tests.integration.accept.conftest import Api
+from tests.integration.accept.conftest import Api, once_before
 
 BASE64_ROUTE = "/process-image-async-b64"
 URL_ROUTE = "/process-image-async"
@@ -90,15 +90,9 @@ class TestIdempotencyKey:
         def post(api: Api) -> Any:
             return api.post(BASE64_ROUTE, image_body, Idempotency_Key="order-9").body["job_id"]
 
+        others: list[str] = []
         owner: Any = Executions if step == "start" else JobStore
-        original, others = getattr(owner, step), []
-
-        def overtaken(*arguments: Any) -> Any:
-            monkeypatch.setattr(owner, step, original)
-            others.append(post(Api(stack)))
-            return original(*arguments)
-
-        monkeypatch.setattr(owner, step, overtaken)
+        once_before(monkeypatch, owner, step, lambda: others.append(post(Api(stack))))
 
         assert [post(api)] == others
         assert {key.split("/")[1] for key, _ in store.bucket.keys("jobs/")} == set(others)

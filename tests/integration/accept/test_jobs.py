@@ -3,13 +3,14 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from botocore.stub import Stubber
 
 from functions.accept.jobs.steer import redeliver
 from imagejobs.callbacks import Base64Callback, BatchCallback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
-from tests.integration.accept.conftest import Api
+from tests.integration.accept.conftest import CALLBACK_URL, Api
 from tests.support.map_runs import map_run
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -51,6 +52,30 @@ class TestCancel:
             "error": "cancelled",
         }
         assert api("GET", f"/jobs/{job_id}").body["status"] == "cancelled"
+
+    def test_a_job_that_never_began_is_delivered_by_an_execution_of_its_own_name(
+        self,
+        api: Api,
+        image_body: dict[str, str],
+        executions: Executions,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def posted(key: str, **headers: str) -> str:
+            with monkeypatch.context() as broken:
+                broken.setattr(Executions, "start", lambda *_: 1 / 0)
+                api("POST", "/process-image-async-b64", image_body, Idempotency_Key=key, **headers)
+            return str(api("GET", "/jobs").body["jobs"][0]["job_id"])
+
+        told, silent = posted("order-1", callbackUrl=CALLBACK_URL), posted("order-2", Prefer="respond-async")
+
+        assert [api("DELETE", f"/jobs/{job_id}").status for job_id in (told, silent)] == [202, 202]
+
+        execution = executions.find(ExecutionName(told))
+        assert execution
+        assert json.loads(execution["input"]) == {"job_id": told, "operation": "deliver"}
+        assert executions.find(ExecutionName(silent)) is None
+        # The post that is repeated, or was about to start it, starts nothing else.
+        assert not executions.start(ExecutionName(told), "base64")
 
     def test_decided_job_is_not(self, api: Api, job_id: str, store: JobStore, executions: Executions) -> None:
         store.decide(job_id, Base64Callback(status="failed", job_id=job_id, error="x").to_json())

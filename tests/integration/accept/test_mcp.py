@@ -251,7 +251,7 @@ class TestTools:
     @pytest.mark.parametrize(
         ("tool", "arguments", "told"),
         [
-            ("edit_image", {"prompt": "p"}, "expected exactly one of image_base64, image_key and image_url"),
+            ("edit_image", {"prompt": "p"}, "expected exactly one of image_key and image_url; got none"),
             ("edit_image", {"prompt": "p", "image_url": "http://127.0.0.1/"}, "image_url: the URL"),
             ("edit_image", {"prompt": "p", "image_base64": "aGk="}, "unknown arguments: image_base64"),
             ("edit_image", {"prompt": 5, "image_key": "x"}, "prompt: "),

@@ -103,7 +103,7 @@ def test_outpainting_keeps_the_picture_in_the_middle_of_the_size_asked_for(
 def test_outpainting_to_a_size_that_it_cannot_reach_is_refused_before_it_is_paid(
     bedrock: BedrockEngine, bedrock_server: BedrockStandIn, size: str
 ) -> None:
-    with pytest.raises(REPORT, match=f"size: {size} was asked for, and the picture is 160x120"):
+    with pytest.raises(REPORT, match=f"^InvalidSize: {size} was asked for, and the picture is 160x120"):
         edit(bedrock, task("stability.stable-outpaint-v1:0", size=size))
     assert not bedrock_server.calls
 
