@@ -259,8 +259,7 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for state in ALL_STATES.values()
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
-    allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
-    allowed |= {"reports"}  # functions/callback/progress.py
+    allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "reports", "results"}
     assert carried == allowed | {"collect_only", "editor", "may_hand_over", "retries", "waited"}
 
 
