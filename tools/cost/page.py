@@ -38,9 +38,9 @@ _METHOD = """## How the figures come about
 - **Pictures** are JPEG photographs of {picture_mb:.1f} MB ({megapixels:.0f} megapixels); OpenAI answers with a PNG of
   {answer_mb:.1f} MB.
 - **Waiting** is the time from the request to OpenAI's answer, {seconds} s, in a function of {small} MB.
-- **Work** is the processor time of each handler, measured on {on} on the machine that ran `make cost`, divided by the
-  share of a processor that the function has by its memory (1,769 MB are one whole), and {s3_ms} ms for each request to
-  S3.
+- **Work** is the processor time of each handler, measured on {on} on the machine that ran `make cost`, divided
+  by the share of a processor that the function has by its memory (1,769 MB are one whole), and {s3_ms} ms for each
+  request to S3.
 - **State transitions** are the states that a real execution entered; AWS counts each, and each retry.
 - **Data** that is sent to the internet costs; what comes in, and what goes to S3 in the same region, does not.
 - **A failure** adds to this: each retry is one more transition and invocation, and perhaps a second charge by OpenAI

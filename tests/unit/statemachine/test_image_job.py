@@ -229,7 +229,8 @@ def test_an_attempt_that_crashed_is_always_followed_by_one_that_tells_whether_it
     for attempts in (1, 21):
         retriers = definition(CallbackMaxRetries=attempts)["States"]["DeliverCallback"]["Retry"]
         crashed = next(one for one in retriers if "Runtime.ExitError" in one["ErrorEquals"])
-        assert crashed["MaxAttempts"] == 10
+        # A storm that kills half of all attempts leaves none in 100,000 jobs without an answer.
+        assert 0.5 ** (1 + crashed["MaxAttempts"]) < 1e-5
 
 
 def test_a_receiver_down_for_twelve_hours_still_gets_its_payload() -> None:
