@@ -297,5 +297,4 @@ def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
     needed = {path.split(".")[1] for path in payload.values() if isinstance(path, str) and path.startswith("$.")}
     selected = {key.removesuffix(".$") for key in each["ItemSelector"]}
     assert needed <= selected
-    assert each["MaxConcurrency"] == 10
-    assert each["ToleratedFailurePercentage"] == 100
+    assert (each["MaxConcurrency"], each["ToleratedFailurePercentage"]) == (10, 100)
