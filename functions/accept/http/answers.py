@@ -69,7 +69,7 @@ class Check(HttpModel):
 
 
 class DeepHealth(HttpModel):
-    """What the service stands on: each part with how its check went, and in how many milliseconds."""
+    """What the service depends on: each part with how its check went, and in how many milliseconds."""
 
     ok: Annotated[bool, Field(description="Whether every check went well.")]
     checks: dict[str, Check]
@@ -106,12 +106,12 @@ class Price(HttpModel):
     text_input: Optionally[float] = None
     image_input: Optionally[float] = None
     output: Optionally[float] = None
-    as_of: Annotated[Optionally[str], Field(description="The day for which the source says it.")] = None
+    as_of: Annotated[Optionally[str], Field(description="The date of the source.")] = None
     source: Optionally[str] = None
 
 
 class ModelInfo(HttpModel):
-    """One model: who runs it, whether it edits what names no model, and what it takes."""
+    """One model: who runs it, whether it edits when a request names none, and what it takes."""
 
     name: str
     engine: str
@@ -120,7 +120,7 @@ class ModelInfo(HttpModel):
     mask: bool
     max_references: int
     search: bool
-    needs: Annotated[list[str], Field(description="What of these is not optional: mask, references, search or size.")]
+    needs: Annotated[list[str], Field(description="Which of these it needs: mask, references, search or size.")]
     price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
 
 

@@ -117,7 +117,7 @@ class EditRequest(Body):
     ] = None
     quality: Annotated[
         Optionally[str],
-        Field(max_length=20, description="How much care is taken, of what the model offers: low, medium, high …"),
+        Field(max_length=20, description="One of the qualities that the model offers: low, medium, high …"),
         _TAKEN,
     ] = None
     size: Annotated[
@@ -139,7 +139,7 @@ class EditRequest(Body):
     ] = None
     search: Annotated[
         Optionally[str],
-        Field(max_length=1000, description="What in the image is meant, such as 'the red car', for models that look."),
+        Field(max_length=1000, description="The thing in the image to change, such as 'the red car'."),
         _TAKEN,
     ] = None
     mask_base64: Annotated[

@@ -30,7 +30,7 @@ def _required_url(text: str | None, info: ValidationInfo) -> str | None:
     if url is None and not Preferences.parse(info.data.get("prefer"), 0).without_receiver:
         raise PydanticCustomError(
             "missing",
-            "Field required: the URL that the result is to be posted to. Without a receiver send Prefer: respond-async "
+            "Field required: the URL to which the result is posted. Without a receiver send Prefer: respond-async "
             "and read the job at the answer's Location",
         )
     return url
@@ -119,7 +119,7 @@ class _StartHeaders(WaitHeaders):
         _OptionalUrl,
         Field(
             alias=PROGRESS_URL,
-            description="Where the job's progress is posted while it runs, at best effort; the callback comes besides.",
+            description="Where the job's progress is posted while it runs, at best effort; the callback comes as well.",
         ),
     ] = None
 

@@ -75,15 +75,15 @@ class JobReading(JobAddress):
 
 
 class _PageQuery(HttpModel):
-    limit: Annotated[int, Field(ge=1, le=100, description="How many at the most.")] = 20
+    limit: Annotated[int, Field(ge=1, le=100, description="How many entries at most.")] = 20
 
 
 class JobsQuery(_PageQuery):
     """The query of GET /jobs."""
 
     cursor: Annotated[Optionally[str], _cursor(index.NAME)] = None
-    status: Annotated[Optionally[JobState], Field(description="Only jobs that stand so.")] = None
-    operation: Annotated[Optionally[Operation], Field(description="Only jobs of this kind.")] = None
+    status: Annotated[Optionally[JobState], Field(description="Only jobs with this status.")] = None
+    operation: Annotated[Optionally[Operation], Field(description="Only jobs of this operation.")] = None
 
 
 class JobsListing(Request):
@@ -97,7 +97,7 @@ class ImagesQuery(_PageQuery):
 
     cursor: Annotated[Optionally[str], _cursor(CURSOR)] = None
     status: Annotated[
-        Optionally[Literal["completed", "failed"]], Field(description="Only images that came to this.")
+        Optionally[Literal["completed", "failed"]], Field(description="Only images with this outcome.")
     ] = None
 
 
