@@ -61,7 +61,7 @@ def check_cost(job: JobRequest, settings: PriceSettings, images: int = 1) -> Non
     cost, what = estimate(job, settings, images), f"{images:,} images" if job.operation == "batch" else "the image"
     if cost is None:
         raise CostTooHighError(
-            f"{what} may cost at most {bound}, and its cost cannot be estimated: choose a model, a quality and a size "
+            f"{what} may cost at most {bound}, and no estimate can be made: choose a model, a quality and a size "
             "with a price, or have the owner of the service add one (ModelPrices). Nothing was edited"
         )
     if cost > bound.usd:

@@ -98,7 +98,9 @@ def test_a_bound_needs_a_price(store: JobStore, configure: Configure) -> None:
     fill(*IMAGES)
     record(store, max_cost_usd=100)
 
-    with pytest.raises(CostTooHighError, match=r"3 images may cost \$100\.00 .* no estimate can be made: choose"):
+    with pytest.raises(
+        CostTooHighError, match=r"3 images may cost at most \$100\.00 .* no estimate can be made: choose"
+    ):
         list_images()
 
 
