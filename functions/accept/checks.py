@@ -26,6 +26,7 @@ def run_checks(own: AcceptResources, seconds: float = _SECONDS) -> dict[str, Che
         "jobs_bucket": lambda: _bucket_can_be_listed(own),
         "output_bucket": lambda: own.outputs.require(),
         "secret": lambda: _secret_is_filled_in(own),
+        "models": lambda: _models_can_be_asked(own),
         "state_machine": lambda: _state_machine_is_active(own),
     }
     if find_model(own.settings.openai_image_model).engine == "openai":
@@ -74,6 +75,20 @@ def _secret_is_filled_in(own: AcceptResources) -> None:
     engine = find_model(own.settings.openai_image_model).engine
     if missing := own.settings.missing("url", engine, own.secrets):
         raise CheckFailedError(f"configuration missing: {', '.join(missing)}")
+
+
+def _models_can_be_asked(own: AcceptResources) -> None:
+    """Look at the models beside the stack's own: a job that names one is refused, a stand-in is passed over."""
+    settings = own.settings
+    named = {"AllowedModels": settings.models[1:], "FallbackModels": settings.fallback_order}
+    lacking = [
+        f"{parameter} names {model}: configuration missing: {', '.join(missing)}"
+        for parameter, models in named.items()
+        for model in models
+        if (missing := settings.missing_for(find_model(model).engine, own.secrets))
+    ]
+    if lacking:
+        raise CheckFailedError("; ".join(lacking))
 
 
 def _state_machine_is_active(own: AcceptResources) -> None:

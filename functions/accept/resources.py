@@ -29,5 +29,5 @@ class AcceptResources(Resources[AcceptSettings]):
 
     @cached_property
     def job_reader(self) -> JobReader:
-        """The reader of jobs, with what it remembers for a moment."""
+        """The reader of jobs, with what it remembers."""
         return JobReader(self.jobs, self.executions, lambda: self.outputs, self.settings)

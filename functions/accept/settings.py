@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 
 from imagejobs.secrets import EditSecrets
-from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, FallbackSettings, PriceSettings, StorageSettings
 
 
 class AccessControl(StrEnum):
@@ -26,7 +26,7 @@ class RedeliveryLimits:
     interval_seconds: int
 
 
-class AcceptSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
+class AcceptSettings(StorageSettings, CallbackUrlSettings, PriceSettings, FallbackSettings):
     """What the API checks, promises and tells of."""
 
     # A Lambda event ends at 6 MB (6,291,456 bytes), its envelope of headers and prompt included.
@@ -38,7 +38,6 @@ class AcceptSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     upload_expires: Annotated[int, Field(ge=1)] = 900
     cors_allow_origins: str = ""
     access_control: AccessControl = AccessControl.API_KEY
-    enable_fallback_single: bool = True
     callback_max_retries: Annotated[int, Field(ge=1)] = 21
     max_redeliveries: Annotated[int, Field(ge=0)] = 10
     redelivery_interval_seconds: Annotated[int, Field(ge=0)] = 60

@@ -12,7 +12,7 @@ from functions.process_image.ledger import Ledger
 from functions.process_image.pacing import Turn
 from functions.process_image.resources import ProcessImageResources
 from functions.process_image.settings import ProcessImageSettings
-from functions.process_image.telemetry import record_billing_limit
+from functions.process_image.telemetry import record_billing_limit, record_passed_over
 from imagejobs.catalogue import LOCAL, EngineName
 from imagejobs.errors import (
     ContentFlaggedError,
@@ -54,6 +54,12 @@ class Engines:
     deadline: float
     ledger: Ledger
     clients: Clients = field(default_factory=Clients)
+
+    def can_ask(self, choice: Choice) -> bool:
+        """Whether all is configured that a choice's engine needs; what is not is logged."""
+        if missing := self.settings.missing_for(choice.model.engine, self.secrets):
+            record_passed_over(choice.model.name, missing)
+        return not missing
 
     def edit(self, engine: EngineName, task: Task) -> Edit:
         """Have a picture edited; what leaves for a provider is screened before, where screening is on.
@@ -115,13 +121,14 @@ def ask(
 ) -> tuple[Edit, EngineName | None]:
     """Have a picture edited by the first model of `choices`, or by the next where its billing limit is reached.
 
-    Gives the edit, and the engine that another one stood in for.
+    Stand-ins that are not configured are passed over. Gives the edit, and the engine that another one stood in for.
 
     Raises:
         NotYetError: an engine asks to wait, or others wait for it.
         JobError: what an engine failed with, or the billing limit of the last.
     """
-    for choice, following in zip(choices, [*choices[1:], None], strict=True):
+    choice, stand_ins = choices[0], filter(engines.can_ask, choices[1:])
+    while True:
         engine = choice.model.engine
         sleep(max(0.0, turn.at - time()))
         try:
@@ -129,9 +136,10 @@ def ask(
             return edit, None if choice is choices[0] else choices[0].model.engine
         except BillingLimitError as error:
             record_billing_limit()
+            following = next(stand_ins, None)
             if following is None:
                 raise rejected(engine, str(error)) from error
-            turn = turn_of(following, edit_request, places)
+            choice, turn = following, turn_of(following, edit_request, places)
         except RateLimitedError as error:
             # The queue is that of edits: a refusal by the moderation says nothing of their pace.
             pacer = places.pacer(engine)
@@ -143,7 +151,6 @@ def ask(
             if edit_request.waited.attempts > edit_request.waited.rate_limited:
                 raise rejected(engine, str(error)) from error
             raise
-    raise AssertionError("the last choice edits or fails")
 
 
 def rejected(engine: str, message: str) -> EngineRejectedError:

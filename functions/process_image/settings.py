@@ -7,10 +7,10 @@ from pydantic import Field
 
 from imagejobs.catalogue import is_known
 from imagejobs.edit_options import Background, EditOptions, OutputFormat
-from imagejobs.settings import CallbackUrlSettings, PriceSettings, StorageSettings
+from imagejobs.settings import CallbackUrlSettings, FallbackSettings, PriceSettings, StorageSettings
 
 
-class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
+class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings, FallbackSettings):
     """How the engines are asked, how long, and what is done when one refuses."""
 
     openai_image_output_format: OutputFormat = "png"
@@ -31,19 +31,11 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings):
     # Another server that speaks the Gemini API; empty for Google's.
     gemini_base_url: str = ""
 
-    # Which models stand in, in this order, when the billing limit of the one before is reached.
-    fallback_models: str = "local"
-    enable_fallback_single: bool = True
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
     max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
     # The function's own memory in MiB, which Lambda tells.
     aws_lambda_function_memory_size: Annotated[int, Field(ge=128)] = 2048
-
-    @property
-    def fallback_order(self) -> list[str]:
-        """The names of the models that stand in."""
-        return self.fallback_models.replace(",", " ").split()
 
     def is_openais(self, model: str) -> bool:
         """Whether a model is OpenAI's: the catalogue says so, or api.openai.com (eu.api.openai.com …) is asked.

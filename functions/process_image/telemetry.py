@@ -68,6 +68,11 @@ def record_billing_limit() -> None:
     _count("BillingLimits")
 
 
+def record_passed_over(model: str, missing: list[str]) -> None:
+    """Log that a model was to stand in and cannot be asked, with the names of the settings and secrets missing."""
+    logger.warning("stand-in passed over", stand_in=model, missing=missing)
+
+
 def record_usage(took: ModelUsage, ms: int) -> None:
     """Count what an answer took, in all and by model: what is paid counts even when the image fails."""
     metrics.add_metric("OpenAILatency", MetricUnit.Milliseconds, ms)

@@ -69,7 +69,10 @@ class Steps:
         retries: int = 0,
         **inputs: str,
     ) -> ToolNode:
-        """A node that calls a tool with the values of these expressions; when that fails, `failed` is next."""
+        """A node that calls a tool with the values of these expressions; when that fails, `failed` is next.
+
+        `failed` cannot quote the reason: IBM's page "Handling errors" names nothing that has a failed node's error.
+        """
         edge = f"{name}_error"
         handler = NodeErrorHandlerConfig(
             error_message=f"The tool {tool} failed.",

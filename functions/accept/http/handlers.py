@@ -127,7 +127,7 @@ def list_jobs(call: Call[JobsListing]) -> Answer:
     """GET /jobs."""
     asked = call.sent.query
     found = listing.list_jobs(
-        call.caller, call.resources.jobs, asked.limit, asked.cursor, asked.status, asked.operation
+        call.caller, call.resources.job_reader, asked.limit, asked.cursor, asked.status, asked.operation
     )
     return answer(HTTPStatus.OK, found, _NO_STORE)
 

@@ -50,7 +50,8 @@ IdempotencyKey = Annotated[
     Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
     Field(
         alias="Idempotency-Key",
-        description="With the same key and body a repeated request gives the same job.",
+        description="A name of your own for this job, such as a new UUID. The same request with the same key gives the "
+        "same job, which is paid once: after a lost answer, repeat it so.",
     ),
 ]
 
@@ -72,10 +73,10 @@ class CallerHeaders(HttpModel):
     def _by_names_of_any_case(cls, given: dict[str, str]) -> dict[str, str]:
         """Find each header whatever the case of its name (RFC 9110, 5.1); an empty one is as good as none."""
         values = {name.lower(): value for name, value in given.items()}
-        found = {field.alias: values.get(field.alias.lower()) for field in cls.model_fields.values() if field.alias}
+        found = {field.alias: values.get(field.alias.lower(), "") for field in cls.model_fields.values() if field.alias}
         # An error at a default would name the field, not the header.
         checked = {field.alias for field in cls.model_fields.values() if field.validate_default}
-        return {name: value or "" for name, value in found.items() if value or name in checked}
+        return {name: value for name, value in found.items() if value != "" or name in checked}
 
 
 class TokenHeaders(CallerHeaders):

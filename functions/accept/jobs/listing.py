@@ -6,18 +6,18 @@ from itertools import islice
 from functions.accept.http.answers import JobState
 from functions.accept.http.list_answers import JobList, ListedJob
 from functions.accept.jobs import index
-from functions.accept.jobs.read import find_status
-from imagejobs.job_store import JobStore
+from functions.accept.jobs.read import JobReader
 from imagejobs.workflow import Operation
 
-# How many jobs one call looks at where its filters pass over them. Each takes one to three reads.
+# How many jobs one call looks at where its filters pass over them. Each takes one to three reads, and one of Step
+# Functions when it is first seen without a result.
 _LOOKED_AT = 200
 _AT_ONCE = 20
 
 
 def list_jobs(
     caller: str,
-    jobs: JobStore,
+    reader: JobReader,
     limit: int,
     after: str | None = None,
     status: JobState | None = None,
@@ -28,7 +28,7 @@ def list_jobs(
     With a filter a page may be short or empty though there is a next one.
     """
     most = limit if status is None and operation is None else _LOOKED_AT
-    found = list(islice(index.entries(caller, jobs.bucket, after, page_size=most + 1), most + 1))
+    found = list(islice(index.entries(caller, reader.jobs.bucket, after, page_size=most + 1), most + 1))
     page: list[ListedJob] = []
     seen = 0
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -36,15 +36,15 @@ def list_jobs(
             # As many as may be missing, so that none is read in vain.
             some = found[seen : min(most, seen + limit - len(page))]
             wanted = [entry for entry in some if operation in (None, entry.operation)]
-            listed = pool.map(lambda entry: _listed(entry, jobs), wanted)
+            listed = pool.map(lambda entry: _listed(entry, reader), wanted)
             page += [job for job in listed if job and status in (None, job.status)]
             seen += len(some)
     return JobList(jobs=page, next=found[seen - 1].name if seen < len(found) else None)
 
 
-def _listed(entry: index.Entry, jobs: JobStore) -> ListedJob | None:
-    """How a job stands, without asking Step Functions; None when its record has expired before its entry."""
-    found = find_status(entry.job_id, jobs)
+def _listed(entry: index.Entry, reader: JobReader) -> ListedJob | None:
+    """How a job stands; None when its record has expired before its entry."""
+    found = reader.find_status(entry.job_id)
     if found is None:
         return None
     status, finished_at = found

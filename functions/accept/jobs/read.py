@@ -31,7 +31,7 @@ _STATE_MAX_AGE_SECONDS = 1.0
 
 @dataclass
 class JobReader:
-    """Reads jobs for GET /jobs/{job_id}; one for each execution environment, since it remembers for a moment."""
+    """Reads jobs as they stand; one for each execution environment, since it remembers what Step Functions said."""
 
     jobs: JobStore
     executions: Executions
@@ -70,6 +70,20 @@ class JobReader:
             return False
         kept = self._progress.read(job.job_id)
         return kept is not None and kept.counts != job.progress
+
+    def find_status(self, job_id: str) -> tuple[JobState, datetime | None] | None:
+        """How a job stands and when it ended, for a list: one to three reads. None when it has no record.
+
+        Whether the execution of a job without a result has begun, Step Functions is asked until it has.
+        """
+        if decision := find_decision(job_id, self.jobs):
+            return decision.status, decision.decided_at
+        if self.jobs.find_erasure(job_id):
+            return "erased", None
+        if not self.jobs.bucket.find(self.jobs.key(job_id, "request.json")):
+            return None
+        has_begun = job_id in self._states or self._execution_state(job_id) is not None
+        return ("running" if has_begun else "queued"), None
 
     @property
     def _progress(self) -> ProgressReader:
@@ -162,18 +176,6 @@ class JobReader:
         if state is not None:  # or else another environment could tell that it runs, and this one that it does not
             self._states[job_id] = time.monotonic(), state
         return state
-
-
-def find_status(job_id: str, jobs: JobStore) -> tuple[JobState, datetime | None] | None:
-    """How a job stands and when it ended, by its record alone: one to three reads. None when it has no record.
-
-    Without a result it is running: whether its execution has begun, Step Functions would have to be asked.
-    """
-    if decision := find_decision(job_id, jobs):
-        return decision.status, decision.decided_at
-    if jobs.find_erasure(job_id):
-        return "erased", None
-    return ("running", None) if jobs.bucket.find(jobs.key(job_id, "request.json")) else None
 
 
 def _erased(erasure: Erasure) -> Job:

@@ -23,12 +23,16 @@ def call_tool(tool: Tool, arguments: Mapping[str, Any], call: Call[Any], routes:
     parts: dict[str, Any] = {"header": dict(tool.headers), "path": {}, "query": {}, "body": {}}
     for name, value in arguments.items():
         if value is not None and value != "":
-            parts[known[name][0]][name] = value
+            parts[known[name].place][known[name].sent_as] = value
     answered = _answered(route_of(tool, routes), parts, call)
     logger.info("tool called", extra={"tool": tool.name, "answered": int(answered.status_code)})
     body = json.loads(answered.body or "{}")
     if answered.status_code >= 400:
-        return _refused(_reason(body, answered.headers.get("Retry-After")))
+        reason = _reason(body, answered.headers.get("Retry-After"))
+        for name, argument in known.items():
+            if argument.sent_as != name:
+                reason = reason.replace(argument.sent_as, name)
+        return _refused(reason)
     return {
         "content": [{"type": "text", "text": text} for text in (_told(tool, body), json.dumps(body)) if text],
         "structuredContent": body,

@@ -36,9 +36,9 @@ def _operation(tool: Tool, routes: Routes) -> Json:
         "description": tool.description,
         "parameters": [
             *(
-                _parameter(place, name, must, of_field, tool.example.get(name))
-                for name, (place, of_field, must) in arguments.items()
-                if place != "body"
+                _parameter(one.place, one.sent_as, one.required, one.schema, tool.example.get(name))
+                for name, one in arguments.items()
+                if one.place != "body"
             ),
             *(
                 _parameter("header", name, True, {"type": "string", "enum": [value]}, value)
@@ -50,7 +50,7 @@ def _operation(tool: Tool, routes: Routes) -> Json:
             for code, schema in answer_schemas(tool, routes).items()
         },
     }
-    if body := {name: argument for name, argument in arguments.items() if argument[0] == "body"}:
+    if body := {name: one for name, one in arguments.items() if one.place == "body"}:
         content = {"schema": object_schema(body), "example": dict(tool.example)}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     return operation

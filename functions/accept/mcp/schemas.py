@@ -5,6 +5,7 @@ targets", developer guide).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,25 +22,36 @@ def route_of(tool: Tool, routes: Sequence[Route[Any]]) -> Route[Any]:
     return next(route for route in routes if route.operation_id == tool.operation_id)
 
 
-def arguments_of(tool: Tool, routes: Sequence[Route[Any]]) -> dict[str, tuple[str, Json, bool]]:
-    """What a tool takes: of each argument its place (path, query or body), its schema, and whether it must be given."""
+@dataclass(frozen=True)
+class Argument:
+    """One thing that a tool takes: the part of the request that has it, and by which name, and whether it must."""
+
+    place: str
+    # Of a header another name than the argument's.
+    sent_as: str
+    schema: Json
+    required: bool
+
+
+def arguments_of(tool: Tool, routes: Sequence[Route[Any]]) -> dict[str, Argument]:
+    """What a tool takes, by name."""
     route = route_of(tool, routes)
-    places = {place: model for place, model in route.parameters.items() if place != "header"}
-    if route.bodies:
-        places["body"] = route.bodies[0]
+    places = route.parameters | ({"body": route.bodies[0]} if route.bodies else {})
     found = {}
     for place, model in places.items():
         schema = model_schema(model)
-        for name, of_field in inlined(schema["properties"], schema.get("$defs", {})).items():
-            told = _in_terms_of_tools(plain(of_field), routes)
-            found[name] = place, told, name in schema.get("required", [])
+        properties = inlined(schema["properties"], schema.get("$defs", {}))
+        for name, field in model.model_fields.items():
+            sent_as = field.alias or name
+            told = _in_terms_of_tools(plain(properties[sent_as]), routes)
+            found[name] = Argument(place, sent_as, told, sent_as in schema.get("required", []))
     return {name: found[name] for name in tool.arguments}
 
 
-def object_schema(arguments: dict[str, tuple[str, Json, bool]]) -> Json:
+def object_schema(arguments: dict[str, Argument]) -> Json:
     """The schema of an object of these arguments, and of no others."""
-    schema: Json = {"type": "object", "properties": {name: of_field for name, (_, of_field, _) in arguments.items()}}
-    if required := [name for name, (*_, must) in arguments.items() if must]:
+    schema: Json = {"type": "object", "properties": {name: one.schema for name, one in arguments.items()}}
+    if required := [name for name, one in arguments.items() if one.required]:
         schema["required"] = required
     return schema | {"additionalProperties": False}
 

@@ -39,7 +39,7 @@ _SERVER = {"name": "wxo-image-jobs", "title": "Image jobs", "version": __version
 _INSTRUCTIONS = (
     "Edits images by AI models, as jobs. edit_image edits one image and edit_folder many; each is paid. What is not "
     "done within some seconds has a job_id, and get_job tells how it stands. Links to results expire: get_job gives "
-    "fresh ones."
+    "fresh ones. Where no answer came, call again with the same arguments and idempotency_key: it is the same job."
 )
 
 

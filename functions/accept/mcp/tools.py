@@ -14,6 +14,9 @@ _AT_ONCE = MappingProxyType({"Prefer": "respond-async"})
 _UNDER_WAY = "The job is under way: call get_job with this job_id until its status is neither queued nor running."
 _CHOICES = ("model", "quality", "size", "output_format", "background")
 
+# Of every tool that starts a job.
+_KEY = "idempotency_key"
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -25,7 +28,7 @@ class Tool:
     operation_id: str
     title: str
     description: str
-    # Which of the route's parameters and fields it shows, in this order: never an image as base64.
+    # Which of the route's parameters, headers and fields it shows, in this order: never an image as base64.
     arguments: tuple[str, ...]
     example: Mapping[str, Any]
     # The headers that it sends with every call.
@@ -50,7 +53,7 @@ TOOLS: tuple[Tool, ...] = (
         "takes longer answers accepted and a job_id, which get_job takes.",
         (
             *("prompt", "image_url", "image_key", "filename", *_CHOICES),
-            *("search", "mask_key", "reference_urls", "reference_keys"),
+            *("search", "mask_key", "reference_urls", "reference_keys", _KEY),
         ),
         {"prompt": "replace the sky by a sunset", "image_url": "https://pictures.example/harbour.jpg"},
         headers=_WAIT,
@@ -65,7 +68,7 @@ TOOLS: tuple[Tool, ...] = (
         "it with dry_run true first: nothing is edited, and get_job then tells in estimate how many images there are "
         "and what they would cost. Tell the user both, and call it again without dry_run when they agree; max_cost_usd "
         "bounds the cost. Answers at once with a job_id: get_job tells how far it is and how it ended.",
-        ("prompt", "prefix", "folder", "max_files", "output_prefix", *_CHOICES, "dry_run", "max_cost_usd"),
+        ("prompt", "prefix", "folder", "max_files", "output_prefix", *_CHOICES, "dry_run", "max_cost_usd", _KEY),
         {"prompt": "remove the background", "prefix": "shoes", "dry_run": True},
         headers=_AT_ONCE,
         after_acceptance=_UNDER_WAY,
@@ -124,7 +127,7 @@ TOOLS: tuple[Tool, ...] = (
         "Starts a new job for those images of an ended edit_folder job that failed, with the same prompt. Use it when "
         "a user wants the rest of a folder done. Not while that job runs, nor when none of its images failed. Every "
         "image is paid. Answers at once with the job_id of the new job, which get_job takes.",
-        ("job_id",),
+        ("job_id", _KEY),
         {"job_id": "2f1c7a52-7b1e-4f0e-9a52-0d6f3c1b8e77"},
         headers=_AT_ONCE,
         after_acceptance=_UNDER_WAY,

@@ -83,6 +83,18 @@ class StorageSettings(Settings):
         Asked before a job is recorded, and again before money is spent on it: settings may change in between.
         """
         needed: dict[str, object] = {"JOBS_BUCKET": self.jobs_bucket}
+        if operation != "base64":
+            needed["COS_OUTPUT_BUCKET"] = self.output_bucket
+            if self.cos_endpoint:
+                needed["COS_ACCESS_KEY_ID"] = secrets.cos_access_key_id
+                needed["COS_SECRET_ACCESS_KEY"] = secrets.cos_secret_access_key
+        if operation == "batch":
+            needed["COS_INPUT_BUCKET"] = self.cos_input_bucket
+        return sorted([*_without_value(needed), *self.missing_for(engine, secrets)])
+
+    def missing_for(self, engine: EngineName, secrets: EditSecrets) -> list[str]:
+        """Name every setting and secret without which this engine cannot be asked and that is not there."""
+        needed: dict[str, object] = {}
         match engine:
             case "openai":
                 needed["OPENAI_API_KEY"] = secrets.openai_api_key
@@ -92,14 +104,25 @@ class StorageSettings(Settings):
                 needed["GEMINI_API_KEY"] = secrets.gemini_api_key
         if self.screens(engine):
             needed["OPENAI_API_KEY"] = secrets.openai_api_key
-        if operation != "base64":
-            needed["COS_OUTPUT_BUCKET"] = self.output_bucket
-            if self.cos_endpoint:
-                needed["COS_ACCESS_KEY_ID"] = secrets.cos_access_key_id
-                needed["COS_SECRET_ACCESS_KEY"] = secrets.cos_secret_access_key
-        if operation == "batch":
-            needed["COS_INPUT_BUCKET"] = self.cos_input_bucket
-        return sorted(name for name, value in needed.items() if not value)
+        return _without_value(needed)
+
+
+def _without_value(needed: Mapping[str, object]) -> list[str]:
+    return [name for name, value in needed.items() if not value]
+
+
+class FallbackSettings(Settings):
+    """Who stands in for a model whose billing limit is reached."""
+
+    # Names of models in their order, separated by commas or spaces.
+    fallback_models: str = "local"
+    # Whether they do so for a single image too.
+    enable_fallback_single: bool = True
+
+    @property
+    def fallback_order(self) -> list[str]:
+        """The names of the models that stand in."""
+        return self.fallback_models.replace(",", " ").split()
 
 
 class PriceSettings(Settings):

@@ -23,7 +23,7 @@ def test_every_part_is_checked_and_told_with_its_time(checked: Api, receiver: Re
     answered = checked("GET", "/health/deep")
 
     assert (answered.status, answered.body["ok"]) == (200, True), answered.body
-    parts = {"jobs_bucket", "input_bucket", "output_bucket", "secret", "state_machine", "openai"}
+    parts = {"jobs_bucket", "input_bucket", "output_bucket", "secret", "models", "state_machine", "openai"}
     assert set(answered.body["checks"]) == parts
     for check in answered.body["checks"].values():
         assert check == {"ok": True, "ms": check["ms"]}
@@ -91,6 +91,20 @@ def test_missing_buckets_an_empty_secret_and_another_state_machine_are_told_all_
     assert "StateMachineDoesNotExist" in errors["state_machine"]
     # AWS's own message names account and resource.
     assert "arn:" not in str(errors)
+
+
+def test_models_that_cannot_be_asked_are_told_with_the_parameter_that_names_them(
+    stack: dict[str, str], receiver: Receiver
+) -> None:
+    bedrock = "stability.stable-image-control-structure-v1:0"
+    named = {"ALLOWED_MODELS": f"gpt-image-2, {bedrock}", "FALLBACK_MODELS": "gemini-3-pro-image, local"}
+    answered = Api(stack | {"OPENAI_BASE_URL": receiver.url("/v1")} | named)("GET", "/health/deep")
+
+    assert answered.status == 503
+    assert {name: check["error"] for name, check in answered.body["checks"].items() if not check["ok"]} == {
+        "models": f"AllowedModels names {bedrock}: configuration missing: BEDROCK_REGION; "
+        "FallbackModels names gemini-3-pro-image: configuration missing: GEMINI_API_KEY"
+    }
 
 
 def test_a_check_without_an_answer_ends_in_time_and_keeps_no_other_from_being_told(stack: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from functions.accept.jobs import index
+from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_request import EVERYONE
 from imagejobs.job_store import Delivery, Erasure, JobStore
 from tests.integration.accept.conftest import Answered, Api
@@ -94,6 +95,33 @@ class TestJobs:
         (job,) = pages(api, "/jobs", "jobs")
         assert job["job_id"] == job_id
         assert job["created_at"][:23] == store.get_request(job_id).created_at.isoformat()[:23]
+
+    def test_a_job_whose_execution_has_not_begun_is_queued_as_it_is_by_itself(
+        self, api: Api, store: JobStore, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        running = self.post(api, BATCH, {"prompt": "p"})
+        asked: list[str] = []
+        original = Executions.find_status
+
+        def counting(executions: Executions, name: ExecutionName) -> str | None:
+            asked.append(name.job_id)
+            return original(executions, name)
+
+        monkeypatch.setattr(Executions, "find_status", counting)
+        with monkeypatch.context() as broken:
+            broken.setattr(Executions, "start", lambda *_: 1 / 0)
+            assert api.post("/process-image-async", image_body, Idempotency_Key="k").status == 500
+
+        (queued,) = pages(api, "/jobs?status=queued", "jobs")
+        assert [job["job_id"] for job in pages(api, "/jobs?status=running", "jobs")] == [running]
+        assert api("GET", f"/jobs/{queued['job_id']}").body["status"] == "queued"
+        # What has begun is remembered: Step Functions allows few such questions.
+        assert asked.count(running) == 1
+
+        assert api.post("/process-image-async", image_body, Idempotency_Key="k").body["job_id"] == queued["job_id"]
+        assert pages(api, "/jobs?status=queued", "jobs") == []
+        store.decide(queued["job_id"], json.dumps({"status": "failed", "error": "x"}).encode())
+        assert [job["status"] for job in pages(api, "/jobs", "jobs")] == ["failed", "running"]
 
     def test_filters_end_and_a_page_may_be_empty(self, api: Api, store: JobStore) -> None:
         for number in range(230):

@@ -16,6 +16,7 @@ from functions.accept.mcp.tools import TOOLS
 from imagejobs.callbacks import UrlCallback
 from imagejobs.job_store import JobStore
 from tests.integration.accept.conftest import Answered, Api
+from tests.integration.accept.test_retry import end
 from tests.integration.conftest import SECRETS
 
 META = {
@@ -192,6 +193,45 @@ class TestTools:
         assert (ended["isError"], ended["structuredContent"]["status"]) == (False, "failed")
         assert ended["content"][0]["text"] == f"The job {job_id} is failed. too dark"
 
+    def test_a_call_that_is_repeated_with_its_idempotency_key_is_one_job_and_any_other_is_refused(
+        self, api: Api, store: JobStore
+    ) -> None:
+        picture = {"prompt": "p", "image_url": "https://pictures.example/cat.png"}
+        edit: dict[str, Any] = picture | {"idempotency_key": "mine-1"}
+        first, again = call(api, "edit_image", **edit), call(api, "edit_image", **edit)
+        by_http = api(
+            "POST",
+            "/process-image-async",
+            picture,
+            Prefer="respond-async",
+            Idempotency_Key="mine-1",
+        )
+
+        assert first["structuredContent"] == again["structuredContent"] == by_http.body
+        for tool, arguments in (
+            ("edit_image", edit | {"prompt": "q"}),
+            ("edit_folder", {"prompt": "p", "idempotency_key": "mine-1"}),
+        ):
+            refused = call(api, tool, **arguments)
+            assert refused["isError"] is True
+            assert refused["content"][0]["text"].startswith("this idempotency_key was used with another request")
+        assert len({key.split("/")[1] for key, _ in store.bucket.keys("jobs/")}) == 1
+        assert (
+            call(api, "edit_image", **edit | {"idempotency_key": "mine-2"})["structuredContent"]["job_id"]
+            != (first["structuredContent"]["job_id"])
+        )
+
+    def test_a_folders_failed_images_are_edited_again_once_for_an_idempotency_key(
+        self, api: Api, store: JobStore
+    ) -> None:
+        job_id = call(api, "edit_folder", prompt="p")["structuredContent"]["job_id"]
+        end(store, job_id, "completed_with_errors", 1, 2)
+        again = {"job_id": job_id, "idempotency_key": "retry-1"}
+
+        first = call(api, "retry_failed", **again)["structuredContent"]
+        assert first["job_id"] != job_id
+        assert call(api, "retry_failed", **again)["structuredContent"] == first
+
     def test_a_folders_job_is_started_without_waiting(self, api: Api, store: JobStore) -> None:
         job_id = call(api, "edit_folder", prompt="p", prefix="shoes", dry_run=True)["structuredContent"]["job_id"]
 
@@ -216,6 +256,8 @@ class TestTools:
             ("edit_image", {"prompt": "p", "image_base64": "aGk="}, "unknown arguments: image_base64"),
             ("edit_image", {"prompt": 5, "image_key": "x"}, "prompt: "),
             ("edit_folder", {"prompt": "p", "max_files": 0}, "max_files: "),
+            ("edit_folder", {"prompt": "p", "idempotency_key": "a b"}, "idempotency_key: expected 1 to 255"),
+            ("edit_folder", {"prompt": "p", "idempotency_key": 0}, "idempotency_key: "),
             ("get_job", {}, "job_id: Field required"),
             ("get_job", {"job_id": "no"}, "job_id: expected a UUID"),
             ("get_job", {"job_id": str(uuid4())}, "there is no job"),

@@ -1,9 +1,13 @@
 """Who stands in when a billing limit is reached, and when nobody does."""
 
+import io
+import json
+
 import pytest
 
 from functions.process_image import asking, engines
 from functions.process_image.engines.engine import BillingLimitError, Edit, OnUsage, RateLimitedError, Task, Usage
+from functions.process_image.telemetry import logger
 from imagejobs.errors import EngineInvalidAnswerError, EngineRejectedError, OpenAIRejectedError
 from imagejobs.job_store import JobStore
 from standins.openai import OpenAIStandIn
@@ -99,6 +103,31 @@ def test_the_chain_ends_with_the_billing_limit_of_its_last(
 
     with pytest.raises(OpenAIRejectedError, match="Billing hard limit"):
         invoke("base64")
+
+
+GEMINI, BEDROCK = "gemini-nano-banana-2.1", "stability.stable-image-control-structure-v1:0"
+
+
+@pytest.mark.parametrize("last", [["local"], []])
+def test_a_stand_in_whose_engine_is_not_configured_is_passed_over_and_told_in_the_log(
+    accept: Accept, configure: Configure, openai: OpenAIStandIn, monkeypatch: pytest.MonkeyPatch, last: list[str]
+) -> None:
+    logged = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", logged)
+    configure(FALLBACK_MODELS=" ".join([GEMINI, BEDROCK, *last]))
+    openai.will_answer(REFUSALS["billing_hard_limit"])
+    accept("base64", picture())
+
+    if last:
+        assert invoke("base64", may_hand_over=True)["engine"] == "local_fallback"
+    else:
+        with pytest.raises(OpenAIRejectedError, match="Billing hard limit"):
+            invoke("base64", may_hand_over=True)
+    lines = map(json.loads, logged.getvalue().splitlines())
+    assert [(line["stand_in"], line["missing"]) for line in lines if line["message"] == "stand-in passed over"] == [
+        (GEMINI, ["GEMINI_API_KEY"]),
+        (BEDROCK, ["BEDROCK_REGION"]),
+    ]
 
 
 def test_the_local_engine_stands_in_whatever_was_asked_for_and_a_second_model_of_an_engine_does_not(

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,23 @@ from tests.support.adk import Kit
 
 WXO = Path(__file__).parents[3] / "wxo"
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
+# As the kit does it: logs on the standard output, lists of all there is as JSON, and a removal that passes over what
+# it does not find. What `stuck` names is never removed.
+ORCHESTRATE = """
+import json, pathlib, sys
+home, (kind, verb, *options) = pathlib.Path(__file__).parents[1], sys.argv[1:]
+with (home / "log").open("a") as log:
+    print(*sys.argv[1:], file=log)
+there, stuck = json.loads((home / "there").read_text()), json.loads((home / "stuck").read_text())
+if verb == "list":
+    print("[INFO] - Using the environment 'test'")
+    rows = [{"app_id" if kind == "connections" else "name": name} for name in there[kind]]
+    print(json.dumps({"native": rows, "external": None} if kind == "agents" else rows, indent=4))
+if verb == "remove" and options[1] in there[kind] and options[1] not in stuck:
+    there[kind].remove(options[1])
+    (home / "there").write_text(json.dumps(there))
+"""
+NOTHING: dict[str, list[str]] = {"agents": [], "tools": [], "connections": []}
 
 
 @pytest.fixture
@@ -25,9 +43,27 @@ def folder(tmp_path: Path) -> Path:
     shutil.copytree(WXO, copy, ignore=shutil.ignore_patterns("openapi.json", "agent-tools.json", "__pycache__"))
     command = tmp_path / "bin" / "orchestrate"
     command.parent.mkdir()
-    command.write_text(f'#!/usr/bin/env bash\necho "$*" >> {tmp_path}/log\n')
+    command.write_text(f"#!{sys.executable}{ORCHESTRATE}")
     command.chmod(0o755)
+    put(copy, NOTHING)
     return copy
+
+
+def put(folder: Path, there: dict[str, list[str]], stuck: tuple[str, ...] = ()) -> None:
+    """Say what the environment has."""
+    (folder.parent / "there").write_text(json.dumps(there))
+    (folder.parent / "stuck").write_text(json.dumps(stuck))
+
+
+def imported(kit: dict[str, Any]) -> dict[str, list[str]]:
+    """What the environment has after wxo/import-all.sh, beside what is not ours."""
+    flows = [flow["spec"]["name"] for flow in kit["flows"]]
+    tools = [tool["name"] for tools in (*kit["documents"], kit["python_tools"]) for tool in tools]
+    return {
+        "agents": ["hr", "image_editor"],
+        "tools": ["send_mail", *tools, *flows],
+        "connections": ["image_jobs", "hr"],
+    }
 
 
 def write_documents(folder: Path, access: AccessControl) -> None:
@@ -111,11 +147,12 @@ def test_what_is_missing_is_said_before_anything_is_imported(
     assert calls == []
 
 
-def test_the_kits_own_command_takes_every_call_of_the_scripts(folder: Path, adk: Kit) -> None:
+def test_the_kits_own_command_takes_every_call_of_the_scripts(folder: Path, adk: Kit, kit: dict[str, Any]) -> None:
     credentials = {"API_KEY": "k", "CLIENT_ID": "c", "CLIENT_SECRET": "s", "TOKEN_URL": "https://id.example/token"}
     for access in AccessControl:
         write_documents(folder, access)
         run(folder, SCOPE="images.edit", **credentials)
+    put(folder, imported(kit))
     _, calls = run(folder, "remove-all.sh")
 
     refused = adk.refused(calls)
@@ -126,24 +163,52 @@ def test_the_kits_own_command_takes_every_call_of_the_scripts(folder: Path, adk:
 
 
 def test_everything_that_was_imported_is_removed_in_the_opposite_order(folder: Path, kit: dict[str, Any]) -> None:
+    put(folder, there := imported(kit))
     done, calls = run(folder, "remove-all.sh")
 
     assert done.returncode == 0, done.stderr
-    assert calls[0] == "agents remove --name image_editor --kind native"
-    assert calls[-1] == "connections remove --app-id image_jobs"
-    removed = [call.removeprefix("tools remove --name ") for call in calls[1:-1]]
+    removals = [call for call in calls if " remove " in call]
+    assert removals[0] == "agents remove --name image_editor --kind native"
+    assert removals[-1] == "connections remove --app-id image_jobs"
+    removed = [call.removeprefix("tools remove --name ") for call in removals[1:-1]]
     flows = [flow["spec"]["name"] for flow in kit["flows"]]
-    tools = [tool["name"] for tools in (*kit["documents"], kit["python_tools"]) for tool in tools]
-    assert sorted(removed) == sorted([*flows, *tools])
+    assert sorted(removed) == sorted(there["tools"][1:])
     assert sorted(removed[: len(flows)]) == sorted(flows)
+    assert done.stdout.count("removed:  ") == len(removals)
+    assert json.loads((folder.parent / "there").read_text()) == {
+        "agents": ["hr"],
+        "tools": ["send_mail"],
+        "connections": ["hr"],
+    }
 
 
-def test_a_removal_goes_on_after_what_is_not_there_and_may_keep_the_connection(folder: Path) -> None:
-    command = folder.parent / "bin" / "orchestrate"
-    command.write_text(command.read_text() + "[[ $1 != agents ]]\n")
+def test_what_is_not_there_is_told_and_nothing_is_asked_to_be_removed(folder: Path) -> None:
+    put(folder, {"agents": [], "tools": ["getJob"], "connections": ["image_jobs"]})
 
     done, calls = run(folder, "remove-all.sh", KEEP_CONNECTION="1")
 
-    assert done.returncode == 0
-    assert "1 were not there" in done.stdout
-    assert calls[-1].startswith("tools remove")
+    assert done.returncode == 0, done.stderr
+    assert [call for call in calls if " list " not in call] == ["tools remove --name getJob"]
+    assert "removed:     tools getJob\n" in done.stdout
+    assert "not there:   agents image_editor\n" in done.stdout
+    assert "connections" not in done.stdout
+
+
+def test_what_is_left_is_told_by_the_exit_code_too(folder: Path) -> None:
+    put(folder, {"agents": ["image_editor"], "tools": ["getJob"], "connections": []}, stuck=("getJob",))
+
+    done, _ = run(folder, "remove-all.sh")
+
+    assert done.returncode == 1
+    assert "removed:     agents image_editor\nnot there: " in done.stdout
+    assert "still there: tools getJob\n" in done.stdout
+    assert "1 of 17 are still there" in done.stderr
+
+
+def test_an_environment_that_cannot_be_listed_is_not_called_empty(folder: Path) -> None:
+    (folder.parent / "there").write_text("not to be had")
+
+    done, calls = run(folder, "remove-all.sh")
+
+    assert (done.returncode, calls) == (1, ["agents list --verbose"])
+    assert "'orchestrate agents list' failed" in done.stderr

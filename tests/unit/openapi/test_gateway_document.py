@@ -58,8 +58,10 @@ def test_every_operation_is_a_tool_that_bedrock_takes() -> None:
 
 def test_a_call_without_a_receiver_always_says_so() -> None:
     for name in ("edit_image", "edit_folder", "retry_failed"):
-        (header,) = [one for one in operations(DOCUMENT)[name]["parameters"] if one["in"] == "header"]
+        key, header = [one for one in operations(DOCUMENT)[name]["parameters"] if one["in"] == "header"]
         assert (header["name"], header["required"], len(header["schema"]["enum"])) == ("Prefer", True, 1)
+        # By which the agent may repeat it.
+        assert (key["name"], key["required"], key["schema"]["type"]) == ("Idempotency-Key", False, "string")
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
