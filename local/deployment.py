@@ -86,7 +86,7 @@ def build(architecture: str, project: Path = ROOT) -> Path:
     digest_file = folder.parent / "embedded.sha256"
     digest = _digest(project, architecture)
     built = folder / "template.yaml"
-    if built.exists() and digest_file.exists() and digest_file.read_text() == digest:
+    if _zipped(built).exists() and digest_file.exists() and digest_file.read_text() == digest:
         return built
     _sam(
         project,
