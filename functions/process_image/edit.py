@@ -123,7 +123,7 @@ def _waiting(edit_request: EditRequest, wait: NotYetError, places: ProcessImageR
         others = f"RateLimitError: other images wait for {PROVIDERS[wait.engine]}'s rate limit too"
         raise rejected(
             wait.engine,
-            f"{wait.refusal or others} (waits since {since:%Y-%m-%dT%H:%MZ}; {hours:g} hours are the most)",
+            f"{wait.refusal or others} (waiting since {since:%Y-%m-%dT%H:%MZ}; the limit is {hours:g} hours)",
         )
     if edit_request.operation != "batch":
         with suppress(JobError):  # only callers who ask for the job's status miss it

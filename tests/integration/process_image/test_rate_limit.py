@@ -136,7 +136,7 @@ def test_waiting_ends_after_so_many_hours(
     assert invoke("base64", waited=since)["rate_limited"] == 8
     store.bucket.delete_all([KEY])
     openai.will_answer(too_fast(Retry_After="900"))
-    with pytest.raises(OpenAIRejectedError, match=r"^RateLimitError: .*Rate limit reached.*1\.5 hours are the most"):
+    with pytest.raises(OpenAIRejectedError, match=r"^RateLimitError: .*Rate limit reached.*the limit is 1\.5 hours"):
         invoke("base64", waited=since)
 
 
