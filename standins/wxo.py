@@ -26,7 +26,7 @@ type Json = dict[str, Any]
 class Tool:
     """One operation, as imported. The schemas are of its arguments, its answer, and of the callback if it has one.
 
-    `places` says of each argument that is no field of the body where it goes: path or query.
+    `places` says where each argument goes that is not a field of the body: path or query.
     """
 
     name: str

@@ -15,8 +15,9 @@ variable shapes the stack itself. A stack on AWS takes its values from `samconfi
 ([Deploying to AWS](deploying.md)), the embedded AWS from `PARAMETERS="Name=value …" make up`
 ([On this machine](local.md)).
 
-Secrets are not parameters. They are [members of the owner's secret](deploying.md#fill-in-the-secret): {secrets}.
-The key that signs callbacks, `CALLBACK_SIGNING_KEY`, is made by the stack in a secret of its own.
+Secrets are not parameters. They are [members of the owner's secret](deploying.md#fill-in-the-secret):
+{secrets}.
+The stack makes the key that signs callbacks, `CALLBACK_SIGNING_KEY`, in a secret of its own.
 """
 _COLUMNS = "| parameter | variable | default | meaning |\n|---|---|---|---|"
 

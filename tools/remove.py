@@ -1,4 +1,4 @@
-"""Takes a stack away again: `python -m tools.remove` (docs/deploying.md, "Taking it away")."""
+"""Removes a stack: `python -m tools.remove` (docs/deploying.md, "Removing the stack")."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Checks of what the service stands on: one free call each, all at once, each with its time."""
+"""Checks of what the service depends on: one free call each, all at once, each with its time."""
 
 import time
 from collections.abc import Callable

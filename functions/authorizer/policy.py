@@ -6,7 +6,7 @@ from functions.authorizer.tokens import Caller
 
 
 def answer(method_arn: str, caller: Caller, needed_scopes: frozenset[str]) -> dict[str, Any]:
-    """Let a caller in, or not for want of a scope; `context` is what `accept` reads of the caller.
+    """Let a caller in, or refuse one who lacks a scope; `context` is what `accept` reads of the caller.
 
     The answer is for every route of the stage, since API Gateway keeps it by token and uses it for other routes too.
     """

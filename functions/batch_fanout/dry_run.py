@@ -36,5 +36,5 @@ def _notice(found: Estimate, request: JobRequest, settings: BatchFanoutSettings)
         cost = f" for about {dollars(found.cost_usd)}"
     bound = bound_of(request, settings)
     refused = bound and (found.cost_usd is None or found.cost_usd > bound.usd)
-    refusal = f". The batch would be refused, since {bound} is the most" if refused else ""
+    refusal = f". The batch would be refused, since the limit is {bound}" if refused else ""
     return f"{told}{cost}{refusal}. Nothing was edited or paid"

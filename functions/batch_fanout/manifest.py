@@ -54,7 +54,7 @@ def _lines(images: Iterable[tuple[str, int]], most: int) -> Iterator[bytes]:
     for count, (key, size) in enumerate(images):
         if count == most:
             raise BatchTooLargeError(
-                f"the batch has more than {most:,} images, which are the most of one batch: post it with max_files, or "
+                f"the batch has more than {most:,} images, the limit of one batch: post it with max_files, or "
                 "with the prefix of a folder, or have the owner of the service raise MaxBatchImages. Nothing was edited"
             )
         line = ManifestLine(at=at, key=key, size=size).model_dump_json(ensure_ascii=True).encode() + b"\n"

@@ -190,7 +190,7 @@ def test_a_file_that_is_no_picture_is_left_out_and_told(console: "Page") -> None
     notes: FilePayload = {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}
     console.locator("#files").set_input_files(notes)
 
-    expect(console.get_by_role("alert")).to_have_text("1 of the files is not a picture and left out.")
+    expect(console.get_by_role("alert")).to_have_text("1 file is not a picture and is left out.")
     expect(console.locator("#chosen li")).to_have_count(0)
 
 

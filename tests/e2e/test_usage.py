@@ -61,7 +61,7 @@ def test_a_batch_is_asked_for_its_cost_held_to_a_bound_and_tells_what_it_took(
     refused = service.callback(service.submit_batch(**batch, max_cost_usd=0.05))
     assert refused["status"] == "failed"
     assert refused["error"].startswith(
-        f"CostTooHighError: 2 images would cost about ${estimate:.4f}, and $0.0500 (max_cost_usd) is the most."
+        f"CostTooHighError: 2 images would cost about ${estimate:.4f}, and the limit is $0.0500 (max_cost_usd)."
     )
     assert openai.calls == []
 

@@ -50,6 +50,15 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_line_of_prose_has_more_than_120_columns(page: Path) -> None:
+    """Outside of code, tables, headings and pictures; a single long word stays whole."""
+    lines = re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text()).splitlines()
+    prose = [line for line in lines if not re.match(r"\s*(\||#|!\[|(- )?\S+$)", line)]
+
+    assert [line for line in prose if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_make_command_of_a_page_exists(page: Path) -> None:
     code = re.findall(r"`+([^`]+)`+", page.read_text())
     named = {target for part in code for target in re.findall(r"(?:^|\s)make ([a-z][a-z-]*)", part)}

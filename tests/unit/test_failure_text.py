@@ -6,7 +6,7 @@ import pytest
 
 from imagejobs.errors import failure_text
 
-CRASHED = "the worker ended before it had an answer, perhaps for want of memory: try again"
+CRASHED = "the worker ended before it had an answer, perhaps because its memory ran out: try again"
 LAMBDA_FAILED = "AWS Lambda failed to run the worker: try again later"
 RUNTIME_CAUSE = json.dumps(
     {"errorType": "Runtime.ExitError", "errorMessage": "RequestId: 3f Error: Runtime exited with error: signal: killed"}

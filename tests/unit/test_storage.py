@@ -50,6 +50,25 @@ def test_a_bucket_that_is_not_there(status: int, error: type[Exception]) -> None
             Bucket(client, "bucket").require()
 
 
+@pytest.mark.parametrize(("status", "code"), [(412, "PreconditionFailed"), (404, "NoSuchKey")])
+def test_an_object_that_was_changed_or_deleted_meanwhile_is_not_written(status: int, code: str) -> None:
+    client = Clients().s3
+    with Stubber(client) as s3:
+        s3.add_client_error("put_object", code, http_status_code=status)
+        assert not Bucket(client, "bucket").put("a", b"", "text/plain", if_etag='"1"')
+
+
+def test_a_write_into_a_missing_bucket_is_refused() -> None:
+    client = Clients().s3
+    with Stubber(client) as s3:
+        s3.add_client_error("put_object", "NoSuchBucket", http_status_code=404)
+        s3.add_client_error("copy_object", "NoSuchBucket", http_status_code=404)
+        with pytest.raises(StorageRejectedError, match="NoSuchBucket"):
+            Bucket(client, "bucket").put("a", b"", "text/plain", if_etag='"1"')
+        with pytest.raises(StorageRejectedError, match="NoSuchBucket"):
+            Bucket(client, "bucket").copy("a", "b")
+
+
 def test_errors_do_not_name_the_object() -> None:
     """They go into execution histories, and keys hold names of files."""
     key, client = "private/my photo.jpg", Clients().s3

@@ -1,5 +1,7 @@
 """docs/cost.md, made from prices.json and measured.json; `tools.document` writes it."""
 
+from textwrap import fill
+
 from functions.callback.progress import wait_seconds
 from functions.callback.settings import CallbackSettings
 from tools.cost.model import (
@@ -19,14 +21,16 @@ from tools.cost.model import (
     prices,
 )
 
+# Columns of prose in the documents.
+WIDTH = 120
 _WAYS: dict[Way, str] = {"base64": "single, as base64", "url": "single, as a link", "batch": "in a batch"}
 _HEAD = """# What it costs
 
 <!-- Written by `make cost` from tools/cost: prices.json has the prices, measured.json what was measured. -->
 
-`make cost` measures the functions and counts state transitions on the embedded AWS, multiplies by public prices and
-writes this page. `make docs` writes it anew without measuring. Prices are those of {region} on {as_of}, without free
-tiers and discounts.
+`make cost` measures the functions, counts state transitions on the embedded AWS, multiplies by public prices and writes
+this page. `make docs` writes it anew without measuring. Prices are those of {region} on {as_of}, without free tiers
+and discounts.
 {region_note}
 """
 _METHOD = """## How the figures come about
@@ -34,14 +38,15 @@ _METHOD = """## How the figures come about
 - **Pictures** are JPEG photographs of {picture_mb:.1f} MB ({megapixels:.0f} megapixels); OpenAI answers with a PNG of
   {answer_mb:.1f} MB.
 - **Waiting** is the time from the request to OpenAI's answer, {seconds} s, in a function of {small} MB.
-- **Work** is the processor time of each handler, measured on {on} on the machine that ran `make cost`, divided by the
-  share of a processor that the function's memory has (1,769 MB are one whole), and {s3_ms} ms for each request to S3.
+- **Work** is the processor time of each handler, measured on {on} on the machine that ran `make cost`, divided
+  by the share of a processor that the function has by its memory (1,769 MB are one whole), and {s3_ms} ms for each
+  request to S3.
 - **State transitions** are the states that a real execution entered; AWS counts each, and each retry.
 - **Data** that is sent to the internet costs; what comes in, and what goes to S3 in the same region, does not.
-- **A failure** adds to this: each retry is a transition and an invocation more, and perhaps a second charge of OpenAI's
+- **A failure** adds to this: each retry is one more transition and invocation, and perhaps a second charge by OpenAI
   for one image. The metric `ProbablyPaidTwice` counts those ([runbook](runbook.md#editsarepaidtwice)).
-- **Left out** are cold starts, the sweeper and X-Ray's traces (of 5 % of the requests): less than a cent for 1,000
-  images in a batch, a few cents for 1,000 single ones that come so far apart that each meets a cold start.
+- **Left out** are cold starts, the sweeper and X-Ray's traces (of 5 % of the requests). They cost less than a cent for
+  1,000 images in a batch, and a few cents for 1,000 single ones that are so far apart that each has a cold start.
 
 ### States
 
@@ -144,7 +149,7 @@ def _method(given: Measured, at: Prices) -> str:
         f"- {_WAYS[way]}: {_chain(given.jobs[way].states)} ({len(given.jobs[way].states)} an image)" for way in _WAYS
     ]
     batch = given.jobs["batch"].batch_states
-    states.append(f"- a batch itself: {_chain(batch)} ({len(batch)})")
+    states.append(fill(f"- a batch itself: {_chain(batch)} ({len(batch)})", WIDTH, subsequent_indent="  "))
     functions = [
         _row(
             _WAYS[way],

@@ -12,7 +12,7 @@ from imagejobs_cli.session import Session
 
 app = typer.Typer(
     name="imagejobs",
-    help="Edit pictures with words: one, or a whole folder.",
+    help="Edit one picture, or a whole folder, as a prompt says.",
     epilog="Start with `imagejobs login`, then `imagejobs doctor`. Exit codes: docs/command-line.md.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -54,7 +54,7 @@ def edit(
 ) -> None:
     """Edit one picture.
 
-    The result goes to --out, or beside you as NAME-edited.png; --out - writes it to stdout.
+    The result goes to --out, or to NAME-edited.png in this folder; --out - writes it to stdout.
     """
     from imagejobs_cli import editing
     from imagejobs_cli.choices import Choices
@@ -81,7 +81,7 @@ def batch(
         bool, typer.Option("--dry-run", help="Upload and estimate the cost; edit nothing, pay nothing.")
     ] = False,
     max_cost: Annotated[
-        float | None, typer.Option(min=0.01, help="Edit nothing if the estimate is above.", metavar="USD")
+        float | None, typer.Option(min=0.01, help="Edit nothing if the estimate is above this.", metavar="USD")
     ] = None,
     side_by_side: SideBySide = 8,
     timeout: Timeout = None,
@@ -90,7 +90,7 @@ def batch(
 ) -> None:
     """Edit every picture of a folder.
 
-    Uploads them, shows how it goes, fetches the results and writes a contact sheet (contact-sheet.html).
+    Uploads them, shows progress, fetches the results and writes a contact sheet (contact-sheet.html).
     """
     from imagejobs_cli import batching
     from imagejobs_cli.choices import Choices
@@ -105,7 +105,7 @@ def jobs(
     session: Session,
     status: Annotated[str | None, typer.Option(help=f"Only those that are {JOB_STATES}.", metavar="STATUS")] = None,
     operation: Annotated[str | None, typer.Option(help="Only base64, url or batch jobs.", metavar="OPERATION")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many.", metavar="N")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many jobs at most.", metavar="N")] = 20,
 ) -> None:
     """List your jobs, newest first."""
     from imagejobs_cli import seeing

@@ -11,13 +11,13 @@ import typer
 from imagejobs_cli.session import Session, ending
 
 SHARED = {
-    "address": Annotated[str | None, typer.Option(help="The service, if not IMAGEJOBS_ADDRESS's.", metavar="URL")],
-    "key_file": Annotated[str | None, typer.Option(help="A file with the API key; - is stdin.", metavar="FILE")],
+    "address": Annotated[str | None, typer.Option(help="The service, instead of IMAGEJOBS_ADDRESS.", metavar="URL")],
+    "key_file": Annotated[str | None, typer.Option(help="A file with the API key; - reads stdin.", metavar="FILE")],
     "ask_key": Annotated[bool, typer.Option("--ask-key", help="Ask for the API key.")],
     "json": Annotated[bool, typer.Option("--json", help="Write JSON to stdout, for scripts.")],
 }
 
-JobID = Annotated[str, typer.Argument(help="The job's id, or how it begins.", metavar="ID")]
+JobID = Annotated[str, typer.Argument(help="The job's id, or its beginning.", metavar="ID")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where the result goes.", metavar="PATH")]
 Timeout = Annotated[
     float | None, typer.Option(min=1, help="Seconds to wait; then the job goes on without you.", metavar="SECONDS")
@@ -34,9 +34,9 @@ Key = Annotated[
 _FILE: Any = {"exists": True, "dir_okay": False, "metavar": "FILE"}
 Mask = Annotated[Path | None, typer.Option(help="A picture whose transparent part is edited.", **_FILE)]
 References = Annotated[
-    list[Path] | None, typer.Option("--reference", help="A picture to go by; may come again.", **_FILE)
+    list[Path] | None, typer.Option("--reference", help="A picture for the model to look at; repeatable.", **_FILE)
 ]
-SideBySide = Annotated[int, typer.Option(min=1, max=64, help="Transfers side by side.", metavar="N")]
+SideBySide = Annotated[int, typer.Option(min=1, max=64, help="How many transfers run at once.", metavar="N")]
 
 
 def _edit_option(help_text: str, metavar: str, name: str | None = None, most: int | None = None) -> Any:
@@ -49,9 +49,9 @@ EDIT = {
     "quality": Annotated[str | None, _edit_option("Such as low, medium, high.", "NAME")],
     "size": Annotated[str | None, _edit_option("Such as 1024x1024, or auto.", "WxH")],
     "output_format": Annotated[str | None, _edit_option("png, jpeg or webp.", "TYPE", "--format")],
-    "output_compression": Annotated[int | None, _edit_option("Of jpeg and webp, 0 to 100.", "N", "--compression", 100)],
+    "output_compression": Annotated[int | None, _edit_option("Of jpeg or webp, 0 to 100.", "N", "--compression", 100)],
     "background": Annotated[str | None, _edit_option("transparent, opaque or auto.", "NAME")],
-    "search": Annotated[str | None, _edit_option("What in the picture is meant, for models that look.", "TEXT")],
+    "search": Annotated[str | None, _edit_option("The thing in the picture to change.", "TEXT")],
 }
 
 

@@ -61,7 +61,7 @@ def _findings(session: Session) -> Iterator[_Finding]:
         return
     yield _Finding("address", True, f"{connection.address} (from {connection.sources['address']})")
     yield _Finding("key", True, _secrets(connection))
-    health = _try("health", lambda: "is up" if session.client.health().ok else "says that it is not well")
+    health = _try("health", lambda: "is up" if session.client.health().ok else "says that it is not ready")
     yield health
     if not health.ok:
         return
@@ -88,13 +88,13 @@ def _secrets(connection: Connection) -> str:
     sent = [
         f"{name.replace('_', ' ')} (from {connection.sources[name]})" for name, has in connection.secrets.items() if has
     ]
-    return ", ".join(sent) or "none: right for a service that is open, as on this machine"
+    return ", ".join(sent) or "none: fine for an open service, as on this machine"
 
 
 def _clock(session: Session) -> str:
     difference = session.client.clock_difference()
     if difference is None:
-        return "the service tells no time"
+        return "the service's answers have no date"
     seconds = difference.total_seconds()
     if abs(seconds) > _CLOCK_SECONDS:
         way = "ahead of" if seconds > 0 else "behind"
@@ -109,7 +109,7 @@ def _access(session: Session) -> str:
         raise ImageJobsError(
             "wxo-image-jobs does not answer at this address: the stage may be missing at its end"
         ) from error
-    return "the service lets you in"
+    return "the service grants access"
 
 
 def login(session: Session) -> None:
@@ -123,4 +123,4 @@ def login(session: Session) -> None:
     session.connection = connection
     _access(session)
     write_config(path, {"address": connection.address, **({"api_key": key} if key else {})})
-    session.say(f"[green]✓[/] the service lets you in; kept in {path}, which you alone can read")
+    session.say(f"[green]✓[/] the service grants access; kept in {path}, which you alone can read")

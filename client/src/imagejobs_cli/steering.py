@@ -11,14 +11,14 @@ def cancel(session: Session, beginning: str) -> None:
     """Cancel a job."""
     job_id = session.client.find_job_id(beginning)
     session.client.cancel(job_id)
-    _tell(session, job_id, "is cancelled: what is under way ends, and no further image is paid for")
+    _tell(session, job_id, "is cancelled: no further image is paid for")
 
 
 def redeliver(session: Session, beginning: str) -> None:
     """Send a job's callback again."""
     job_id = session.client.find_job_id(beginning)
     session.client.redeliver(job_id)
-    _tell(session, job_id, "has its callback sent again")
+    _tell(session, job_id, "gets its callback sent again")
 
 
 def retry(

@@ -167,7 +167,7 @@ def _takes(model: Model) -> Table:
     """What a model takes, by the options of the command line."""
     rows = [(f"--{_FLAGS.get(name, name)}", _values(values)) for name, values in model.options.items()]
     if model.search:
-        rows.append(("--search", "what in the picture is meant"))
+        rows.append(("--search", "the thing in the picture to change"))
     if model.mask:
         rows.append(("--mask", "a picture"))
     if model.max_references:

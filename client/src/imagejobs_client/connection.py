@@ -36,7 +36,7 @@ class Connection:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse an address that is no URL, and one over which a secret would travel unencrypted."""
+        """Refuse an address that is not a URL, and one over which a secret would travel unencrypted."""
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ConnectionSettingsError(f"expected an address such as https://host/stage, got {self.address!r}")

@@ -218,7 +218,7 @@ class Health(Answer):
 
 @dataclass(frozen=True, kw_only=True)
 class Check(Answer):
-    """How the check of one part that the service stands on went, and how many milliseconds it took."""
+    """How the check of one part that the service depends on went, and how many milliseconds it took."""
 
     ok: bool
     ms: int = 0

@@ -126,7 +126,7 @@ class Readings(Calls):
         return parsed(Health, self._transport.read("GET", "/health"))
 
     def checks(self) -> dict[str, Check]:
-        """Check what the service stands on: storage, secret, state machine, engines.
+        """Check what the service depends on: storage, secret, state machine, engines.
 
         Example:
             broken = [name for name, check in client.checks().items() if not check.ok]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 import httpx2
 
@@ -44,12 +44,6 @@ class Transfers:
     def __init__(self, retries: Retries, wire: Wire) -> None:
         self._retries = retries
         self._http = httpx2.Client(headers={"User-Agent": USER_AGENT}, timeout=_TIMEOUT, **wire)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

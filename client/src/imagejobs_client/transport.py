@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import Any, Self, TypedDict
+from typing import Any, TypedDict
 
 import httpx2
 
@@ -56,12 +56,6 @@ class Transport:
         self.retries = retries
         headers = {"User-Agent": USER_AGENT, **connection.headers}
         self._http = httpx2.Client(headers=headers, timeout=_TIMEOUT, **wire)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections."""

@@ -2,32 +2,23 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback, without_null_defaults
+from functions.accept.http.model import HttpModel
+from imagejobs.callbacks import BatchCallback, Optionally, UrlCallback
 from imagejobs.edit_options import Background, OutputFormat
 from imagejobs.job_store import DeliveryStatus
 from imagejobs.workflow import Operation, Progress
 
 
-class AnswerBody(BaseModel):
-    model_config = ConfigDict(
-        # A request needs few of the models: each is built when it is first used.
-        defer_build=True,
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra=without_null_defaults,
-    )
-
-
-class Accepted(AnswerBody):
+class Accepted(HttpModel):
     """The job is recorded; its result will be posted to the callbackUrl."""
 
     accepted: Literal[True] = True
     job_id: Annotated[str, Field(description="The job's id, which the callback has too.")]
 
 
-class Upload(AnswerBody):
+class Upload(HttpModel):
     """Where to POST the image as multipart/form-data: every one of `fields` first, then the file as field `file`."""
 
     image_key: str
@@ -36,7 +27,7 @@ class Upload(AnswerBody):
     expires_in: Annotated[int, Field(description="Seconds until the form expires.")]
 
 
-class FolderUpload(AnswerBody):
+class FolderUpload(HttpModel):
     """Where to send one file of a folder.
 
     By POST as multipart/form-data: every one of `fields` first, then the file as field `file`. By PUT: the file's bytes
@@ -49,7 +40,7 @@ class FolderUpload(AnswerBody):
     fields: dict[str, str]
 
 
-class UploadFolder(AnswerBody):
+class UploadFolder(HttpModel):
     """Where to send the files of a folder, in the order in which they were asked for."""
 
     folder: Annotated[str, Field(description="The folder's id, which POST /batch-process-images takes.")]
@@ -57,7 +48,7 @@ class UploadFolder(AnswerBody):
     expires_in: Annotated[int, Field(description="Seconds until the addresses expire.")]
 
 
-class Health(AnswerBody):
+class Health(HttpModel):
     """The service's state and the settings that a caller may want to know."""
 
     ok: bool
@@ -69,7 +60,7 @@ class Health(AnswerBody):
     workshop_token_enabled: bool
 
 
-class Check(AnswerBody):
+class Check(HttpModel):
     """How one check went, and the milliseconds that it took."""
 
     ok: bool
@@ -77,14 +68,14 @@ class Check(AnswerBody):
     error: Optionally[str] = None
 
 
-class DeepHealth(AnswerBody):
-    """What the service stands on: each part with how its check went, and in how many milliseconds."""
+class DeepHealth(HttpModel):
+    """What the service depends on: each part with how its check went, and in how many milliseconds."""
 
     ok: Annotated[bool, Field(description="Whether every check went well.")]
     checks: dict[str, Check]
 
 
-class CosConfig(AnswerBody):
+class CosConfig(HttpModel):
     """Where images come from and go to; never a credential."""
 
     endpoint: str
@@ -96,7 +87,7 @@ class CosConfig(AnswerBody):
     presign_expires: int
 
 
-class ModelOptions(AnswerBody):
+class ModelOptions(HttpModel):
     """What a model takes of each option; an option that is absent is not taken."""
 
     quality: Optionally[list[str]] = None
@@ -108,19 +99,19 @@ class ModelOptions(AnswerBody):
     background: Optionally[list[Background]] = None
 
 
-class Price(AnswerBody):
+class Price(HttpModel):
     """What a model costs in US dollars: for an edit, or for a million tokens of each kind."""
 
     edit: Optionally[float] = None
     text_input: Optionally[float] = None
     image_input: Optionally[float] = None
     output: Optionally[float] = None
-    as_of: Annotated[Optionally[str], Field(description="The day for which the source says it.")] = None
+    as_of: Annotated[Optionally[str], Field(description="The date of the source.")] = None
     source: Optionally[str] = None
 
 
-class ModelInfo(AnswerBody):
-    """One model: who runs it, whether it edits what names no model, and what it takes."""
+class ModelInfo(HttpModel):
+    """One model: who runs it, whether it edits when a request names none, and what it takes."""
 
     name: str
     engine: str
@@ -129,24 +120,24 @@ class ModelInfo(AnswerBody):
     mask: bool
     max_references: int
     search: bool
-    needs: Annotated[list[str], Field(description="What of these is not optional: mask, references, search or size.")]
+    needs: Annotated[list[str], Field(description="Which of these it needs: mask, references, search or size.")]
     price: Annotated[Optionally[Price], Field(description="Absent where it is not known.")] = None
 
 
-class Models(AnswerBody):
+class Models(HttpModel):
     """The models that a request may choose."""
 
     models: list[ModelInfo]
 
 
-class Wait(AnswerBody):
+class Wait(HttpModel):
     """What a job that runs is held up by, and since when."""
 
     reason: Annotated[str, Field(description="Whose rate limit: waiting for OpenAI's rate limit.")]
     since: AwareDatetime
 
 
-class DeliveryState(AnswerBody):
+class DeliveryState(HttpModel):
     """How the delivery of the callback stands; `not_requested` for a job without a callbackUrl."""
 
     status: DeliveryStatus
@@ -154,7 +145,7 @@ class DeliveryState(AnswerBody):
     last_error: Optionally[str] = None
 
 
-class Base64Result(AnswerBody):
+class Base64Result(HttpModel):
     """The result of a base64 job, with a presigned URL in place of the bytes; `expires_in` in seconds."""
 
     status: Literal["completed", "failed"]
@@ -175,7 +166,7 @@ class BatchResult(BatchCallback):
     expires_in: Optionally[int] = None
 
 
-class ModelUsed(AnswerBody):
+class ModelUsed(HttpModel):
     """What one model took for a job's edits, and for answers of it that brought none."""
 
     engine: str
@@ -186,7 +177,7 @@ class ModelUsed(AnswerBody):
     cost_usd: Annotated[Optionally[float], Field(description="Absent where the model's price is not known.")] = None
 
 
-class JobUsage(AnswerBody):
+class JobUsage(HttpModel):
     """What a job took of the models that edited it, and what that cost: an estimate by the models' prices."""
 
     images: Annotated[list[ModelUsed], Field(description="The images by engine and model.")]
@@ -197,7 +188,7 @@ class JobUsage(AnswerBody):
     ] = None
 
 
-class BatchEstimate(AnswerBody):
+class BatchEstimate(HttpModel):
     """What a dry run found: how many images the batch would edit, and what that would cost."""
 
     images: int
@@ -209,7 +200,7 @@ class BatchEstimate(AnswerBody):
 type JobState = Literal["queued", "running", "completed", "completed_with_errors", "failed", "cancelled", "erased"]
 
 
-class Job(AnswerBody):
+class Job(HttpModel):
     """A job as it stands now."""
 
     job_id: str
@@ -245,20 +236,20 @@ class Job(AnswerBody):
     erased_at: Optionally[AwareDatetime] = None
 
 
-class JobAction(AnswerBody):
+class JobAction(HttpModel):
     """What was asked of a job is under way."""
 
     accepted: Literal[True] = True
     job_id: str
 
 
-class Problem(AnswerBody):
+class Problem(HttpModel):
     """Why a request was refused, and what to do about it."""
 
     detail: str
 
 
-class InvalidField(AnswerBody):
+class InvalidField(HttpModel):
     """One invalid part of a request: where it is, what is wrong with it and pydantic's name for that."""
 
     loc: list[str | int]
@@ -266,7 +257,7 @@ class InvalidField(AnswerBody):
     type: str
 
 
-class ValidationProblem(AnswerBody):
+class ValidationProblem(HttpModel):
     """Why a body, header or path was refused: every invalid part."""
 
     detail: list[InvalidField]

@@ -5,18 +5,17 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationInfo,
     model_validator,
 )
 
+from functions.accept.http.model import HttpModel
 from functions.accept.http.validators import allowed
 from functions.accept.settings import AcceptSettings
-from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.callbacks import Optionally
 from imagejobs.catalogue import MAX_REFERENCES, find_model, unmet, untaken
 from imagejobs.edit_options import Background, EditOptions, OutputFormat
 from imagejobs.outbound.policy import MAX_URL_LENGTH
@@ -34,18 +33,8 @@ def _without_control_characters(text: str) -> str:
     return text
 
 
-class Body(BaseModel):
+class Body(HttpModel):
     """Base of the bodies. What is absent, empty or null in an optional field is all the same."""
-
-    # Unknown fields are passed over, as the service that this one replaces did.
-    model_config = ConfigDict(
-        # A request needs few of the models: each is built when it is first used.
-        defer_build=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra=without_null_defaults,
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -128,7 +117,7 @@ class EditRequest(Body):
     ] = None
     quality: Annotated[
         Optionally[str],
-        Field(max_length=20, description="How much care is taken, of what the model offers: low, medium, high …"),
+        Field(max_length=20, description="One of the qualities that the model offers: low, medium, high …"),
         _TAKEN,
     ] = None
     size: Annotated[
@@ -150,7 +139,7 @@ class EditRequest(Body):
     ] = None
     search: Annotated[
         Optionally[str],
-        Field(max_length=1000, description="What in the image is meant, such as 'the red car', for models that look."),
+        Field(max_length=1000, description="The thing in the image to change, such as 'the red car'."),
         _TAKEN,
     ] = None
     mask_base64: Annotated[

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from functions.accept.http.model import HttpModel
 from functions.accept.http.preferences import Preferences
 from functions.accept.http.validators import Fits, allowed
-from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.callbacks import Optionally
 from imagejobs.outbound.policy import MAX_URL_LENGTH
 
 CALLBACK_URL = "callbackUrl"
@@ -29,7 +30,7 @@ def _required_url(text: str | None, info: ValidationInfo) -> str | None:
     if url is None and not Preferences.parse(info.data.get("prefer"), 0).without_receiver:
         raise PydanticCustomError(
             "missing",
-            "Field required: the URL that the result is to be posted to. Without a receiver send Prefer: respond-async "
+            "Field required: the URL to which the result is posted. Without a receiver send Prefer: respond-async "
             "and read the job at the answer's Location",
         )
     return url
@@ -37,7 +38,13 @@ def _required_url(text: str | None, info: ValidationInfo) -> str | None:
 
 _MAY_BE_CALLED = allowed(lambda settings, url: (settings.delivery_url(url), settings.callback_policy))
 
-# As plain alias: to pydantic a `type` statement would be a definition of its own.
+# As plain aliases: to pydantic a `type` statement would be a definition of its own.
+_OptionalUrl = Annotated[
+    Optionally[str],
+    Field(max_length=MAX_URL_LENGTH),
+    AfterValidator(_without_spaces),
+    _MAY_BE_CALLED,
+]
 IdempotencyKey = Annotated[
     Optionally[str],
     Fits(r"^[\x21-\x7e]{1,255}$", "expected 1 to 255 visible ASCII characters, no spaces"),
@@ -49,12 +56,8 @@ IdempotencyKey = Annotated[
 ]
 
 
-class CallerHeaders(BaseModel):
+class CallerHeaders(HttpModel):
     """The headers that every route takes."""
-
-    model_config = ConfigDict(
-        defer_build=True, frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
-    )
 
     correlation_id: Annotated[
         Optionally[str],
@@ -114,14 +117,11 @@ class _StartHeaders(WaitHeaders):
         ),
     ] = None
     progress_url: Annotated[
-        Optionally[str],
+        _OptionalUrl,
         Field(
             alias=PROGRESS_URL,
-            max_length=MAX_URL_LENGTH,
-            description="Where the job's progress is posted while it runs, at best effort; the callback comes besides.",
+            description="Where the job's progress is posted while it runs, at best effort; the callback comes as well.",
         ),
-        AfterValidator(_without_spaces),
-        _MAY_BE_CALLED,
     ] = None
 
 
@@ -129,14 +129,8 @@ class RetryHeaders(_StartHeaders):
     """The headers of a request that starts a job in the place of an earlier one."""
 
     callback_url: Annotated[
-        Optionally[str],
-        Field(
-            alias=CALLBACK_URL,
-            max_length=MAX_URL_LENGTH,
-            description="Where the result is posted; by default where the earlier job's was.",
-        ),
-        AfterValidator(_without_spaces),
-        _MAY_BE_CALLED,
+        _OptionalUrl,
+        Field(alias=CALLBACK_URL, description="Where the result is posted; by default where the earlier job's was."),
     ] = None
     idempotency_key: IdempotencyKey = None
 

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from functions.accept.http.answers import AnswerBody, JobState
+from functions.accept.http.answers import JobState
+from functions.accept.http.model import HttpModel
 from imagejobs.callbacks import Optionally
 from imagejobs.workflow import Operation
 
 
-class ListedJob(AnswerBody):
+class ListedJob(HttpModel):
     """A job in a list."""
 
     job_id: str
@@ -23,14 +24,14 @@ class ListedJob(AnswerBody):
 _Next = Annotated[Optionally[str], Field(description="The cursor of the next page, where there is one.")]
 
 
-class JobList(AnswerBody):
+class JobList(HttpModel):
     """A page of the caller's jobs, newest first."""
 
     jobs: list[ListedJob]
     next: _Next = None
 
 
-class JobImage(AnswerBody):
+class JobImage(HttpModel):
     """What became of one image of a batch; sizes in bytes, time in ms."""
 
     file: Annotated[str, Field(description="Its name below the folder that the batch read.")]
@@ -52,7 +53,7 @@ class JobImage(AnswerBody):
     after_url: Optionally[str] = None
 
 
-class JobImageList(AnswerBody):
+class JobImageList(HttpModel):
     """A page of a batch's images; before its report is written, of those that have an edit by then."""
 
     images: list[JobImage]

@@ -6,16 +6,17 @@ validation context: they say which URLs may be called.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
+from pydantic import Field, Json, StringConstraints
 
 from functions.accept.http.answers import JobState
 from functions.accept.http.bodies import BatchRequest, ImageRequest
 from functions.accept.http.headers import CallerHeaders, RetryHeaders, SubmissionHeaders, TokenHeaders, WaitHeaders
+from functions.accept.http.model import HttpModel
 from functions.accept.http.upload_bodies import AnyUpload
 from functions.accept.http.validators import Fits
 from functions.accept.jobs import index
 from functions.accept.jobs.batch_images import CURSOR
-from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.callbacks import Optionally
 from imagejobs.executions import JOB_ID_PATTERN
 from imagejobs.workflow import Operation
 
@@ -24,10 +25,8 @@ def _cursor(pattern: str) -> Any:
     return Fits(rf"^{pattern}$", "expected the `next` of an earlier answer to this request")
 
 
-class JobPath(BaseModel):
+class JobPath(HttpModel):
     """The path of a route about one job."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, hide_input_in_errors=True)
 
     job_id: Annotated[
         str,
@@ -37,18 +36,14 @@ class JobPath(BaseModel):
     ]
 
 
-class OpenRequest(BaseModel):
+class OpenRequest(HttpModel):
     """A request to a route that is open to everyone. Its fields are the parts of a request, where a `loc` begins."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, hide_input_in_errors=True)
 
     header: CallerHeaders
 
 
-class HealthQuery(BaseModel):
+class HealthQuery(HttpModel):
     """The query of GET /health."""
-
-    model_config = ConfigDict(defer_build=True, frozen=True, hide_input_in_errors=True)
 
     deep: Annotated[
         bool, Field(description="With 1 the answer leads to GET /health/deep, which asks for a key or a token.")
@@ -79,20 +74,16 @@ class JobReading(JobAddress):
     header: WaitHeaders
 
 
-class _PageQuery(BaseModel):
-    model_config = ConfigDict(
-        defer_build=True, frozen=True, hide_input_in_errors=True, json_schema_extra=without_null_defaults
-    )
-
-    limit: Annotated[int, Field(ge=1, le=100, description="How many at the most.")] = 20
+class _PageQuery(HttpModel):
+    limit: Annotated[int, Field(ge=1, le=100, description="How many entries at most.")] = 20
 
 
 class JobsQuery(_PageQuery):
     """The query of GET /jobs."""
 
     cursor: Annotated[Optionally[str], _cursor(index.NAME)] = None
-    status: Annotated[Optionally[JobState], Field(description="Only jobs that stand so.")] = None
-    operation: Annotated[Optionally[Operation], Field(description="Only jobs of this kind.")] = None
+    status: Annotated[Optionally[JobState], Field(description="Only jobs with this status.")] = None
+    operation: Annotated[Optionally[Operation], Field(description="Only jobs of this operation.")] = None
 
 
 class JobsListing(Request):
@@ -106,7 +97,7 @@ class ImagesQuery(_PageQuery):
 
     cursor: Annotated[Optionally[str], _cursor(CURSOR)] = None
     status: Annotated[
-        Optionally[Literal["completed", "failed"]], Field(description="Only images that came to this.")
+        Optionally[Literal["completed", "failed"]], Field(description="Only images with this outcome.")
     ] = None
 
 

@@ -78,7 +78,7 @@ ROUTES: tuple[Route[Any], ...] = (
         Request,
         {200: DeepHealth, 503: DeepHealth},
         operation_id="getDeepHealth",
-        summary="Check what the service stands on",
+        summary="Check what the service depends on",
         description="Checks storage, secret, state machine and OpenAI by one free call each, and tells of each how it "
         "went and how long it took. GET /health?deep=1 leads here.",
         problems=(401,),
@@ -93,8 +93,8 @@ ROUTES: tuple[Route[Any], ...] = (
         operation_id="listModels",
         summary="List the models that a request may choose",
         description="Lists the models that a request may name in its field model, and what each of them takes: its "
-        "qualities, sizes, output formats and backgrounds, whether a mask, how many reference pictures. The default "
-        "one edits what names no model.",
+        "qualities, sizes, output formats and backgrounds, whether it takes a mask, and how many reference pictures. "
+        "The default model edits when a request names none.",
         problems=(401,),
         tag="Service",
     ),
@@ -107,7 +107,7 @@ ROUTES: tuple[Route[Any], ...] = (
         operation_id="getStorageConfiguration",
         summary="Tell where images come from and go to",
         description="Tells the buckets and prefixes that batches read from and results are stored in, and how long a "
-        "link holds. It never tells a credential.",
+        "link holds. It never shows a credential.",
         problems=(401,),
         tag="Service",
     ),
@@ -118,8 +118,8 @@ ROUTES: tuple[Route[Any], ...] = (
         OpenRequest,
         {302: None},
         operation_id="getRoot",
-        summary="Lead to the page of the API",
-        description="Leads whoever opens the API's bare address to GET /docs.",
+        summary="Redirect to the page of the API",
+        description="Redirects from the API's bare address to GET /docs.",
         tag="Service",
     ),
     Route(

@@ -80,7 +80,7 @@ class FolderRequest(Body):
     def _names_differ(self) -> Self:
         names = [file.filename for file in self.files]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"expected files of different names; {len(twice)} names come twice or more")
+            raise ValueError(f"expected files of different names; {len(twice)} names are used more than once")
         return self
 
 

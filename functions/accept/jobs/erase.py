@@ -59,7 +59,7 @@ def finish(erasure: Erasure, jobs: JobStore, outputs: Bucket, inputs: Bucket) ->
             return False
     except StorageRejectedError as error:
         raise NotConfiguredError(
-            "the job's images could not be erased, all the rest is: the storage refused. Ask whoever runs the service "
+            "the storage refused to erase the job's images; everything else is erased. Ask whoever runs the service "
             "for the right to delete objects of the image buckets, then send this request again"
         ) from error
     if erasure.outputs or erasure.inputs:

@@ -60,7 +60,7 @@ def check_image(image: bytes) -> str:
 
 
 def check_mask(mask: bytes, field: str) -> None:
-    """Refuse a mask that is no PNG with transparency under 4 MB (`mask` of images.edit in OpenAI's API reference)."""
+    """Refuse a mask that is not a PNG with transparency under 4 MB (`mask` of images.edit, OpenAI's API reference)."""
     if len(mask) >= MAX_MASK_BYTES:
         problem = f"the mask has {len(mask):,} bytes: it must be under {MAX_MASK_BYTES:,}"
     elif sniffed_type(mask[:HEAD_BYTES]) != "image/png":

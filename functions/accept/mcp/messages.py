@@ -2,12 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json
+from pydantic import BeforeValidator, Field, Json
 
-from functions.accept.http.answers import AnswerBody
 from functions.accept.http.headers import TokenHeaders
+from functions.accept.http.model import HttpModel
 from functions.accept.http.requests import Request
-from imagejobs.callbacks import Optionally, without_null_defaults
+from imagejobs.callbacks import Optionally
 
 
 def _number_or_text(given: object) -> object:
@@ -37,22 +37,13 @@ class McpHeaders(TokenHeaders):
     name: Annotated[Optionally[str], Field(alias="Mcp-Name", description="The name of the tool that is called.")] = None
 
 
-class Message(BaseModel):
+class Message(HttpModel):
     """A request or, without an `id`, a notification (JSON-RPC 2.0). MCP knows no batches of them."""
-
-    model_config = ConfigDict(
-        # A request needs few of the models: each is built when it is first used.
-        defer_build=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra=without_null_defaults,
-    )
 
     jsonrpc: Literal["2.0"]
     id: Annotated[Optionally[_Id], BeforeValidator(_number_or_text)] = None
     method: Annotated[str, Field(description="initialize, server/discover, ping, tools/list or tools/call.")]
-    params: Annotated[dict[str, Any], Field(description="What the method takes.")] = {}
+    params: Annotated[dict[str, Any], Field(description="What the method takes.")] = {}  # noqa: RUF012 (pydantic copies it)
 
 
 class McpRequest(Request):
@@ -62,7 +53,7 @@ class McpRequest(Request):
     body: Json[Message]
 
 
-class McpError(AnswerBody):
+class McpError(HttpModel):
     """Why a request has no result; `code` is JSON-RPC's or MCP's."""
 
     code: int
@@ -70,7 +61,7 @@ class McpError(AnswerBody):
     data: Optionally[dict[str, Any]] = None
 
 
-class McpAnswer(AnswerBody):
+class McpAnswer(HttpModel):
     """The answer to a request: its `result`, or why it has none."""
 
     jsonrpc: Literal["2.0"] = "2.0"

@@ -144,6 +144,6 @@ def _check_restarts(body: bytes, start: int, end: int, units: int, interval: int
     # Some cameras write one more behind the last interval.
     found = bytes(body[marker.end() - 1] for marker in islice(_RESTART.finditer(body, start, end), expected + 2))
     if len(found) not in (expected, expected + 1):
-        raise ValueError(f"a scan has not the {expected:,} restart markers that its picture needs")
+        raise ValueError(f"a scan does not have the {expected:,} restart markers that its picture needs")
     if found != (_RESTARTS * (len(found) // 8 + 1))[: len(found)]:
         raise ValueError("the restart markers of a scan are out of order")

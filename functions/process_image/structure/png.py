@@ -34,7 +34,7 @@ def read(body: bytes) -> Findings:
             break
         if seen > _MAX_CHUNKS or profiles > 1 or (kind == b"eXIf" and length > _MAX_EXIF_BYTES):
             raise UnsupportedImageError(
-                "the PNG has more chunks of metadata or of data than any program writes: save it anew"
+                "the PNG has more chunks of metadata or of data than any program writes: save it again"
             )
     return Findings(largest=struct.unpack_from(">II", body, 16), depth=body[_DEPTH])
 

@@ -122,7 +122,7 @@ def _directory(body: bytes, position: int, layout: _Layout) -> tuple[Directory, 
     """Read one directory's whole numbers, and the place of the next one."""
     (count,) = struct.unpack_from(layout.count, body, position)
     if count > _MAX_ENTRIES:
-        raise UnsupportedImageError(f"the TIFF has a directory of {count:,} entries: save it anew")
+        raise UnsupportedImageError(f"the TIFF has a directory of {count:,} entries: save it again")
     position += struct.calcsize(layout.count)
     entry, found = layout.entry, {}
     for tag, kind, values, data in entry.iter_unpack(body[position : position + count * entry.size]):

@@ -123,7 +123,7 @@ _NAMED_IN_MESSAGE = {error.__name__ for error in (*_ENGINE_ERRORS, *_OPENAI_ERRO
 # What AWS reports of itself names request ids and processes: by the error's name or its family, the caller is told this
 # instead, and the execution's history has the rest. It fits a job, an image of a batch and the delivery of a callback.
 _AWS_ERRORS = {
-    "Runtime.": "the worker ended before it had an answer, perhaps for want of memory: try again",
+    "Runtime.": "the worker ended before it had an answer, perhaps because its memory ran out: try again",
     "Sandbox.Timedout": "the worker took longer than it may: try again",
     "States.Timeout": "a step of the job took longer than it may: try again",
     "Lambda.TooManyRequestsException": "the service had no free worker for too long: try again later",

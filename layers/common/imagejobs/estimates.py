@@ -61,12 +61,12 @@ def check_cost(job: JobRequest, settings: PriceSettings, images: int = 1) -> Non
     cost, what = estimate(job, settings, images), f"{images:,} images" if job.operation == "batch" else "the image"
     if cost is None:
         raise CostTooHighError(
-            f"{what} may cost {bound} at the most, and no estimate can be made: choose a model, a quality and a size "
+            f"{what} may cost at most {bound}, and no estimate can be made: choose a model, a quality and a size "
             "with a price, or have the owner of the service add one (ModelPrices). Nothing was edited"
         )
     if cost > bound.usd:
         raise CostTooHighError(
-            f"{what} would cost about {dollars(cost)}, and {bound} is the most. Nothing was edited: choose fewer "
+            f"{what} would cost about {dollars(cost)}, and the limit is {bound}. Nothing was edited: choose fewer "
             "images, a lower quality, a smaller size or a cheaper model, or raise the bound"
         )
 

@@ -36,7 +36,7 @@ def output_key(job: JobRequest, settings: StorageSettings, media_type: str, inpu
     key = f"{settings.batch_output_prefix(job.job_id, job.output_prefix)}{relative}_modified.{extension}"
     if (size := len(key.encode())) > _MAX_KEY_BYTES:
         raise StorageRejectedError(
-            f"the result's key would have {size:,} bytes, and {_MAX_KEY_BYTES:,} are the most: shorten the image's key"
+            f"the result's key would have {size:,} bytes; the limit is {_MAX_KEY_BYTES:,}: shorten the image's key"
         )
     return key
 

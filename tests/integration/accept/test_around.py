@@ -151,6 +151,22 @@ class TestAround:
         exposed = api("GET", "/health", Origin=origin).headers["Access-Control-Expose-Headers"]
         assert {"Location", "Preference-Applied"} <= set(exposed.split(","))
 
+    @pytest.mark.parametrize("missing", ["input", "output"])
+    def test_a_bucket_that_is_missing_is_told_with_what_to_do(
+        self, api: Api, image_body: dict[str, str], missing: str
+    ) -> None:
+        job_id = api.post("/batch-process-images", {"prompt": "p"}).body["job_id"]
+        boto3.client("s3").delete_bucket(Bucket=missing)
+
+        if missing == "output":
+            answered = api("GET", f"/jobs/{job_id}/images")
+        else:
+            answered = api.post("/batch-process-images", {"prompt": "p", "folder": str(uuid4())})
+
+        assert answered.status == 500
+        assert answered.body["detail"].startswith("NoSuchBucket: ")
+        assert f"(bucket '{missing}'). The fault is not in the request" in answered.body["detail"]
+
     def test_storage_that_fails_is_503_with_retry_after(self, api: Api, job_id: str) -> None:
         with Stubber(api.resources.jobs.bucket.client) as s3:
             s3.add_client_error("get_object", "SlowDown", http_status_code=503)

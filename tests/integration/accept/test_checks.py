@@ -1,4 +1,4 @@
-"""GET /health/deep: what the service stands on, checked by calls that cost nothing."""
+"""GET /health/deep: what the service depends on, checked by calls that cost nothing."""
 
 import json
 import socket

@@ -25,7 +25,7 @@ def test_a_single_image_above_the_owners_bound_is_refused(
     assert answered.status == 422
     (problem,) = answered.body["detail"]
     assert problem["loc"] == ["body"]
-    assert "would cost about $0.5000, and $0.4900 (MaxCostUsdPerJob) is the most" in problem["msg"]
+    assert "would cost about $0.5000, and the limit is $0.4900 (MaxCostUsdPerJob)" in problem["msg"]
     assert list(store.bucket.keys("jobs/")) == []
     assert Api(stack | PRICED | {"MAX_COST_USD_PER_JOB": "0.5"}).post(route, image_body).status == 202
 

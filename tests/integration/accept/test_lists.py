@@ -202,10 +202,25 @@ class TestImages:
         mine = api.post(BATCH, {"prompt": "p"}, x_api_key="alice").body["job_id"]
         assert api("GET", f"/jobs/{mine}/images", x_api_key="bob").status == 404
 
-    @pytest.mark.parametrize("cursor", ["3", "x", "k!", "kgA=="])
+    # Of another place in a line, beyond the report's end, of no form that there is, and of another job's edit.
+    @pytest.mark.parametrize("cursor", ["3", "999999", "x", "k!", "kgA==", "kcmVzdWx0cy9iYXRjaC94L2EucG5n"])
     def test_a_cursor_that_no_answer_gave_is_refused(self, api: Api, batch: str, store: JobStore, cursor: str) -> None:
         self.report(store, batch, [{"status": "failed", "key": "a", "error": "x"}])
 
-        answered: Answered = api("GET", f"/jobs/{batch}/images?cursor={cursor}")
+        self.refused(api("GET", f"/jobs/{batch}/images?cursor={cursor}"))
 
-        assert (answered.status, answered.body["detail"][0]["loc"]) == (422, ["query", "cursor"])
+    def test_the_cursor_of_a_longer_batch_or_of_its_report_is_refused_by_another(
+        self, api: Api, batch: str, store: JobStore
+    ) -> None:
+        other = api.post(BATCH, {"prompt": "p"}).body["job_id"]
+        self.report(store, other, [{"status": "failed", "key": f"{n}.png", "error": "x"} for n in range(50)])
+        cursor = api("GET", f"/jobs/{other}/images?limit=40").body["next"]
+
+        self.refused(api("GET", f"/jobs/{batch}/images?cursor={cursor}"))  # which has no report yet
+        self.report(store, batch, [{"status": "failed", "key": "a", "error": "x"}])
+        self.refused(api("GET", f"/jobs/{batch}/images?cursor={cursor}"))
+
+    def refused(self, answered: Answered) -> None:
+        (problem,) = answered.body["detail"]
+        assert (answered.status, problem["loc"]) == (422, ["query", "cursor"])
+        assert problem["msg"] == "expected the `next` of an earlier answer to this request"

@@ -139,6 +139,14 @@ class TestProtocol:
     def test_what_is_no_message_is_refused_like_every_other_body(self, api: Api, body: str) -> None:
         assert api("POST", "/mcp", body).status == 422
 
+    @pytest.mark.parametrize("given", ["1.5", "true", "[1]", "{}"])
+    def test_an_id_of_another_kind_is_told_once(self, api: Api, given: str) -> None:
+        answered = api("POST", "/mcp", f'{{"jsonrpc": "2.0", "id": {given}, "method": "ping"}}')
+
+        (problem,) = answered.body["detail"]
+        assert (answered.status, problem["loc"]) == (422, ["body", "id"])
+        assert problem["msg"] == "expected a whole number or a text"
+
     @pytest.mark.parametrize("method", ["GET", "DELETE"])
     def test_there_are_no_streams_and_no_sessions(self, api: Api, method: str) -> None:
         answered = api(method, "/mcp")

@@ -1,5 +1,6 @@
 """Batches over HTTP alone: folders of uploads in the input bucket."""
 
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +13,7 @@ from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
 from imagejobs.upload_folders import folder_prefix
 from tests.integration.accept.conftest import Api
+from tests.integration.conftest import SECRETS
 
 BATCH = "/batch-process-images"
 FILES = [{"filename": "cat.png", "size": 4}, {"filename": "sub/\N{LATIN SMALL LETTER E WITH ACUTE}.unknown", "size": 5}]
@@ -92,6 +94,31 @@ def test_what_is_wrong_is_told_where_it_is(api: Api, body: object, loc: list[obj
     answered = api("POST", "/uploads", body)
 
     assert (answered.status, answered.body["detail"][0]["loc"]) == (422, loc)
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_files_that_are_absent_leave_the_form_for_one_image(api: Api, nothing: object) -> None:
+    """Agents fill in every field of a tool, and what they have nothing for with an empty string or null."""
+    one = {"filename": "a.png", "content_type": "image/png", "size": 5, "files": nothing, "folder": nothing}
+
+    assert "image_key" in api("POST", "/uploads", one).body
+
+
+def test_a_name_that_a_form_of_s3_would_replace_is_refused(api: Api, stack: dict[str, str]) -> None:
+    wanted = {"files": [{"filename": f"{name}.png", "size": 1} for name in ("a", "${filename}", "$b")]}
+
+    answered = api("POST", "/uploads", wanted)
+
+    (problem,) = answered.body["detail"]
+    assert (answered.status, problem["loc"]) == (422, ["body", "files", 1, "filename"])
+    assert problem["msg"].startswith("expected a name without ${")
+    # IBM COS takes files by PUT, and replaces nothing.
+    cos = stack | {"COS_ENDPOINT": "https://cos.example"}
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId="secrets",
+        SecretString=json.dumps(SECRETS | {"COS_ACCESS_KEY_ID": "a", "COS_SECRET_ACCESS_KEY": "b"}),
+    )
+    assert Api(cos)("POST", "/uploads", wanted).status == 201
 
 
 def test_prefix_or_folder(api: Api) -> None:

@@ -89,6 +89,14 @@ class TestEmptyFields:
         assert [item["loc"] for item in answered.body["detail"]] == [["body", field]]
 
 
+@pytest.mark.parametrize("body", ["[]", '"x"', "5", "null", "[{}]"])
+@pytest.mark.parametrize("route", [IMAGE_ROUTES[0], BATCH_ROUTE, "/uploads", "/mcp"])
+def test_a_body_that_is_not_an_object_is_told_so(api: Api, route: str, body: str) -> None:
+    (problem,) = api.post(route, body).body["detail"]
+
+    assert (problem["loc"], problem["msg"]) == (["body"], "expected a JSON object")
+
+
 class TestNumbers:
     @pytest.mark.parametrize(("sent", "read"), [("5", 5), ("5.0", 5), ("5e0", 5), ("1E+6", 1_000_000)])
     def test_that_are_whole_are_read_however_they_are_spelt(

@@ -58,7 +58,7 @@ def test_a_dry_run_counts_what_the_batch_would_edit(store: JobStore, configure: 
 def test_a_dry_run_says_that_the_batch_would_be_refused(store: JobStore, configure: Configure) -> None:
     configure(**PRICED, MAX_COST_USD_PER_JOB="1.25")
 
-    assert "for about $1.50. The batch would be refused, since $1.25 (MaxCostUsdPerJob) is the most." in dry_run(store)
+    assert "for about $1.50. The batch would be refused, since the limit is $1.25 (MaxCostUsdPerJob)." in dry_run(store)
 
 
 def test_a_dry_run_makes_no_cost_up(store: JobStore, configure: Configure) -> None:
@@ -71,9 +71,9 @@ def test_a_dry_run_makes_no_cost_up(store: JobStore, configure: Configure) -> No
 @pytest.mark.parametrize(
     ("asked", "owners", "refusal"),
     [
-        (1.49, "0", r"3 images would cost about \$1\.50, and \$1\.49 \(max_cost_usd\) is the most"),
+        (1.49, "0", r"3 images would cost about \$1\.50, and the limit is \$1\.49 \(max_cost_usd\)"),
         (1.5, "0", ""),
-        (None, "1", r"3 images would cost about \$1\.50, and \$1\.00 \(MaxCostUsdPerJob\) is the most"),
+        (None, "1", r"3 images would cost about \$1\.50, and the limit is \$1\.00 \(MaxCostUsdPerJob\)"),
         (1.2, "1.4", r"\$1\.20 \(max_cost_usd\)"),
         (9, "1.4", r"\$1\.40 \(MaxCostUsdPerJob\)"),
         (None, "0", ""),
@@ -98,7 +98,9 @@ def test_a_bound_needs_a_price(store: JobStore, configure: Configure) -> None:
     fill(*IMAGES)
     record(store, max_cost_usd=100)
 
-    with pytest.raises(CostTooHighError, match=r"3 images may cost \$100\.00 .* no estimate can be made: choose"):
+    with pytest.raises(
+        CostTooHighError, match=r"3 images may cost at most \$100\.00 .* no estimate can be made: choose"
+    ):
         list_images()
 
 

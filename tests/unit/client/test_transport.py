@@ -1,7 +1,7 @@
 """How requests are tried, and what refusals become."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -42,7 +42,7 @@ def transport(*answers: httpx2.Response | Exception) -> Iterator[tuple[Transport
 
     connection = Connection(address="https://one.example/v1", api_key="k")
     wire = httpx2.MockTransport(answer)
-    with Transport(connection, Retries(tries=3, sleep=waited.append), {"transport": wire}) as made:
+    with closing(Transport(connection, Retries(tries=3, sleep=waited.append), {"transport": wire})) as made:
         yield made, asked, waited
 
 

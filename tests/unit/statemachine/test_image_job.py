@@ -198,8 +198,7 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for state in ALL_STATES.values()
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
-    allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "results"}
-    allowed |= {"reports"}  # functions/callback/progress.py
+    allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "reports", "results"}
     assert carried == allowed | {"collect_only", "editor", "may_hand_over", "retries", "waited"}
 
 
@@ -236,5 +235,4 @@ def test_a_batchs_children_get_all_they_need_from_the_item_selector() -> None:
     needed = {path.split(".")[1] for path in payload.values() if isinstance(path, str) and path.startswith("$.")}
     selected = {key.removesuffix(".$") for key in each["ItemSelector"]}
     assert needed <= selected
-    assert each["MaxConcurrency"] == 10
-    assert each["ToleratedFailurePercentage"] == 100
+    assert (each["MaxConcurrency"], each["ToleratedFailurePercentage"]) == (10, 100)

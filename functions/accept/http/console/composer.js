@@ -28,7 +28,8 @@ function addFiles(files) {
     chosen.push({ file, name, url: URL.createObjectURL(file) });
   }
   const others = files.length - pictures.length;
-  showProblem(byId("problem"), others ? `${others} of the files ${others === 1 ? "is" : "are"} not a picture and left out.` : "");
+  const leftOut = others === 1 ? "1 file is not a picture and is left out." : `${others} files are not pictures and are left out.`;
+  showProblem(byId("problem"), others ? leftOut : "");
   drawChosen();
 }
 
