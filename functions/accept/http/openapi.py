@@ -62,7 +62,7 @@ _PROBLEMS = {
     413: "The image is over the limit; the message names the limit and the way to send larger ones.",
     422: "A body, header or path parameter is invalid; every invalid part is listed.",
     429: "Too many requests: try again later.",
-    500: "The service is not configured, or failed; the message says what is missing.",
+    500: "The service is not configured, its storage refuses, or it failed; the message says what the owner has to do.",
     503: "A service that this one needs is not available: try again later.",
 }
 # What every route may answer: API Gateway's throttle, and its answer while accept cannot be asked, are among them.

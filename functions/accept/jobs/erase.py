@@ -26,7 +26,12 @@ def begin(request: JobRequest, jobs: JobStore, executions: Executions, settings:
 
     From here on the job has no prompt, no callbackUrl and no file name, and nothing more can be delivered.
     """
-    delivery = _delivery_of_finished(request, jobs, executions)
+    try:
+        delivery = _delivery_of_finished(request, jobs, executions)
+    except ConflictError:
+        if begun := jobs.find_erasure(request.job_id):  # by another call, meanwhile
+            return begun
+        raise
     erasure = Erasure(
         job_id=request.job_id,
         caller=request.caller,

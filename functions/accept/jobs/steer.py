@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions.accept.http.problems import ConflictError, TooManyRequestsError
-from functions.accept.jobs.lookup import known_job
+from functions.accept.jobs.lookup import job_erased, known_job
 from functions.accept.settings import RedeliveryLimits
 from imagejobs.callbacks import CANCELLED, NOTHING_MADE, failed_callback
 from imagejobs.executions import ExecutionName, Executions
@@ -28,10 +28,13 @@ def cancel(request: JobRequest, jobs: JobStore, executions: Executions, settings
     before they start an edit, which stops a batch's children too while Step Functions is winding them down.
 
     Raises:
-        ConflictError: the job has its result already.
+        ConflictError: the job has its result already, or was erased.
     """
     made = _made(request.job_id, executions) if request.operation == "batch" else NOTHING_MADE
     payload = jobs.decide(request.job_id, failed_callback(request, CANCELLED, settings, made))
+    if jobs.find_erasure(request.job_id):  # meanwhile, so that it may have been decided anew
+        jobs.bucket.delete_all([jobs.key(request.job_id, "callback.json")])
+        raise job_erased()
     if json.loads(payload.body).get("error") != CANCELLED:
         raise ConflictError("the job has its result already, which its callback brings: it can no longer be cancelled")
     own = ExecutionName(request.job_id)

@@ -222,6 +222,32 @@ class TestARequestWhoseJobIsErased:
         else:
             self.refused(answered)
 
+    def test_a_cancellation_is_refused_and_leaves_nothing(
+        self, api: Api, batch: str, store: JobStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Executions, "find_map_run", lambda *_: None)  # moto knows no map runs
+        once_before(monkeypatch, JobStore, "decide", lambda: erase(store, batch))
+
+        self.refused(api("DELETE", f"/jobs/{batch}"))
+
+        assert [key for key, _ in store.bucket.keys(store.key(batch, ""))] == [store.erasure_key(batch)]
+
+    def test_a_cancellation_that_loses_the_result_is_to_come_back(
+        self, api: Api, batch: str, store: JobStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Executions, "find_map_run", lambda *_: None)  # moto knows no map runs
+        once_before(monkeypatch, JobStore, "find_payload", lambda: erase(store, batch))
+
+        assert api("DELETE", f"/jobs/{batch}").status == 503
+        self.refused(api("DELETE", f"/jobs/{batch}"))
+
+    def test_an_erasure_goes_on_with_it(
+        self, api: Api, batch: str, store: JobStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        once_before(monkeypatch, JobStore, "has_payload", lambda: erase(store, batch))
+
+        assert api("DELETE", f"/jobs/{batch}/data").status == 204
+
     def refused(self, answered: Answered) -> None:
         assert (answered.status, "were erased" in answered.body["detail"]) == (409, True)
 
