@@ -153,6 +153,14 @@ def test_jobs_are_listed_shown_watched_and_steered(run: Run, service: ImageJobsS
     assert run("redeliver", single, "--json").json == {"job_id": single, "accepted": True}
 
 
+def test_a_large_upload_is_told_once_with_its_unit(run: Run, folder: Path) -> None:
+    (folder / "large.png").write_bytes(picture() + bytes(4_400_000))
+    done = run("edit", "holiday/large.png", "p")
+
+    assert done.code == 0, done.err
+    assert [line for line in done.err.splitlines() if "uploading" in line] == ["uploading: 4.4 MB of 4.4 MB"]
+
+
 def test_models_are_listed(run: Run) -> None:
     shown = run("models").out
     assert "gpt-image-2.6-flare · openai (default)" in shown
