@@ -25,7 +25,7 @@ def test_a_redelivery_sends_the_same_bytes_again(world: World, receiver: Receive
 
     redeliver(JOB, world.store, world.executions)
     assert world.started() == {f"{JOB}-redelivery-1"}
-    invoke("deliver-decided")
+    invoke("deliver-decided", execution=f"{JOB}-redelivery-1")
 
     assert receiver.received()[0].body == receiver.received()[1].body
     delivery = world.store.get_delivery(JOB)
@@ -37,7 +37,7 @@ def test_a_delivered_callback_can_be_sent_once_more(world: World, receiver: Rece
     invoke("deliver-url")
 
     redeliver(JOB, world.store, world.executions)
-    invoke("deliver-decided")
+    invoke("deliver-decided", execution=f"{JOB}-redelivery-1")
 
     assert len(receiver.received()) == 2
 
@@ -83,7 +83,7 @@ def test_a_job_that_ended_without_its_last_word_gets_it_by_redelivery(world: Wor
 
     world.executions.client.stop_execution(executionArn=world.executions.arn(name))
     redeliver(JOB, world.store, world.executions)
-    invoke("deliver-decided")
+    invoke("deliver-decided", execution=f"{JOB}-redelivery-1")
 
     assert receiver.received()[0].json()["status"] == "failed"
 
