@@ -32,7 +32,7 @@ from imagejobs.resources import Resources
 from imagejobs.workflow import GivenUp, Outcome
 
 # How much longer than an attempt its lease lasts: for reading the signing key before it, and for recording it. It is
-# what the function's timeout leaves beside the longest attempt, so the worker of a lease that ran out is dead by then.
+# what the function's timeout leaves beside the longest attempt, so that no worker outlives the longest lease.
 LEASE_MARGIN_SECONDS = 60
 _UNDER_WAY = "another execution posts the callback at this moment"
 
