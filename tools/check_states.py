@@ -62,7 +62,8 @@ def request(step: Step, given: Json, machine: Json) -> dict[str, Any]:
     else:
         # An answer of Lambda is checked against Lambda's own API, where a payload is bytes: not what a state sees.
         sent["mock"] = {"result": json.dumps(step.result), "fieldValidationMode": "NONE"}
-    sent["context"] = json.dumps({"State": {"Name": step.state, "RetryCount": step.retries}})
+    state = {"Name": step.state, "RetryCount": step.retries}
+    sent["context"] = json.dumps({"Execution": {"Name": "a-job"}, "State": state})
     return sent
 
 

@@ -48,8 +48,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any] | N
         return sweep(service, *SweepRequest.model_validate(event).period()).model_dump()
     if event.get("action") == "give_up":
         request = GiveUpRequest.model_validate(event)
-        return service.give_up(request.job_id, failure_text(request.error.error, request.error.cause)).model_dump()
+        error = failure_text(request.error.error, request.error.cause)
+        return service.give_up(request.job_id, error, request.execution).model_dump()
     if event.get("action") == "record_dead_letter":
         return service.record_dead_letter(RecordDeadLetter.model_validate(event).job_id).model_dump(mode="json")
     attempt = DeliverRequest.model_validate(event)
-    return service.deliver(attempt.job_id, attempt.outcome, attempt.retries).model_dump(mode="json")
+    return service.deliver(attempt.job_id, attempt.outcome, attempt.execution).model_dump(mode="json")

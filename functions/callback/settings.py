@@ -15,8 +15,6 @@ class CallbackSettings(CallbackUrlSettings, StorageSettings):
     callback_timeout_seconds: Annotated[float, Field(gt=0)] = 30
     # Seconds between two posts of a job's progress, at least.
     progress_seconds: Annotated[int, Field(ge=1)] = 10
-    # Total attempts that the state machine makes; here for the log lines alone.
-    callback_max_retries: int = 21
     dead_letter_queue_url: str = ""
     # The secret with the key that signs callbacks, which the stack made.
     signing_secret_arn: str = ""

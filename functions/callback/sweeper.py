@@ -62,7 +62,7 @@ def _see_to(name: ExecutionName, service: DeliveryService, swept: Swept) -> None
 def is_without_last_word(name: ExecutionName, jobs: JobStore, executions: Executions) -> bool:
     """Tell of an execution that ended whether its delivery was left without an end, and nothing else sees to it."""
     delivery = jobs.get_delivery(name.job_id)
-    if delivery.status != "pending" or delivery.round != name.round:
+    if delivery.status != "pending" or delivery.round != name.round or delivery.is_posted_by_another(None):
         return False
     # A job's own execution has its last word by one of that name, which is looked at by itself when it has ended.
     return name.kind != "job" or executions.find_status(ExecutionName(name.job_id, "last-word")) is None

@@ -2,6 +2,8 @@
 
 import json
 import random
+import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,11 +14,14 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from imagejobs.callbacks import CANCELLED, failed_callback
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
+from imagejobs.settings import StorageSettings
 from local.stack import StackInfo
 from standins.receiver import Received, Step
 from tests.e2e.conftest import Service
+from tests.support.sockets import answering, read_body, serving
 from tests.support.waiting import PATIENCE, wait_until
 from tools.redeliver import Fate, Redeliverer
 
@@ -184,6 +189,41 @@ def test_a_receiver_that_answers_503_twice_gets_the_payload_on_the_third_attempt
     assert webhook.verify(requests[2].body, requests[2].headers)["job_id"] == job
     wait_until(lambda: store.get_delivery(job).status == "delivered", what="recorded as delivered")
     assert store.get_delivery(job).attempts == 3
+
+
+def test_a_job_that_is_cancelled_while_its_callback_is_posted_gets_it_once(
+    service: Service, stack: StackInfo, store: JobStore, executions: Executions
+) -> None:
+    asked, end = threading.Event(), threading.Event()
+
+    def slow(connection: socket.socket, head: bytes) -> None:
+        read_body(connection, head)
+        asked.set()
+        assert end.wait(PATIENCE)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with serving() as serve:
+        # A receiver that takes one callback, and refuses a second one for good: that would make a dead letter.
+        once = serve(slow, answering("410 Gone"))
+        job = service.submit_url(headers={"callbackUrl": once.url}, prompt="[fault:hang]")
+        # A cancellation is decided, then stops the execution: meanwhile its worker sends what was decided.
+        request = store.get_request(job)
+        store.decide(job, failed_callback(request, CANCELLED, StorageSettings.from_environment({})))
+        assert asked.wait(PATIENCE)
+        assert service.http.delete(f"/jobs/{job}").status_code == 202
+        last = ExecutionName(job, "last-word")
+        wait_until(lambda: executions.find_status(last) == "RUNNING", what="the last word begins")
+        time.sleep(2)  # for a post that must not come
+        assert service.job(job)["delivery"] == {"status": "pending", "attempts": 0}
+        end.set()
+        wait_until(lambda: executions.find_status(last) == "SUCCEEDED", what="the last word ends")
+
+    assert len(once.heads) == 1
+    assert (service.job(job)["status"], service.job(job)["delivery"]) == (
+        "cancelled",
+        {"status": "delivered", "attempts": 1},
+    )
+    assert job not in {letter.get("job_id") for letter in letters_on(stack)}
 
 
 def last_word(service: Service, job: str) -> str:

@@ -69,16 +69,18 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: Redel
     `POST /jobs/{job_id}/redeliver` does this for a job that is known, and `make redeliver` without limits.
 
     Raises:
-        ConflictError: the job has no result yet.
+        ConflictError: the job has no result yet, or its decided payload is gone.
         DeliveryUnderWayError: a delivery is under way.
         TooManyRequestsError: the limits allow no redelivery now.
     """
-    # Events of Step Functions are sent at best effort: a job that ended without its last word gets it here.
-    if not jobs.has_payload(job_id) and executions.find_status(ExecutionName(job_id)) in (None, "RUNNING"):
-        raise ConflictError("the job has no result yet: try again when it has ended")
     delivery = jobs.get_delivery(job_id)
+    if not jobs.has_payload(job_id):
+        _give_last_word(job_id, delivery, executions)
+        return
     under_way = DeliveryUnderWayError("a delivery is under way: try again when it has ended")
     if delivery.status == "pending" and _is_carried_out(job_id, delivery.round, executions):
+        raise under_way
+    if delivery.is_posted_by_another(None):  # by a worker whose execution was stopped
         raise under_way
     now = datetime.now(UTC)
     if limits:
@@ -88,6 +90,7 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: Redel
             "status": "pending",
             "last_error": None,
             "giving_up": False,
+            "posting": None,
             "round": delivery.round + 1,
             "redelivered_at": now,
         }
@@ -95,6 +98,23 @@ def redeliver(job_id: str, jobs: JobStore, executions: Executions, limits: Redel
     if not jobs.put_delivery(job_id, following):
         raise under_way
     executions.start(ExecutionName(job_id, "redelivery", following.round), "deliver")
+
+
+def _give_last_word(job_id: str, delivery: Delivery, executions: Executions) -> None:
+    """Start the last word of a job that ended without it: events of Step Functions are sent at best effort.
+
+    Raises:
+        ConflictError: the job has no result yet, or had one. Another payload is not decided: a receiver may know it.
+    """
+    status = executions.find_status(ExecutionName(job_id))
+    if delivery.etag is None and status in (None, "RUNNING"):
+        raise ConflictError("the job has no result yet: try again when it has ended")
+    was_decided = delivery.etag is not None or status == "SUCCEEDED"
+    if was_decided or not executions.start(ExecutionName(job_id, "last-word"), "deliver"):
+        raise ConflictError(
+            "the callback cannot be sent again: what it said was deleted from the jobs bucket. Post the job again, or "
+            "ask whoever runs the service"
+        )
 
 
 def _require_within(limits: RedeliveryLimits, delivery: Delivery, now: datetime) -> None:

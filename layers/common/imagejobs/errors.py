@@ -106,6 +106,14 @@ class CallbackFailedError(RetryableError):
     """The receiver did not take the callback: no connection, a time-out, or an answer outside 2xx."""
 
 
+class CallbackUnderWayError(RetryableError):
+    """Another execution posts the callback at this moment: the worker of one that was stopped goes on."""
+
+
+class PayloadGoneError(PermanentError):
+    """The decided payload is gone from the jobs bucket. Another one is not decided: a receiver may know the first."""
+
+
 class CallbackGoneError(PermanentError):
     """The receiver answered 410 Gone: it wants no further attempt."""
 

@@ -32,8 +32,19 @@ class IdempotencyClaim(BaseModel):
     fingerprint: str
 
 
+class Posting(BaseModel):
+    """A lease on posting the callback: until then only the execution `owner` posts. A worker that dies leaves it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    owner: str
+    until: AwareDatetime
+
+
 class Delivery(BaseModel):
     """How the delivery of the callback stands. `round` counts redeliveries; `attempts` counts over all rounds.
+
+    It is stored from the first attempt on, after the payload was decided. `posting` is set while an attempt is made.
 
     `giving_up` says that no further attempt is made in this round: its dead letter is being sent, and the status is
     `dead_lettered` as soon as that is known to be on the queue. `redelivered_at` is when the last round began.
@@ -53,7 +64,13 @@ class Delivery(BaseModel):
     giving_up: bool = False
     round: Annotated[int, Field(ge=0)] = 0
     redelivered_at: AwareDatetime | None = None
+    posting: Posting | None = None
     etag: Annotated[str | None, Field(exclude=True)] = None
+
+    def is_posted_by_another(self, execution: str | None) -> bool:
+        """Tell whether another execution than this one may be posting at this moment; with None, any execution."""
+        lease = self.posting
+        return lease is not None and lease.owner != execution and lease.until > datetime.now(UTC)
 
 
 class Waiting(BaseModel):

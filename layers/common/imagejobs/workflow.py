@@ -264,11 +264,14 @@ class Outcome(_Message):
 
 
 class DeliverRequest(_Message):
-    """Input of `callback` for one delivery attempt."""
+    """Input of `callback` for one delivery attempt of an execution, by its name.
+
+    An execution that began under an earlier version does not say its name.
+    """
 
     action: Literal["deliver"]
     job_id: str
-    retries: Annotated[int, Field(ge=0)] = 0
+    execution: str = ""
     outcome: Outcome = Outcome()
 
 
@@ -277,6 +280,8 @@ class GiveUpRequest(_Message):
 
     action: Literal["give_up"]
     job_id: str
+    # As in `DeliverRequest`.
+    execution: str | None = None
     error: CaughtError
 
 

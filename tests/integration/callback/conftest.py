@@ -10,14 +10,18 @@ from tests.integration.conftest import REGION
 
 
 @pytest.fixture(scope="session")
-def clients() -> Clients:
+def function_clients() -> Clients:
     """The function's clients, for all tests: to make one for S3 takes an eighth of a second."""
     return Clients(region_name=REGION, aws_access_key_id="testing", aws_secret_access_key="testing")
 
 
 @pytest.fixture
 def world(
-    stack: dict[str, str], store: JobStore, executions: Executions, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    stack: dict[str, str],
+    store: JobStore,
+    executions: Executions,
+    function_clients: Clients,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> World:
     """A stack with callback's resources made for it."""
-    return World(stack, store, executions, clients, monkeypatch)
+    return World(stack, store, executions, function_clients, monkeypatch)

@@ -32,7 +32,7 @@ def test_after_a_payload_was_decided_the_same_one_is_sent(world: World, receiver
     world.job(receiver.url(), "url")
     world.store.decide(JOB, b'{"decided":"before the crash"}')
 
-    invoke("deliver-url", retries=1)
+    invoke("deliver-url")
 
     assert receiver.received()[0].body == b'{"decided":"before the crash"}'
 
@@ -44,7 +44,7 @@ def test_after_a_200_that_was_not_recorded_the_receiver_gets_the_same_once_more(
     invoke("deliver-url")
     forget(world, Delivery())
 
-    assert invoke("deliver-url", retries=1)["status"] == "delivered"
+    assert invoke("deliver-url")["status"] == "delivered"
 
     first, second = receiver.received()
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
@@ -54,7 +54,7 @@ def test_after_a_recorded_200_nothing_is_sent_and_nothing_given_up(world: World,
     world.job(receiver.url(), "url")
     invoke("deliver-url")
 
-    invoke("deliver-url", retries=1)
+    invoke("deliver-url")
     world.give_up()
 
     assert len(receiver.received()) == 1
@@ -69,7 +69,7 @@ def test_after_giving_up_the_letter_is_made_again_and_no_attempt_follows(world: 
 
     assert json.loads(lost) == json.loads(again)
     with pytest.raises(CallbackGoneError, match="given up before"):
-        invoke("deliver-url", retries=1)
+        invoke("deliver-url")
     assert len(receiver.received()) == 1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.callback.delivery import LEASE_MARGIN_SECONDS
 from imagejobs import errors
 from tools.render import definition, substitutions, template
 
@@ -46,9 +47,10 @@ def test_delays_are_bounded_and_spread_where_many_run_at_once(name: str) -> None
         if retrier["MaxAttempts"] == 0:
             continue
         assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
-        # Deliveries go each at its own time to its own receiver, and their sum of delays is a promise; so is the time
-        # between two posts of progress.
-        promised = name == "DeliverCallback" or str(retrier["IntervalSeconds"]) == substitutions()["ProgressSeconds"]
+        # Deliveries go each at its own time to its own receiver, and their sum of delays is a promise; so are the wait
+        # for another execution's attempt, and the time between two posts of progress.
+        promised = name == "DeliverCallback" or "CallbackUnderWayError" in retrier["ErrorEquals"]
+        promised = promised or str(retrier["IntervalSeconds"]) == substitutions()["ProgressSeconds"]
         assert promised or retrier["JitterStrategy"] == "FULL"
 
 
@@ -171,6 +173,21 @@ def test_an_attempt_that_crashed_is_always_followed_by_one_that_tells_whether_it
         assert 0.5 ** (1 + crashed["MaxAttempts"]) < 1e-5
 
 
+@pytest.mark.parametrize("name", ["DeliverCallback", "GiveUp"])
+def test_a_wait_for_another_executions_attempt_outlasts_its_lease_and_its_worker(name: str) -> None:
+    longest = template()["Parameters"]["CallbackTimeoutSeconds"]["MaxValue"] + LEASE_MARGIN_SECONDS
+    retrier = next(one for one in TASKS[name]["Retry"] if "CallbackUnderWayError" in one["ErrorEquals"])
+    delays = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** attempt, retrier["MaxDelaySeconds"])
+        for attempt in range(retrier["MaxAttempts"])
+    ]
+
+    assert "JitterStrategy" not in retrier
+    assert sum(delays) > longest
+    # The worker of the longest lease that ran out is dead.
+    assert template()["Resources"]["CallbackFunction"]["Properties"]["Timeout"] <= longest
+
+
 def test_a_receiver_down_for_twelve_hours_still_gets_its_payload() -> None:
     retrier = DEFINITION["States"]["DeliverCallback"]["Retry"][-1]
     delays = [
@@ -199,7 +216,7 @@ def test_only_ids_and_counts_travel_through_the_states() -> None:
         for key in state.get("Parameters", {}).get("Payload", state.get("ItemSelector", {}))
     }
     allowed = {"action", "at", "error", "job_id", "manifest_key", "operation", "outcome", "reports", "results"}
-    assert carried == allowed | {"collect_only", "editor", "may_hand_over", "retries", "waited"}
+    assert carried == allowed | {"collect_only", "editor", "execution", "may_hand_over", "retries", "waited"}
 
 
 @pytest.mark.parametrize(
