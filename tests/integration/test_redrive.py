@@ -11,6 +11,7 @@ from typing import Any, cast
 import boto3
 import pytest
 import typer
+from click.testing import Result
 from typer.testing import CliRunner
 
 from imagejobs.executions import ExecutionName, Executions
@@ -109,13 +110,17 @@ def test_the_command_finds_the_stack_by_its_name_and_tells_of_every_execution(
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     boto3.client("cloudformation").create_stack(StackName="mine", TemplateBody=json.dumps(template))
-    name = ended(store, executions)
     app = typer.Typer()
     app.command()(main)
 
-    done = CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": "200"})
-    assert (done.exit_code, "would be redriven" in done.output) == (0, True), done.output
+    def run() -> Result:
+        return CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": "80"})
+
+    assert run().output == "no execution ended before its time in the last 24 hours: there is nothing to redrive\n"
+    name = ended(store, executions)
+    done = run()
+    assert (done.exit_code, "would be" in done.output, " 1 execution that" in done.output) == (0, True, True)
     assert str(name) in done.output
     ended(store, executions, recorded=False)
-    done = CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": "200"})
-    assert (done.exit_code, "not possible" in done.output) == (1, True)
+    done = run()
+    assert (done.exit_code, "not possible" in done.output, " 2 executions that" in done.output) == (1, True, True)

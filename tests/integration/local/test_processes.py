@@ -106,7 +106,7 @@ def test_ctrl_c_while_the_emulator_starts_leaves_nothing_running(tmp_path: Path,
     assert not any(process.alive() for process in started)
     assert not any(processes.listening(port) for port in ports)
     assert EmbeddedStack(Options(state_dir=tmp_path)).down() == []
-    assert number is not signal.SIGINT or told.endswith("stopped; nothing runs on\n")
+    assert number is not signal.SIGINT or told.endswith("stopped: nothing is left running\n")
 
 
 @pytest.mark.parametrize(
