@@ -148,7 +148,7 @@ def ask(
             raise NotYetError(engine, turn, error) from error
         except EngineInvalidAnswerError as error:
             # The state machine asks once more, but counts anew after a wait.
-            if edit_request.waited.attempts > edit_request.waited.rate_limited:
+            if edit_request.waited.failed_attempts:
                 raise rejected(engine, str(error)) from error
             raise
 

@@ -12,7 +12,7 @@ from functions.process_image.chain import choices_of
 from functions.process_image.engines.engine import Task
 from functions.process_image.pictures import prepare
 from functions.process_image.resources import ProcessImageResources
-from imagejobs.catalogue import LOCAL, PROVIDERS
+from imagejobs.catalogue import LOCAL, PROVIDERS, EngineName
 from imagejobs.edit_options import EditOptions
 from imagejobs.errors import EditNotFoundError, JobDecidedError, JobError, StorageUnavailableError
 from imagejobs.job_request import JobRequest
@@ -43,15 +43,31 @@ def edit_image(
         return earlier, False
     if edit_request.collect_only:
         raise EditNotFoundError("no attempt at this image kept an edit")
+    _require_attempt_left(edit_request, choices[0].model.engine, places.settings.edit_max_retries)
     try:
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
         return _waiting(edit_request, wait, places), False
     except memory.TooLargeForMemoryError:
-        return HandedOver(**edit_request.waited.model_dump()), False
+        waited = edit_request.waited.model_copy(update={"attempts": edit_request.attempt - 1})
+        return HandedOver(**waited.model_dump()), False
     except Exception:
         engines.ledger.write_off(edit_request, places.jobs.bucket)
         raise
+
+
+def _require_attempt_left(edit_request: EditRequest, engine: EngineName, max_retries: int) -> None:
+    """Bound the attempts at an image that waits, for an engine or for Lambda: each may be paid.
+
+    Raises:
+        EngineRejectedError: as many were made as an image without waits has.
+    """
+    made = edit_request.waited.failed_attempts + edit_request.retries
+    if edit_request.waited.failed_attempts and made > max_retries:
+        raise rejected(
+            engine,
+            f"{made} attempts failed or were lost, and {max_retries + 1} are the limit (EditMaxRetries): try again later",
+        )
 
 
 def _edited(

@@ -33,6 +33,8 @@ class ProcessImageSettings(StorageSettings, CallbackUrlSettings, PriceSettings, 
 
     fallback_watermark_text: str = "Local fallback: OpenAI billing limit reached"
 
+    # Further attempts at an image, which the state machine counts; here for those between which an image waits.
+    edit_max_retries: Annotated[int, Field(ge=0)] = 4
     max_image_pixels: Annotated[int, Field(ge=1)] = 64_000_000
     # The function's own memory in MiB, which Lambda tells.
     aws_lambda_function_memory_size: Annotated[int, Field(ge=128)] = 2048

@@ -42,6 +42,11 @@ class Waited(_Message):
     # How long its next wait is at most, should Lambda have no room for it (state CountThrottle).
     throttle_seconds: Annotated[int, Field(gt=1)] = 5
 
+    @property
+    def failed_attempts(self) -> int:
+        """How many attempts failed or were lost: Step Functions counts its retries anew after each wait."""
+        return self.attempts - self.rate_limited
+
 
 class _Attempt(_Message):
     # How many times the state machine's Retry tried this image before, since the last wait.

@@ -182,6 +182,19 @@ def test_an_invalid_answer_after_a_wait_is_not_asked_for_again_when_an_attempt_b
         invoke("base64", waited={"attempts": 3, "rate_limited": 2})
 
 
+def test_waits_between_them_do_not_multiply_an_images_attempts(accept: Accept, openai: OpenAIStandIn) -> None:
+    """Step Functions counts its retries anew after a wait, so that each wait would allow as many attempts again."""
+    accept("base64", picture())
+
+    with pytest.raises(OpenAIRejectedError, match=r"5 attempts failed or were lost, and 5 are the limit"):
+        invoke("base64", retries=2, waited={"attempts": 5, "rate_limited": 2})
+    assert openai.calls == []
+    assert invoke("base64", retries=1, waited={"attempts": 5, "rate_limited": 2})["attempts"] == 7
+    # An edit that one of them kept is found all the same.
+    assert invoke("base64", retries=9, waited={"attempts": 5, "rate_limited": 2})["status"] == "edited"
+    assert len(openai.calls) == 1
+
+
 @pytest.fixture
 def bucket(account: Account) -> Bucket:
     """A bucket that decides races as S3 does."""

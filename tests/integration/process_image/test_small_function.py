@@ -83,7 +83,7 @@ def test_a_picture_that_may_not_fit_is_handed_over_with_its_place_in_the_queue_a
 
     result = invoke("base64", may_hand_over=True, retries=1, waited=waited)
 
-    assert result == {"status": "handed_over", "engine": "openai", **waited}
+    assert result == {"status": "handed_over", "engine": "openai", **waited, "attempts": 4}
     assert openai.calls == []
     assert '"HandedOver":[1.0]' in capsys.readouterr().out.replace(" ", "")
 
