@@ -113,14 +113,14 @@ def test_the_command_finds_the_stack_by_its_name_and_tells_of_every_execution(
     app = typer.Typer()
     app.command()(main)
 
-    def run() -> Result:
-        return CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": "80"})
+    def run(columns: int = 200) -> Result:
+        return CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": str(columns)})
 
     assert run().output == "no execution ended before its time in the last 24 hours: there is nothing to redrive\n"
     name = ended(store, executions)
     done = run()
-    assert (done.exit_code, "would be" in done.output, " 1 execution that" in done.output) == (0, True, True)
-    assert str(name) in done.output
+    assert (done.exit_code, "would be redriven" in done.output, " 1 execution that" in done.output) == (0, True, True)
+    assert str(name) in run(60).output
     ended(store, executions, recorded=False)
     done = run()
     assert (done.exit_code, "not possible" in done.output, " 2 executions that" in done.output) == (1, True, True)
