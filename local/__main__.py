@@ -84,8 +84,6 @@ def invoke(
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run `sam local invoke` with an event file, in Docker, against the stack that `up` started."""
-    from local import sam_local  # which takes the SAM CLI and Docker along
-
     described = state_dir / "stack.json"
     try:
         if event is None:
@@ -93,6 +91,8 @@ def invoke(
         if not described.exists():
             raise StartError("no stack is up: make up")
         info = StackInfo.model_validate_json(described.read_text())
+        from local import sam_local  # which takes the SAM CLI and Docker along
+
         with sam_local.SamLocal(info, state_dir, image or sam_local.IMAGE) as sam:
             print("+", shlex.join(sam.command(event)), file=sys.stderr)
             invoked = sam.invoke(event)
