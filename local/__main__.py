@@ -97,7 +97,7 @@ def invoke(
             print("+", shlex.join(sam.command(event)), file=sys.stderr)
             invoked = sam.invoke(event)
     except StartError as error:
-        console.print(f"[bold red]not invoked:[/] {error}", highlight=False)
+        console.print(f"[bold red]not invoked:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
     print(invoked.log, file=sys.stderr)
     print(json.dumps(invoked.result, indent=2))
