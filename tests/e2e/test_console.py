@@ -42,7 +42,7 @@ def page(browser: "Browser", with_keys: StackInfo, request: pytest.FixtureReques
     tab = browser.new_context(viewport=request.param, accept_downloads=True).new_page()
     tab.set_default_timeout(PATIENCE * 1000)
     problems: list[str] = []
-    # A refused key is an answer 403, which the browser itself writes to its console.
+    # A refusal is an answer 4xx, which the browser itself writes to its console.
     tab.on(
         "console", lambda message: problems.append(message.text) if _is_problem(message.text, message.type) else None
     )
@@ -55,7 +55,7 @@ def page(browser: "Browser", with_keys: StackInfo, request: pytest.FixtureReques
 
 
 def _is_problem(text: str, kind: str) -> bool:
-    return kind in ("error", "warning") and "403" not in text
+    return kind in ("error", "warning") and "responded with a status of 4" not in text
 
 
 def _is_elsewhere(sent: "Request") -> bool:
@@ -130,6 +130,7 @@ def test_a_batch_of_twelve_shows_which_one_failed_and_why(console: "Page", tmp_p
     console.get_by_label("What should change?").fill("make it purple")
     console.get_by_role("button", name="What would it cost?").click()
     expect(console.get_by_text("dry run: 12 images would be edited")).to_be_visible(timeout=PATIENCE * 1000)
+    expect(console.locator("#job-title")).to_contain_text("Estimate")
     console.get_by_role("button", name="Edit 12 pictures").click()
 
     expect(state(console)).to_have_text("with errors", timeout=PATIENCE * 1000)
@@ -138,6 +139,10 @@ def test_a_batch_of_twelve_shows_which_one_failed_and_why(console: "Page", tmp_p
     expect(failed).to_have_count(1)
     expect(failed).to_contain_text("refused.png")
     expect(failed).to_contain_text("safety system")
+    assert [entry.partition(",")[0] for entry in console.locator("#jobs .when").all_inner_texts()[:2]] == [
+        "Batch",
+        "Estimate",
+    ]
     assert_accessible(console)
     console.get_by_role("button", name="Compare photo-03.png before and after").click()
     expect(console.get_by_role("dialog").get_by_alt_text("photo-03.png after")).to_be_visible()
@@ -174,6 +179,36 @@ def test_a_wrong_key_is_refused_with_the_services_reason(page: "Page", api_key: 
     expect(page.locator("#service")).to_have_text("needs a key")
     give_key(page, api_key)
     expect(page.locator("#service")).to_have_text("connected")
+
+
+def test_an_open_service_is_said_to_ask_for_no_key(page: "Page", stack: StackInfo) -> None:
+    page.goto(f"{stack.api_url}/console")
+    expect(page.locator("#service")).to_have_text("connected")
+    page.get_by_role("button", name="Access").click()
+
+    expect(page.get_by_role("dialog")).to_contain_text("This service asks for no key")
+    expect(page.get_by_label("Key or token")).to_be_hidden()
+
+
+@pytest.mark.parametrize("page", [_NARROW], indirect=True, ids=["narrow"])
+def test_what_the_service_says_is_told_to_a_person_beside_a_button_to_close_it(console: "Page") -> None:
+    choose(console, ("notes.png", b"milk, bread, butter and a dozen eggs"))
+    console.get_by_label("What should change?").fill("make it gold")
+    console.get_by_role("button", name="Edit", exact=True).click()
+    expect(console.locator("#problem")).to_contain_text("The file is plain text: expected PNG")
+
+    console.evaluate("location.hash = '00000000-0000-4000-8000-000000000000'")
+    expect(console.locator("#job .problem")).to_contain_text("There is no job 00000000")
+    expect(console.locator("#job")).not_to_contain_text("Reading")
+    console.get_by_role("button", name="Remove notes.png").click()
+    choose(console, ("barn.png", picture()))
+    console.get_by_role("button", name="Edit", exact=True).click()
+    expect(state(console)).to_have_text("completed", timeout=PATIENCE * 1000)
+    boxes = [
+        part.bounding_box()
+        for part in (console.locator("#job-title"), state(console), console.get_by_role("button", name="Close"))
+    ]
+    assert len({round(box["y"] + box["height"] / 2) for box in boxes if box}) == 1, "all of it is on one line"
 
 
 @pytest.mark.parametrize("page", [_NARROW, _WIDE], indirect=True, ids=["narrow", "wide"])

@@ -201,7 +201,7 @@ class ImageJobsStandIn(Server):
             return told | {"result": {"status": "completed", "job_id": job_id, "object_key": key, **link}}
         files = self._folders[job["folder"]]
         if job["dry_run"]:
-            line = f"dry run: {len(files)} images would be edited for about $0.06. Nothing was edited or paid"
+            line = f"dry run: {len(files)} images would be edited for about $0.0600. Nothing was edited or paid"
             result = {"status": "completed", "job_id": job_id, "total_files": 0, "errors": [line]}
             return told | {"result": result, "estimate": {"images": len(files), "cost_usd": 0.06}}
         failed = len(self.broken_images & set(files))

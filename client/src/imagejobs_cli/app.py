@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from imagejobs_cli.exits import Exit
-from imagejobs_cli.options import JobID, Key, Mask, NoWait, Out, References, SideBySide, Timeout, command
+from imagejobs_cli.options import (
+    Address,
+    AsJson,
+    AskKey,
+    JobID,
+    Key,
+    KeyFile,
+    Mask,
+    NoWait,
+    Out,
+    References,
+    SideBySide,
+    Timeout,
+    command,
+)
 from imagejobs_cli.session import Session
 
 app = typer.Typer(
@@ -34,9 +48,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
+    address: Address = None,
+    key_file: KeyFile = None,
+    ask_key: AskKey = False,
+    json: AsJson = False,
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
-    pass
+    context.obj = {"address": address, "key_file": key_file, "ask_key": ask_key, "json": json}
 
 
 @command(app, "edit", edit_options=True)

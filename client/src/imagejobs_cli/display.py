@@ -1,10 +1,11 @@
 """What a person sees while something is under way: bars on a terminal, a line now and then elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -91,18 +92,20 @@ class _TerminalBar:
 class _Lines:
     """Lines for a log file: of each new status at once, of counts now and then."""
 
-    def __init__(self, session: Session, title: str, total: int | None) -> None:
+    def __init__(self, session: Session, title: str, total: int | None, told: Callable[[int], str]) -> None:
         self._session = session
         self._title = title
         self._total = total
+        self._told = told
         self._done = 0
         self._status = ""
         self._written_at = time.monotonic()
 
     def advance(self, steps: int = 1) -> None:
         self._done += steps
-        if self._done == self._total or self._is_time():
-            self._write(f"{self._done} of {self._total}")
+        # The end of a file is a step of 0 bytes.
+        if self._total and ((steps and self._done == self._total) or self._is_time()):
+            self._write(f"{self._told(self._done)} of {self._told(self._total)}")
 
     def show(self, job: "Job") -> None:
         if job.status != self._status or self._is_time():
@@ -144,7 +147,8 @@ def count_bar(session: Session, title: str, total: int) -> Iterator[Bar]:
 @contextmanager
 def bytes_bar(session: Session, title: str, total: int) -> Iterator[Bar]:
     """A bar for the bytes of one large file."""
-    with _bar(session, title, total, (BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())) as bar:
+    columns = (BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn())
+    with _bar(session, title, total, columns, told=decimal) as bar:
         yield bar
 
 
@@ -156,9 +160,15 @@ class _CountColumn(MofNCompleteColumn):
 
 
 @contextmanager
-def _bar(session: Session, title: str, total: int | None, columns: tuple[ProgressColumn, ...]) -> Iterator[Bar]:
+def _bar(
+    session: Session,
+    title: str,
+    total: int | None,
+    columns: tuple[ProgressColumn, ...],
+    told: Callable[[int], str] = str,
+) -> Iterator[Bar]:
     if not session.err.is_terminal:
-        yield _Lines(session, title, total)
+        yield _Lines(session, title, total, told)
         return
     head = (SpinnerColumn(finished_text="[green]✓[/]"), TextColumn("{task.description}"))
     with Progress(*head, *columns, console=session.err) as progress:

@@ -8,6 +8,7 @@ from imagejobs_cli.choices import Choices
 from imagejobs_cli.display import bytes_bar
 from imagejobs_cli.following import end, follow, save_picture
 from imagejobs_cli.session import Session, UsageError
+from imagejobs_cli.tables import dollars
 from imagejobs_client import EditOptions, JobFailedError
 from imagejobs_client.submissions import POSTED_BYTES
 
@@ -50,7 +51,7 @@ def run(session: Session, order: Order, out: Path | None, timeout: float | None,
     if session.json:
         session.answer({"job": job.raw, "path": str(path)})
     else:
-        cost = f" · about ${job.usage.cost_usd:.3f}" if job.usage and job.usage.cost_usd is not None else ""
+        cost = f" · about {dollars(job.usage.cost_usd)}" if job.usage and job.usage.cost_usd is not None else ""
         session.out.print(f"[green]✓[/] {path}{cost}", soft_wrap=True)
     end(job)
 

@@ -10,12 +10,12 @@ import typer
 
 from imagejobs_cli.session import Session, ending
 
-SHARED = {
-    "address": Annotated[str | None, typer.Option(help="The service, instead of IMAGEJOBS_ADDRESS.", metavar="URL")],
-    "key_file": Annotated[str | None, typer.Option(help="A file with the API key; - reads stdin.", metavar="FILE")],
-    "ask_key": Annotated[bool, typer.Option("--ask-key", help="Ask for the API key.")],
-    "json": Annotated[bool, typer.Option("--json", help="Write JSON to stdout, for scripts.")],
-}
+Address = Annotated[str | None, typer.Option(help="The service, instead of IMAGEJOBS_ADDRESS.", metavar="URL")]
+KeyFile = Annotated[str | None, typer.Option(help="A file with the API key; - reads stdin.", metavar="FILE")]
+AskKey = Annotated[bool, typer.Option("--ask-key", help="Ask for the API key.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, for scripts.")]
+# Every command takes these, and `imagejobs` itself before the command's name.
+SHARED = {"address": Address, "key_file": KeyFile, "ask_key": AskKey, "json": AsJson}
 
 JobID = Annotated[str, typer.Argument(help="The job's id, or its beginning.", metavar="ID")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where the result goes.", metavar="PATH")]
@@ -62,8 +62,8 @@ def command(app: typer.Typer, name: str, *, edit_options: bool = False) -> Calla
         extra = {**(EDIT if edit_options else {}), **SHARED}
 
         @functools.wraps(function)
-        def run(**given: Any) -> None:
-            session = Session(**{name: given.pop(name) for name in SHARED})
+        def run(context: typer.Context, **given: Any) -> None:
+            session = Session(**{name: given.pop(name) or context.obj[name] for name in SHARED})
             with ending(session):
                 if edit_options:
                     given["options"] = {name: given.pop(name) for name in EDIT}
@@ -75,7 +75,8 @@ def command(app: typer.Typer, name: str, *, edit_options: bool = False) -> Calla
             inspect.Parameter(name, kind, default=False if name in ("ask_key", "json") else None, annotation=hint)
             for name, hint in extra.items()
         ]
-        signature = inspect.Signature([*(one.replace(kind=kind) for one in own), *more])
+        context = inspect.Parameter("context", kind, annotation=typer.Context)
+        signature = inspect.Signature([context, *(one.replace(kind=kind) for one in own), *more])
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in signature.parameters.values()}
         del run.__wrapped__

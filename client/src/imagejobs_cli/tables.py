@@ -16,6 +16,8 @@ from imagejobs_client import BatchImage, Job, JobSummary, Model
 
 # Longer lists of images are cut: nobody reads ten thousand in a terminal.
 _MAX_ROWS = 40
+# Of an id so much is shown at least; more where two jobs of a list begin alike.
+_SHORT_ID = 8
 # Where an option of the command line has another name than the field of the API.
 _FLAGS = {"output_format": "format", "output_compression": "compression"}
 
@@ -23,9 +25,13 @@ _FLAGS = {"output_format": "format", "output_compression": "compression"}
 def print_jobs(console: Console, jobs: Sequence[JobSummary]) -> None:
     """List jobs."""
     table = _table("id", "operation", "status", "started", "took")
+    ids = {job.job_id for job in jobs}
+    length = _SHORT_ID
+    while len({job_id[:length] for job_id in ids}) < len(ids):
+        length += 1
     for job in jobs:
         took = duration((job.finished_at - job.created_at).total_seconds()) if job.finished_at else ""
-        table.add_row(job.job_id, job.operation, styled(job.status), ago(job.created_at), took)
+        table.add_row(job.job_id[:length], job.operation, styled(job.status), ago(job.created_at), took)
     console.print(table)
 
 
@@ -46,9 +52,15 @@ def print_batch(console: Console, job: Job, images: Sequence[tuple[BatchImage, P
     for image in failed[:_MAX_ROWS]:
         console.print(f"[red]✗[/] {escape(image.file)}\n  [red]{escape(image.error or 'failed')}[/]", soft_wrap=True)
     if edited:
-        table = _table("image", "by", "took", "cost", "result")
-        for image, path in edited[:_MAX_ROWS]:
-            table.add_row(*_image(image, path))
+        rows = [_image(image, path) for image, path in edited[:_MAX_ROWS]]
+        # Where nothing was fetched, there are notes at most.
+        last = "result" if any(path for _, path in edited) else "note"
+        columns = (
+            ("image", "by", "took", "cost", last) if any(row[-1] for row in rows) else ("image", "by", "took", "cost")
+        )
+        table = _table(*columns)
+        for row in rows:
+            table.add_row(*row[: len(columns)])
         console.print(table)
     left = max(0, len(failed) - _MAX_ROWS) + max(0, len(edited) - _MAX_ROWS)
     if left:
@@ -69,7 +81,7 @@ def summary(job: Job) -> str:
     if result.duration_seconds is not None:
         parts.append(f"in {duration(result.duration_seconds)}")
     if job.usage and job.usage.cost_usd is not None:
-        parts.append(f"about ${job.usage.cost_usd:.2f}")
+        parts.append(f"about {dollars(job.usage.cost_usd)}")
     return " · ".join(parts)
 
 
@@ -89,6 +101,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def dollars(usd: float) -> str:
+    """An amount as the service tells it: whole cents from a dollar on, hundredths of a cent below."""
+    if not usd:
+        return "$0"
+    return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
 def ago(moment: datetime) -> str:
     """How long ago something was, such as `5 min ago`."""
     seconds = max(0.0, (datetime.now(UTC) - moment).total_seconds())
@@ -102,13 +121,14 @@ def _table(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
         right = column in ("took", "cost")
-        table.add_column(column, justify="right" if right else "left", no_wrap=right or column == "id", overflow="fold")
+        folds = column in ("image", "by", "result", "note")
+        table.add_column(column, justify="right" if right else "left", no_wrap=not folds, overflow="fold")
     return table
 
 
 def _image(image: BatchImage, path: Path | None) -> tuple[str, ...]:
     took = duration(image.ms / 1000) if image.ms is not None else ""
-    cost = f"${image.cost_usd:.3f}" if image.cost_usd is not None else ""
+    cost = dollars(image.cost_usd) if image.cost_usd is not None else ""
     told = [escape(str(path))] if path else []
     told += [f"[yellow]{escape(image.note)}[/]"] if image.note else []
     return escape(image.file), escape(image.model or image.engine or ""), took, cost, "\n".join(told)
@@ -142,9 +162,7 @@ def _facts(job: Job) -> Iterable[tuple[str, str]]:
 
 def _costs(job: Job) -> Iterable[tuple[str, str]]:
     if job.estimate:
-        cost = (
-            f"about ${job.estimate.cost_usd:.2f}" if job.estimate.cost_usd is not None else "a cost that is not known"
-        )
+        cost = f"about {dollars(job.estimate.cost_usd)}" if job.estimate.cost_usd is not None else "an unknown cost"
         yield "estimate", f"{job.estimate.images:,} images for {cost}"
     usage = job.usage
     if not usage:
@@ -152,7 +170,7 @@ def _costs(job: Job) -> Iterable[tuple[str, str]]:
     for one in usage.images:
         yield "used", escape(f"{one.images} by {one.model or one.engine or 'an unknown model'}")
     if usage.cost_usd is not None:
-        yield "cost", f"about ${usage.cost_usd:.3f}"
+        yield "cost", f"about {dollars(usage.cost_usd)}"
 
 
 def _delivered(job: Job) -> str:

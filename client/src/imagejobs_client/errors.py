@@ -83,10 +83,14 @@ class APIError(ImageJobsError):
         self.correlation_id = correlation_id
 
     @classmethod
-    def of(cls, status: int, body: object, headers: Mapping[str, str]) -> "APIError":
-        """The error for an answer's status and body: `{"detail": …}`, or API Gateway's own `{"message": …}`."""
+    def of(cls, status: int, body: object, headers: Mapping[str, str], address: str) -> "APIError":
+        """The error for an answer of `address`: its body is `{"detail": …}`, or API Gateway's own `{"message": …}`."""
         kind = _BY_STATUS.get(status, UnavailableError if status >= 500 else APIError)
-        return kind(status, _detail(body) or f"HTTP {status}", headers.get("x-correlation-id"))
+        detail = _detail(body) or f"HTTP {status}"
+        # The service gives a detail with each refusal. Where an API or its stage is gone, API Gateway gives none.
+        if status in (403, 404) and not (isinstance(body, dict) and "detail" in body):
+            detail = f"{detail}: is the stack deployed, and {address} its address?"
+        return kind(status, detail, headers.get("x-correlation-id"))
 
 
 class UnauthorizedError(APIError):
@@ -138,8 +142,9 @@ def _detail(body: object) -> str:
 
 
 def _field(found: Any) -> str:
-    """One invalid part of a 422, such as `prompt: expected text`."""
+    """One invalid part of a 422, such as `prompt: expected text`. Some messages name their field themselves."""
     if not isinstance(found, dict):
         return str(found)
     where = ".".join(str(part) for part in found.get("loc", [])[1:])
-    return f"{where}: {found.get('msg')}" if where else str(found.get("msg"))
+    told = str(found.get("msg"))
+    return f"{where}: {told}" if where and not told.startswith(f"{where}: ") else told

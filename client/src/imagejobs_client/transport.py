@@ -93,7 +93,7 @@ class Transport:
             if answer.is_success or answer.status_code in accept:
                 return answer
             if once or answer.status_code not in _TRY_AGAIN or not self.retries.wait(tried, retry_after(answer)):
-                raise refusal(answer)
+                raise refusal(answer, self.connection.address)
 
     def read(self, method: str, path: str, **options: Any) -> Any:
         """Make a request as `request` does, and read its answer's JSON."""
@@ -115,11 +115,11 @@ def retry_after(answer: httpx2.Response) -> float | None:
         return None
 
 
-def refusal(answer: httpx2.Response) -> APIError:
-    """The error that an answer tells of."""
+def refusal(answer: httpx2.Response, address: str) -> APIError:
+    """The error that an answer of the service at this address tells of."""
     try:
         body: object = answer.json()
     except ValueError:
         # What a proxy answers as a page is not shown to people.
         body = answer.text if answer.headers.get("content-type", "").startswith("text/plain") else ""
-    return APIError.of(answer.status_code, body, answer.headers)
+    return APIError.of(answer.status_code, body, answer.headers, address)

@@ -74,7 +74,7 @@ def test_a_batch_brings_results_a_contact_sheet_and_a_table(run: Run, folder: Pa
     assert done.code == 7, done.err
     assert "note: left out: notes.txt (not a picture)" in done.err
     assert "✗ b.png\n  EngineRejectedError: the prompt was refused\n" in done.out
-    assert "2 edited · 1 failed · in 6.5 s · about $0.04" in done.out
+    assert "2 edited · 1 failed · in 6.5 s · about $0.0400" in done.out
     assert "new/sub/é.png" in done.out
     assert sorted(path.name for path in Path("new").rglob("*.*")) == ["a.png", "contact-sheet.html", "é.png"]
     assert "../holiday/sub/%C3%A9.png" in Path("new/contact-sheet.html").read_text()
@@ -127,11 +127,11 @@ def test_a_dry_run_edits_nothing(run: Run, folder: Path, service: ImageJobsStand
 
     assert (done.code, done.out) == (
         0,
-        "dry run: 3 images would be edited for about $0.06. Nothing was edited or paid\n",
+        "dry run: 3 images would be edited for about $0.0600. Nothing was edited or paid\n",
     )
     assert service.posts("/batch-process-images")[0].body["dry_run"] is True
     assert not Path("results").exists()
-    assert "3 images for about $0.06" in run("show", next(iter(service.jobs))).out
+    assert "3 images for about $0.0600" in run("show", next(iter(service.jobs))).out
 
 
 def test_jobs_are_listed_shown_watched_and_steered(run: Run, service: ImageJobsStandIn, folder: Path) -> None:
@@ -139,14 +139,26 @@ def test_jobs_are_listed_shown_watched_and_steered(run: Run, service: ImageJobsS
     batch = run("batch", "holiday", "p", "--no-wait", "--json").json["job_id"]
 
     assert [job["job_id"] for job in run("jobs", "--json").json["jobs"]] == [batch, single]
-    assert single in run("jobs").out
+    assert [line.split()[:3] for line in run("jobs").out.splitlines() if "ago" in line] == [
+        [batch[:8], "batch", "completed"],
+        [single[:8], "url", "completed"],
+    ]
     assert run("show", batch[:8], "--json").json["usage"]["cost_usd"] == 0.04
     shown = run("show", batch[:8]).out
-    assert all(part in shown for part in (batch, "3 by gpt-image-2.6-flare", "about $0.040", "none was asked for"))
+    assert all(part in shown for part in (batch, "3 by gpt-image-2.6-flare", "about $0.0400", "none was asked for"))
+    assert "result" not in shown, "nothing was fetched"
     assert run("watch", single, "--out", "fetched").code == 0
     assert Path("fetched.png").read_bytes() == EDITED
     assert "is cancelled" in run("cancel", single).out
     assert run("redeliver", single, "--json").json == {"job_id": single, "accepted": True}
+
+
+def test_a_large_upload_is_told_once_with_its_unit(run: Run, folder: Path) -> None:
+    (folder / "large.png").write_bytes(picture() + bytes(4_400_000))
+    done = run("edit", "holiday/large.png", "p")
+
+    assert done.code == 0, done.err
+    assert [line for line in done.err.splitlines() if "uploading" in line] == ["uploading: 4.4 MB of 4.4 MB"]
 
 
 def test_models_are_listed(run: Run) -> None:
@@ -165,6 +177,26 @@ def test_the_doctor_finds_a_sound_service_sound(run: Run) -> None:
         ["✓", name] for name in ("address", "key", "health", "clock", "access", "jobs_bucket")
     ]
     assert KEY not in done.out
+
+
+def test_the_doctor_finds_that_an_open_service_asks_for_no_key(
+    run: Run, service: ImageJobsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.api_key = ""
+    monkeypatch.delenv("IMAGEJOBS_API_KEY")
+    assert "✓ key            none: this service asks for none" in run("doctor").out
+
+    service.fail("GET", "/health", 404)
+    assert [line.split()[:2] for line in run("doctor").out.splitlines()] == [["✓", "address"], ["✗", "health"]]
+
+
+def test_the_service_may_be_named_before_the_command(
+    run: Run, service: ImageJobsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IMAGEJOBS_ADDRESS")
+
+    assert run("--address", service.base_url, "--json", "doctor").json["ok"] is True
+    assert run("--address", "nowhere", "doctor", "--address", service.base_url).code == 0
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from imagejobs_client import (
     ConflictError,
     Connection,
     InvalidRequestError,
+    NotFoundError,
     Retries,
     ServiceUnreachableError,
     TooLargeError,
@@ -96,16 +97,22 @@ def test_what_must_not_happen_twice_is_asked_once(answer: httpx2.Response | Exce
     ("status", "body", "kind", "message"),
     [
         (401, {"detail": "the workshop token is missing"}, UnauthorizedError, "the workshop token is missing"),
-        (403, {"message": "Forbidden"}, UnauthorizedError, "Forbidden"),
+        (404, {"detail": "there is no job x"}, NotFoundError, "there is no job x"),
         (409, {"detail": "too late"}, ConflictError, "too late"),
         (413, {"detail": "over the limit"}, TooLargeError, "over the limit"),
         (418, {"detail": "a teapot"}, APIError, "a teapot"),
         (500, {"detail": "COS_ENDPOINT is missing"}, UnavailableError, "COS_ENDPOINT is missing"),
         (
             422,
-            {"detail": [{"loc": ["body", "prompt"], "msg": "expected text"}, {"loc": ["body"], "msg": "no image"}]},
+            {
+                "detail": [
+                    {"loc": ["body", "prompt"], "msg": "expected text"},
+                    {"loc": ["body", "model"], "msg": "model: expected another"},
+                    {"loc": ["body"], "msg": "no image"},
+                ]
+            },
             InvalidRequestError,
-            "prompt: expected text; no image",
+            "prompt: expected text; model: expected another; no image",
         ),
     ],
 )
@@ -117,9 +124,17 @@ def test_a_refusal_has_the_services_own_message(status: int, body: object, kind:
     assert (str(caught.value), caught.value.status, caught.value.correlation_id) == (message, status, "c-1")
 
 
+@pytest.mark.parametrize(("status", "kind"), [(403, UnauthorizedError), (404, NotFoundError)])
+def test_a_gateway_without_the_api_leads_to_the_address(status: int, kind: type[APIError]) -> None:
+    gone = httpx2.Response(status, json={"message": "Gone"})
+    asks = r"^Gone: is the stack deployed, and https://one\.example/v1 its address\?$"
+    with transport(gone) as (made, _, _), pytest.raises(kind, match=asks):
+        made.request("GET", "/jobs")
+
+
 def test_a_page_of_a_proxy_is_no_message() -> None:
-    page = httpx2.Response(404, html="<html>Not here</html>")
-    with transport(page) as (made, _, _), pytest.raises(APIError, match=r"^HTTP 404$"):
+    page = httpx2.Response(400, html="<html>Not here</html>")
+    with transport(page) as (made, _, _), pytest.raises(APIError, match=r"^HTTP 400$"):
         made.request("GET", "/health")
 
 

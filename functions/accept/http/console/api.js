@@ -2,9 +2,14 @@
 // The calls of the API. The page lies at /console, so that "." is the API's address, whatever host, stage or base path.
 
 const ACCESS = "access";
-const NAMES = "names";
+const SENT = "sent";
 // Seconds that a person waits for an answer; what takes longer is told.
 const LONGEST_WAIT = 30;
+// How the form calls the API's fields. Of the others, such as image_base64, a person knows nothing.
+const FIELD_TEXTS = {
+  model: "Model", quality: "Quality", size: "Size", output_format: "Format", background: "Background",
+  output_compression: "Compression (0–100)", prompt: "What should change", max_cost_usd: "Cost limit",
+};
 
 /** A refusal of the API: its status, and a message for a person. */
 class Refused extends Error {
@@ -27,15 +32,14 @@ function forgetAccess() {
   sessionStorage.removeItem(ACCESS);
 }
 
-/** What this tab knows of its jobs, which the API does not tell: their prompts. */
-function remember(jobId, prompt) {
-  const names = JSON.parse(sessionStorage.getItem(NAMES) || "{}");
-  names[jobId] = prompt.slice(0, 500);
-  sessionStorage.setItem(NAMES, JSON.stringify(names));
+/** What this tab knows of its jobs, which the API's list does not tell: { prompt, isEstimate }. */
+function remember(jobId, told) {
+  const sent = JSON.parse(sessionStorage.getItem(SENT) || "{}");
+  sessionStorage.setItem(SENT, JSON.stringify({ ...sent, [jobId]: { ...sent[jobId], ...told } }));
 }
 
 function remembered(jobId) {
-  return JSON.parse(sessionStorage.getItem(NAMES) || "{}")[jobId] || "";
+  return JSON.parse(sessionStorage.getItem(SENT) || "{}")[jobId] || {};
 }
 
 /** Call a route; gives its JSON, or throws Refused. `prefer` is for RFC 7240, `signal` ends the call early. */
@@ -78,8 +82,16 @@ async function understood(answer) {
 
 function reason(status, parsed) {
   const detail = parsed && (parsed.detail ?? parsed.message);
-  if (Array.isArray(detail)) return detail.map((one) => `${one.loc.slice(1).join(".") || "request"}: ${one.msg}`).join("; ");
-  return detail || `The service answered ${status}.`;
+  if (Array.isArray(detail)) return detail.map(invalid).join(" ");
+  return detail ? plain(detail) : `The service answered ${status}.`;
+}
+
+/** One invalid part of a request, by the form's name for it. */
+function invalid({ loc, msg }) {
+  const field = String(loc.at(-1));
+  const told = msg.startsWith(`${field}: `) ? msg.slice(field.length + 2) : msg;
+  const text = FIELD_TEXTS[field] ? `${FIELD_TEXTS[field]}: ${told}` : plain(told);
+  return text.replace(/\.?$/, ".");
 }
 
 function pause(seconds, signal) {

@@ -5,9 +5,6 @@
 const MOST_IN_A_REQUEST = 3_000_000;
 const FORMS_AT_ONCE = 100;
 const SENT_AT_ONCE = 4;
-const OPTION_TEXTS = {
-  quality: "Quality", size: "Size", output_format: "Format", background: "Background", output_compression: "Compression (0–100)",
-};
 const TYPES = { heic: "image/heic", heif: "image/heic", avif: "image/avif", tif: "image/tiff", tiff: "image/tiff", bmp: "image/bmp" };
 
 let chosen = [];
@@ -75,9 +72,9 @@ function currentModel() {
 
 function drawOptions() {
   const model = currentModel();
-  const fields = Object.entries(model?.options || {}).filter(([name]) => OPTION_TEXTS[name]).map(([name, taken]) => {
+  const fields = Object.entries(model?.options || {}).filter(([name]) => FIELD_TEXTS[name]).map(([name, taken]) => {
     const id = `option-${name}`;
-    return make("div", {}, make("label", { for: id }, OPTION_TEXTS[name]), optionField(id, name, taken));
+    return make("div", {}, make("label", { for: id }, FIELD_TEXTS[name]), optionField(id, name, taken));
   });
   byId("options").replaceChildren(...fields);
   byId("model-help").textContent = model ? about(model) : "";
@@ -113,7 +110,7 @@ async function submit(dryRun) {
   try {
     const sent = chosen;
     const accepted = sent.length > 1 ? await postBatch(sent, prompt, dryRun) : await postOne(sent[0], prompt);
-    remember(accepted.job_id, prompt);
+    remember(accepted.job_id, { prompt: prompt.slice(0, 500), isEstimate: dryRun && sent.length > 1 });
     sentPictures.set(accepted.job_id, Object.fromEntries(sent.map((one) => [one.name, one.url])));
     if (!dryRun) {
       chosen = [];
@@ -158,7 +155,7 @@ async function uploadAll(pictures) {
     const work = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {
         await sendFile(next.form, next.file);
-        byId("sending").textContent = `sent ${++sent} of ${pictures.length}`;
+        byId("sending").textContent = `Sent ${++sent} of ${pictures.length}`;
       }
     };
     await Promise.all(Array.from({ length: SENT_AT_ONCE }, work));
@@ -167,7 +164,7 @@ async function uploadAll(pictures) {
 }
 
 async function post(path, body) {
-  byId("sending").textContent = "sending …";
+  byId("sending").textContent = "Sending …";
   const what = path + JSON.stringify(body);
   if (tried?.what !== what) tried = { what, key: crypto.randomUUID() };
   const accepted = await call("POST", path, { body, prefer: "respond-async", key: tried.key });
@@ -176,7 +173,7 @@ async function post(path, body) {
 }
 
 async function uploadOne(file, name) {
-  byId("sending").textContent = "uploading …";
+  byId("sending").textContent = "Uploading …";
   const form = await call("POST", "uploads", { body: { filename: name, content_type: typeOf(file), size: file.size } });
   await sendFile(form, file);
   return form.image_key;

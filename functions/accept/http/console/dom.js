@@ -40,6 +40,11 @@ const STATES = {
 const OPERATIONS = { base64: "One picture", url: "One picture", batch: "Batch" };
 const ENDED = new Set(["completed", "completed_with_errors", "failed", "cancelled", "erased"]);
 
+/** What a job is, for a person. An estimate is a batch as well: the job itself tells it, the list does not. */
+function kindOf(job) {
+  return job.estimate || remembered(job.job_id).isEstimate ? "Estimate" : OPERATIONS[job.operation];
+}
+
 function stateOf(job) {
   return make("span", { className: `state ${job.status}` }, STATES[job.status] || job.status);
 }
@@ -59,12 +64,13 @@ function span(seconds) {
 }
 
 function dollars(amount) {
-  return amount === undefined ? "" : `$${amount < 0.1 ? amount.toFixed(4) : amount.toFixed(2)}`;
+  if (amount === undefined) return "";
+  return amount === 0 ? "$0" : `$${amount.toFixed(amount < 1 ? 4 : 2)}`;
 }
 
-/** An error as a person reads it: without the name of its class. */
-function plain(error) {
-  return error.replace(/^(\w+Error: )+/, "");
+/** A message of the API as a person reads it: without the name of an error's class, and with a capital if it begins with a word. */
+function plain(message) {
+  return message.replace(/^(\w+Error: )+/, "").replace(/^[a-z]+(?=[\s,:])/, (word) => word[0].toUpperCase() + word.slice(1));
 }
 
 function bytes(count) {

@@ -13,12 +13,15 @@ function showJob(jobId) {
   location.hash = jobId;
   markCurrent(jobId);
   const panel = byId("job");
-  panel.replaceChildren(make("h2", { id: "job-title" }, "Job"), make("p", { className: "hint" }, "reading …"));
+  const reading = make("p", { className: "hint" }, "Reading …");
+  panel.replaceChildren(make("div", { className: "head" }, make("h2", { id: "job-title" }, "Job"), closeButton()), reading);
   panel.hidden = false;
   panel.focus({ preventScroll: true });
   panel.scrollIntoView({ block: "start", behavior: "smooth" });
   follow(shown).catch((error) => {
-    if (error.name !== "AbortError" && shown?.id === jobId) panel.append(make("p", { className: "problem", role: "alert" }, error.message));
+    if (error.name === "AbortError" || shown?.id !== jobId) return;
+    reading.remove();
+    panel.append(make("p", { className: "problem", role: "alert" }, error.message));
   });
 }
 
@@ -38,7 +41,7 @@ async function follow(view) {
     }
     // An answer may be older than one that came before it.
     if (!view.job || !job.as_of || job.as_of >= view.job.as_of) {
-      if (view.job && view.job.status !== job.status) say(`The job is ${STATES[job.status]}.`);
+      if (view.job && view.job.status !== job.status) say(`The job is ${job.status.replaceAll("_", " ")}.`);
       view.job = job;
       drawJob(view);
       updateListed(job);
@@ -72,14 +75,14 @@ async function readImages(view, signal) {
 function drawJob(view) {
   const { job } = view;
   const isBatch = job.operation === "batch";
-  const prompt = remembered(job.job_id);
+  const { prompt } = remembered(job.job_id);
   keepingFocus(byId("job"), () => byId("job").replaceChildren(
-    make("div", { className: "head" }, make("h2", { id: "job-title" }, `${OPERATIONS[job.operation]} · ${job.job_id.slice(0, 8)}`), stateOf(job), closeButton()),
+    make("div", { className: "head" }, make("h2", { id: "job-title" }, `${kindOf(job)} · ${job.job_id.slice(0, 8)}`), stateOf(job), closeButton()),
     prompt ? make("blockquote", { className: "quote" }, prompt) : "",
     facts(job),
     ...(isBatch ? [meter(view)] : waiting(job)),
     job.note ? make("p", { className: "hint" }, `Note: ${job.note}.`) : "",
-    job.estimate ? make("p", {}, ...(job.result?.errors || [])) : "",
+    job.estimate ? make("p", {}, ...(job.result?.errors || []).map(plain)) : "",
     failure(job),
     isBatch ? gallery(view) : picture(view),
     actions(view),
@@ -118,7 +121,7 @@ function facts(job) {
 
 function waiting(job) {
   if (ENDED.has(job.status)) return [];
-  const text = job.waiting ? `${job.waiting.reason} since ${new Date(job.waiting.since).toLocaleTimeString()}` : "being edited; this takes from seconds to minutes";
+  const text = job.waiting ? `${plain(job.waiting.reason)} since ${new Date(job.waiting.since).toLocaleTimeString()}` : "Being edited: this takes from seconds to minutes.";
   return [make("div", { className: "meter unknown", "aria-hidden": "true" }, make("i", { className: "ok" })), make("p", { className: "hint" }, text)];
 }
 
@@ -131,7 +134,7 @@ function progressOf({ progress, result }) {
 function meter(view) {
   const { status, created_at } = view.job;
   const progress = progressOf(view.job);
-  if (!progress) return ENDED.has(status) ? "" : make("p", { className: "hint" }, "listing the pictures …");
+  if (!progress) return ENDED.has(status) ? "" : make("p", { className: "hint" }, "Listing the pictures …");
   const { total, succeeded, failed } = progress;
   const done = succeeded + failed;
   const share = (count) => `${total ? (100 * count) / total : 0}%`;
@@ -182,7 +185,7 @@ function tile(view, image) {
   const before = image.before_url || (sentPictures.get(view.id) || {})[name];
   if (image.status === "failed") {
     return make(
-      "li", { className: "tile failed" }, make("span", { className: "thumb" }, "not edited"),
+      "li", { className: "tile failed" }, make("span", { className: "thumb" }, "Not edited"),
       make("span", { className: "name", title: image.file }, name), make("p", { className: "why" }, plain(image.error || "failed")),
     );
   }
@@ -226,7 +229,7 @@ function downloadLink(result) {
 
 async function retry(view) {
   const accepted = await call("POST", `jobs/${view.id}/retry`, { prefer: "respond-async", key: crypto.randomUUID() });
-  remember(accepted.job_id, remembered(view.id));
+  remember(accepted.job_id, { prompt: remembered(view.id).prompt });
   sentPictures.set(accepted.job_id, sentPictures.get(view.id));
   await listJobs();
   showJob(accepted.job_id);

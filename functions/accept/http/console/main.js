@@ -6,6 +6,8 @@ const LISTED_AT_ONCE = 15;
 
 let listed = [];
 let older;
+// Whether the service was seen to answer without a key.
+let isOpen = false;
 
 async function listJobs(more = false) {
   const status = byId("only").value;
@@ -19,8 +21,8 @@ async function listJobs(more = false) {
 function drawJobs() {
   keepingFocus(byId("jobs"), () => byId("jobs").replaceChildren(...listed.map((job) => make("li", {}, make(
     "button", { type: "button", "data-job": job.job_id, "aria-current": String(job.job_id === shown?.id), onclick: () => showJob(job.job_id) },
-    make("span", { className: "what" }, remembered(job.job_id) || `${OPERATIONS[job.operation]} · ${job.job_id.slice(0, 8)}`),
-    make("span", { className: "when" }, [remembered(job.job_id) && OPERATIONS[job.operation], ago(job.created_at)].filter(Boolean).join(", ")), stateOf(job),
+    make("span", { className: "what" }, remembered(job.job_id).prompt || `${kindOf(job)} · ${job.job_id.slice(0, 8)}`),
+    make("span", { className: "when" }, [remembered(job.job_id).prompt && kindOf(job), ago(job.created_at)].filter(Boolean).join(", ")), stateOf(job),
   )))));
   byId("no-jobs").hidden = listed.length > 0 || Boolean(older);
   byId("older").hidden = !older;
@@ -28,7 +30,9 @@ function drawJobs() {
 
 function updateListed(job) {
   const found = listed.find((one) => one.job_id === job.job_id);
-  if (!found || found.status === job.status) return;
+  const isNewlyKnown = job.estimate && !remembered(job.job_id).isEstimate;
+  if (isNewlyKnown) remember(job.job_id, { isEstimate: true });
+  if (!found || (found.status === job.status && !isNewlyKnown)) return;
   found.status = job.status;
   drawJobs();
 }
@@ -42,12 +46,14 @@ async function connect() {
   const chip = byId("service");
   try {
     await Promise.all([listJobs(), readModels()]);
+    isOpen = !Object.keys(access()).length;
     chip.textContent = "connected";
     chip.className = "chip good";
     if (JOB_ID.test(location.hash.slice(1)) && !shown) showJob(location.hash.slice(1));
     return true;
   } catch (error) {
     chip.className = "chip bad";
+    isOpen = false;
     const denied = error.status === 401 || error.status === 403;
     chip.textContent = denied ? "needs a key" : "not connected";
     askForAccess(Object.keys(access()).length || !denied ? error.message : "");
@@ -57,8 +63,11 @@ async function connect() {
 
 function askForAccess(problem) {
   showProblem(byId("access-problem"), problem);
+  const asksForNone = isOpen && !problem;
+  byId("access-none").hidden = !asksForNone;
+  for (const part of document.querySelectorAll(".access-given")) part.hidden = asksForNone;
   if (!byId("access").open) byId("access").showModal();
-  byId("key").focus();
+  if (!asksForNone) byId("key").focus();
 }
 
 byId("access-form").addEventListener("submit", async (event) => {
