@@ -39,7 +39,7 @@ def sdk() -> boto3.Session:
 @pytest.fixture(scope="session")
 def clients(sdk: boto3.Session) -> dict[str, Any]:
     """The clients that make every test's stack: to make them anew takes longer than what they do."""
-    return {name: sdk.client(name, REGION) for name in ("s3", "secretsmanager", "stepfunctions", "sqs")}  # type: ignore[call-overload]
+    return {name: sdk.client(name, REGION) for name in ("s3", "secretsmanager", "stepfunctions", "sqs")}
 
 
 @pytest.fixture
