@@ -10,8 +10,7 @@ from functools import partial
 import boto3
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
