@@ -75,8 +75,8 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
 
 .PHONY: wxo-tools
-wxo-tools: setup ## Write the documents that watsonx Orchestrate imports (API_URL=https://… ACCESS=api-key|jwt|open; by default the deployed stack's)
-	@$(BIN)/python -m wxo.generate $(if $(API_URL),--api-url "$(API_URL)") $(if $(ACCESS),--access "$(ACCESS)")
+wxo-tools: setup ## Write the documents that watsonx Orchestrate imports (API_URL=https://… ACCESS=api-key|jwt|open or STACK_FILE=….json; by default the deployed stack's)
+	@$(BIN)/python -m wxo.generate $(if $(API_URL),--api-url "$(API_URL)") $(if $(ACCESS),--access "$(ACCESS)") $(if $(STACK_FILE),--stack-file "$(STACK_FILE)")
 
 .PHONY: wxo-check
 wxo-check: setup ## Tell what is missing before wxo/import-all.sh (API_KEY=… or CLIENT_ID=… CLIENT_SECRET=… TOKEN_URL=…)

@@ -29,7 +29,7 @@ def main(
         console.print(f"[bold red]the demo failed:[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        console.print("stopped; nothing runs on")
+        console.print("stopped: nothing is left running")
         raise typer.Exit(130) from None
 
 

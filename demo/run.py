@@ -51,7 +51,7 @@ def run(console: Console, images: Path | None, *, keep: bool = False, state_dir:
             if keep:
                 _stay(console, f"{stack.info.api_url}/console", options)
     if keep:
-        console.print("stopped; nothing runs on")
+        console.print("stopped: nothing is left running")
     else:
         console.print("the page where you drive it yourself: [bold]make demo KEEP=1[/], which ends with its address")
 
@@ -80,10 +80,10 @@ def _options(state_dir: Path) -> Options:
 @contextmanager
 def _up(options: Options, progress: Progress, stage: TaskID) -> Iterator[EmbeddedStack]:
     """Have the stack up, and stop it again unless that has been done: what runs then is another's."""
-    stack = EmbeddedStack(options, report=lambda step: progress.update(stage, state=step))
+    stack = EmbeddedStack(options, report=lambda step: _update(progress, stage, step))
     stack.up()
     started = processes.recorded(options.state_dir / "processes.json")
-    progress.update(stage, total=1, completed=1, state=f"up at {stack.endpoint}")
+    _update(progress, stage, f"up at {stack.endpoint}", total=1, completed=1)
     try:
         yield stack
     finally:
@@ -126,6 +126,14 @@ def _progress(console: Console) -> Progress:
         TextColumn("[dim]{task.fields[state]}"),
         console=console,
     )
+
+
+def _update(progress: Progress, bar: TaskID, state: str, **changes: Any) -> None:
+    """Bring a bar up to date; where there is no terminal, and bars are drawn at the end alone, tell news in a line."""
+    task = next(one for one in progress.tasks if one.id == bar)
+    if not progress.console.is_terminal and task.fields["state"] != state:
+        progress.console.print(f"{task.description}: {state}")
+    progress.update(bar, state=state, **changes)
 
 
 def _submit_all(client: Client, receiver: Receiver, jobs: list[Job], progress: Progress) -> None:
@@ -176,18 +184,18 @@ def _wait(client: Client, receiver: Receiver, jobs: list[Job], progress: Progres
             names = ", ".join(f"{job.title} {job.job_id}" for job in waiting)
             raise DemoError(f"no callback within {seconds:.0f} s for: {names}")
         for job in waiting:
-            progress.update(bars[job.title], **_news_of(client, receiver, job))
+            state, completed = _news_of(client, receiver, job)
+            _update(progress, bars[job.title], state, completed=completed)
         time.sleep(0.15)
 
 
-def _news_of(client: Client, receiver: Receiver, job: Job) -> dict[str, Any]:
-    """Note a job's callback when it has come; returns what its bar shows."""
+def _news_of(client: Client, receiver: Receiver, job: Job) -> tuple[str, int | None]:
+    """Note a job's callback when it has come; returns what its bar shows: the state, and how many images are done."""
     if found := receiver.received(job.callback_path):
         job.received = found[0]
-        state = f"callback: {job.payload['status']} after {job.seconds:.1f} s"
-        return {"completed": len(job.pictures), "state": state}
+        return f"callback: {job.payload['status']} after {job.seconds:.1f} s", len(job.pictures)
     told = client.job(job.job_id)
-    return {"completed": told.progress.done, "state": told.status} if told.progress else {"state": told.status}
+    return told.status, told.progress.done if told.progress else None
 
 
 def _show(console: Console, options: Options, jobs: list[Job], outcomes: list[Outcome]) -> None:

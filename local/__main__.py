@@ -12,6 +12,7 @@ from rich.console import Console
 from local import deployment, processes
 from local.processes import StartError
 from local.stack import STATE_DIR, EmbeddedStack, Options, Ports, StackInfo, openai_server
+from local.steps import steps
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(emoji=False, highlight=False)
@@ -50,13 +51,13 @@ def up(
         )
         if options.uses_openai:
             console.print("[bold]OpenAI itself makes the edits, and each is paid[/] by the owner of OPENAI_API_KEY")
-        with console.status("starting") as status:
-            info = EmbeddedStack(options, report=status.update).up()
+        with steps(console) as report:
+            info = EmbeddedStack(options, report=report).up()
     except StartError as error:
         console.print(f"[bold red]not started:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        console.print("stopped; nothing runs on")
+        console.print("stopped: nothing is left running")
         raise typer.Exit(130) from None
     _tell(info, state_dir)
 
@@ -78,23 +79,25 @@ def down(state_dir: StateDir = STATE_DIR) -> None:
 
 @app.command()
 def invoke(
-    event: Annotated[Path, typer.Argument(exists=True, help="events/<function>/<case>.json")],
+    event: Annotated[Path | None, typer.Argument(exists=True, help="events/<function>/<case>.json")] = None,
     image: Annotated[str, typer.Option(envvar="INVOKE_IMAGE", help="The image that functions run in.")] = "",
     state_dir: StateDir = STATE_DIR,
 ) -> None:
     """Run `sam local invoke` with an event file, in Docker, against the stack that `up` started."""
-    from local import sam_local  # which takes the SAM CLI and Docker along
-
     described = state_dir / "stack.json"
     try:
+        if event is None:
+            raise StartError("name an event, one of events/*/*.json: make sam-local EVENT=events/accept/health.json")
         if not described.exists():
             raise StartError("no stack is up: make up")
         info = StackInfo.model_validate_json(described.read_text())
+        from local import sam_local  # which takes the SAM CLI and Docker along
+
         with sam_local.SamLocal(info, state_dir, image or sam_local.IMAGE) as sam:
             print("+", shlex.join(sam.command(event)), file=sys.stderr)
             invoked = sam.invoke(event)
     except StartError as error:
-        console.print(f"[bold red]not invoked:[/] {error}", highlight=False)
+        console.print(f"[bold red]not invoked:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
     print(invoked.log, file=sys.stderr)
     print(json.dumps(invoked.result, indent=2))

@@ -17,6 +17,7 @@ import psutil
 
 from standins.server import HOST
 
+_ROOT = Path(__file__).parents[1]
 _START_TIMEOUT = 60.0
 _STOP_TIMEOUT = 8.0
 _TAIL_LINES = 25
@@ -78,8 +79,8 @@ def start(
     with log.open("wb") as output:
         popen = subprocess.Popen(
             [sys.executable, "-m", module, "--port", str(port), *arguments],
-            cwd=Path(__file__).parents[1],
-            env={**environment, "TMPDIR": str(temporary.resolve())},
+            cwd=_ROOT,
+            env={**environment, "PYTHONPATH": str(_ROOT / "layers" / "common"), "TMPDIR": str(temporary.resolve())},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

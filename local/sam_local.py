@@ -184,5 +184,6 @@ def engine() -> docker.DockerClient:
         client = docker.from_env(timeout=60)
         client.ping()
     except DockerException as error:
-        raise StartError(f"no Docker engine answers: {error}") from error
+        at = os.environ.get("DOCKER_HOST", "its usual socket")
+        raise StartError(f"no Docker engine answers at {at}: start Docker, or set DOCKER_HOST") from error
     return client

@@ -139,6 +139,17 @@ class EmbeddedStack:
         self.down()
         try:
             self._start_servers()
+            self._deploy(parameters)
+        except BaseException:
+            self.down()
+            raise
+        (self.options.state_dir / "stack.json").write_text(self.info.model_dump_json(indent=2) + "\n")
+        return self.info
+
+    def _deploy(self, parameters: dict[str, str]) -> None:
+        """Deploy the stack into what was started; raises StartError, and says so, when that was stopped meanwhile."""
+        started = processes.recorded(self.options.state_dir / "processes.json")
+        try:
             self._report("building and deploying the stack")
             parameters |= self._own_parameters() | self.options.parameters
             self.info = self._describe(deployment.deploy(self.endpoint, parameters))
@@ -146,11 +157,13 @@ class EmbeddedStack:
             self._report("warming the functions")
             for function in self.info.client("lambda").list_functions()["Functions"]:
                 self.warm(function["FunctionName"])
-        except BaseException:
-            self.down()
-            raise
-        (self.options.state_dir / "stack.json").write_text(self.info.model_dump_json(indent=2) + "\n")
-        return self.info
+        except Exception as error:
+            if all(one.alive() for one in started):
+                raise
+            raise StartError(
+                "the embedded AWS was stopped while the stack was deployed. If that was not `make down`, the end of "
+                f"{self.options.state_dir / 'aws.log'} says why"
+            ) from error
 
     def down(self) -> list[str]:
         """Stop what was started; returns the names of what still ran. Doing it twice does no harm."""

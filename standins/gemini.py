@@ -7,12 +7,14 @@ reference has them.
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import typer
 from PIL import UnidentifiedImageError
 from werkzeug import Request
 
+from imagejobs.prices import PriceList
 from standins.edits import edit_of
 from standins.scripted import ScriptedServer
 from standins.server import Answer
@@ -39,17 +41,25 @@ def retry_info(delay: str) -> dict[str, str]:
     return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
 
 
-def edited(image: bytes, media_type: str = "image/png") -> Answer:
+def usage_of(model: str, size: str) -> dict[str, int]:
+    """What an edit by a model takes: output tokens by the price list, for a size such as "2K"."""
+    price = PriceList().find(model)
+    made = price.output_tokens.get(size, USAGE["candidatesTokenCount"]) if price else USAGE["candidatesTokenCount"]
+    total = USAGE["totalTokenCount"] - USAGE["candidatesTokenCount"] + made
+    return {**USAGE, "candidatesTokenCount": made, "totalTokenCount": total}
+
+
+def edited(image: bytes, media_type: str = "image/png", usage: Mapping[str, int] = USAGE) -> Answer:
     """An edit that worked."""
     part = {"inlineData": {"mimeType": media_type, "data": base64.b64encode(image).decode()}}
-    return finished("STOP", part)
+    return finished("STOP", part, usage=usage)
 
 
-def finished(reason: str, *parts: dict[str, Any]) -> Answer:
+def finished(reason: str, *parts: dict[str, Any], usage: Mapping[str, int] = USAGE) -> Answer:
     """An answer 200 with these parts."""
     content = {"role": "model", "parts": list(parts)} if parts else {}
     candidate = {"content": content, "finishReason": reason, "index": 0}
-    return Answer(body={"candidates": [candidate], "usageMetadata": USAGE, "modelVersion": "stand-in"})
+    return Answer(body={"candidates": [candidate], "usageMetadata": usage, "modelVersion": "stand-in"})
 
 
 def blocked(reason: str) -> Answer:
@@ -115,6 +125,11 @@ def _prompt(asked: dict[str, Any]) -> str:
     return " ".join(part["text"] for part in _parts(asked) if "text" in part)
 
 
+def _image_config(asked: dict[str, Any]) -> dict[str, str]:
+    config: dict[str, str] = asked["generationConfig"].get("imageConfig", {"aspectRatio": "1:1", "imageSize": "1K"})
+    return config
+
+
 def _made(model: str, asked: dict[str, Any]) -> Answer:
     if model not in _MODELS:
         return refused(404, "NOT_FOUND", f"models/{model} is not found for API version v1beta")
@@ -122,7 +137,8 @@ def _made(model: str, asked: dict[str, Any]) -> Answer:
         return refused(400, "INVALID_ARGUMENT", problem)
     pictures = [part["inlineData"]["data"] for part in _parts(asked) if "inlineData" in part]
     try:
-        return edited(edit_of(base64.b64decode(pictures[0], validate=True), _prompt(asked), "png"))
+        made = edit_of(base64.b64decode(pictures[0], validate=True), _prompt(asked), "png")
+        return edited(made, usage=usage_of(model, _image_config(asked)["imageSize"]))
     except (IndexError, binascii.Error, UnidentifiedImageError):
         return refused(400, "INVALID_ARGUMENT", "Unable to process input image.")
 
@@ -131,10 +147,9 @@ def _problem(asked: dict[str, Any]) -> str:
     """Say what the API would find wrong with a request; empty when it would find nothing."""
     if unknown := sorted(asked.keys() - {"contents", "generationConfig", "store"}):
         return f'Invalid JSON payload received. Unknown name "{unknown[0]}": Cannot find field.'
-    config = asked.get("generationConfig", {})
-    if config.get("responseModalities") != ["IMAGE"]:
+    if asked.get("generationConfig", {}).get("responseModalities") != ["IMAGE"]:
         return "responseModalities: only IMAGE is understood by this stand-in"
-    image = config.get("imageConfig", {"aspectRatio": "1:1", "imageSize": "1K"})
+    image = _image_config(asked)
     if image["aspectRatio"] not in _RATIOS or image["imageSize"] not in ("1K", "2K", "4K"):
         return "imageConfig: unknown aspect ratio or size"
     return ""

@@ -25,7 +25,7 @@ from PIL import Image, UnidentifiedImageError
 from werkzeug import Request, Response
 
 from standins.edits import FORMATS, edit_of
-from standins.openai_answers import FAULTS, REFUSALS, Fault, edited, refused
+from standins.openai_answers import FAULTS, REFUSALS, Fault, edited, refused, usage_of
 from standins.openai_moderation import moderated
 from standins.server import CONTROL, Answer, Server, json_response
 
@@ -173,7 +173,9 @@ class OpenAIStandIn(Server):
         answer = fault.answer() if fault else None
         if answer is None:
             other = "jpeg" if call.output_format == "png" else "png"
-            answer = edited(edit_of(image, call.prompt, other if fault else call.output_format))
+            made = edit_of(image, call.prompt, other if fault else call.output_format)
+            usage = usage_of(call.prompt, 1 + call.references, {"model": call.model, **call.fields})
+            answer = edited(made, usage=usage)
         return replace(answer, delay=max(0.0, self.latency - (time.monotonic() - arrived)))
 
     def _scripted(self) -> Answer | None:

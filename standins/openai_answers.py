@@ -1,27 +1,52 @@
 """What the OpenAI stand-in can answer: edits, refusals in the form of OpenAI's API, and answers that are broken."""
 
 import base64
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+from imagejobs.edit_options import EditOptions
+from imagejobs.prices import PriceList
 from standins.server import Answer
 
-USAGE = {
-    "input_tokens": 323,
-    "input_tokens_details": {"image_tokens": 308, "text_tokens": 15},
-    "output_tokens": 1056,
-    "total_tokens": 1379,
-}
+# What a picture counts as input, and how many characters of English a token has, as OpenAI says.
+_PICTURE_TOKENS, _CHARACTERS = 308, 4
 
 
-def edited(image: bytes, delay: float = 0) -> Answer:
+def _usage(image_tokens: int, text_tokens: int, output_tokens: int) -> dict[str, Any]:
+    return {
+        "input_tokens": image_tokens + text_tokens,
+        "input_tokens_details": {"image_tokens": image_tokens, "text_tokens": text_tokens},
+        "output_tokens": output_tokens,
+        "total_tokens": image_tokens + text_tokens + output_tokens,
+    }
+
+
+# The usage of an answer that was written before its request was known.
+USAGE = _usage(_PICTURE_TOKENS, 15, 1056)
+
+
+def usage_of(prompt: str, pictures: int, form: Mapping[str, str]) -> dict[str, Any]:
+    """What an edit takes: output tokens by OpenAI's own formula for the form's model, quality and size."""
+    price = PriceList().find(form.get("model", ""))
+    output_tokens = (
+        price.output_tokens_of(EditOptions(quality=form.get("quality"), size=form.get("size"))) if price else None
+    )
+    if output_tokens is None:  # a model, quality or size of another server
+        return USAGE
+    return _usage(_PICTURE_TOKENS * pictures, math.ceil(len(prompt) / _CHARACTERS), output_tokens)
+
+
+def edited(image: bytes, delay: float = 0, usage: Mapping[str, Any] = USAGE) -> Answer:
     """Answer an edit that worked, as the SDK's `ImagesResponse` has it."""
-    return images([base64.b64encode(image).decode()], delay)
+    return images([base64.b64encode(image).decode()], delay, usage)
 
 
-def images(encoded: list[str] | None, delay: float = 0) -> Answer:
+def images(encoded: list[str] | None, delay: float = 0, usage: Mapping[str, Any] = USAGE) -> Answer:
     """Answer an edit with images that are encoded already, well or not."""
     data = None if encoded is None else [{"b64_json": image} for image in encoded]
-    return Answer(body={"created": 1, "data": data, "usage": USAGE}, delay=delay)
+    return Answer(body={"created": 1, "data": data, "usage": usage}, delay=delay)
 
 
 def refused(

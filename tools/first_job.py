@@ -4,6 +4,7 @@ It needs no receiver: the API holds its answers until the job has ended (Prefer:
 """
 
 import base64
+import json
 import mimetypes
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from rich.console import Console
 
 from functions.accept.settings import AcceptSecrets
+from local.stack import OPENAI_URL
 from tools.stack import DEFAULT_STACK, OperatorError, Stack, StackFile, StackName, connect, run
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +60,14 @@ def _headers(stack: Stack, token: str) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
+def editor(stack_file: Path | None) -> str:
+    """Who makes the edit, and whether it costs money: on this machine that is what `make up` was told."""
+    server = json.loads(stack_file.read_text())["openai_base_url"] if stack_file else OPENAI_URL
+    if server.rstrip("/") == OPENAI_URL:
+        return "OpenAI's edit is paid by its key's owner"
+    return f"The edit is made by {server}"
+
+
 def main(
     stack_name: StackName = DEFAULT_STACK,
     stack_file: StackFile = None,
@@ -73,7 +83,7 @@ def main(
     stack = connect(stack_name, stack_file)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     with httpx2.Client(base_url=api_url or stack.api_url, headers=_headers(stack, token), timeout=60) as http:
-        console.print(f"posting {image.name} to {http.base_url}: “{prompt}”. OpenAI's edit is paid by its key's owner")
+        console.print(f"posting {image.name} to {http.base_url}: “{prompt}”. {editor(stack_file)}")
         content, suffix = first_job(http, image, prompt, patience)
     path = ROOT / ".local" / "try" / f"{image.stem}{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from functions.accept.http.problems import ProblemError
 from functions.accept.jobs.steer import DeliveryUnderWayError, redeliver
@@ -168,7 +168,11 @@ def main(
     stack = connect(stack_name, stack_file)
     own = stack.resources
     letters = Redeliverer(own.clients.sqs, stack.dead_letter_queue_url, own.jobs, own.executions, patience).run()
-    table = Table("job", "fate", "note", title=f"{len(letters)} dead letters")
+    if not letters:
+        typer.echo("no dead letters: there is nothing to redeliver")
+        return
+    title = f"{len(letters):,} dead letter{'' if len(letters) == 1 else 's'}"
+    table = Table(Column("job", no_wrap=True), "fate", "note", title=title)
     for letter in letters:
         table.add_row(letter.job_id or "?", (letter.fate or Fate.STILL_TRYING).value, letter.note)
     Console().print(table)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from functions.callback.sweeper import MAX_EXECUTIONS, is_without_last_word
 from imagejobs.executions import ExecutionName, Executions
@@ -73,9 +73,11 @@ def main(
     own = connect(stack_name, stack_file).resources
     since = datetime.now(UTC) - timedelta(hours=hours)
     redrives = redrive(own.jobs, own.executions, since, dry_run=dry_run)
-    table = Table(
-        "execution", "ended as", "now", "note", title=f"{len(redrives)} executions that ended before their time"
-    )
+    if not redrives:
+        typer.echo(f"no execution ended before its time in the last {hours:g} hours: there is nothing to redrive")
+        return
+    title = f"{len(redrives):,} execution{'' if len(redrives) == 1 else 's'} that ended too early"
+    table = Table(Column("execution", no_wrap=True), "ended as", "now", "note", title=title)
     for one in redrives:
         table.add_row(str(one.name), one.status, one.fate.value, one.note)
     Console().print(table)

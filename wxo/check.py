@@ -18,7 +18,7 @@ from wxo.generate import AGENT_TOOLS, OUTPUT
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT = 15
-MAKE_TOOLS = "make wxo-tools (API_URL=https://… unless the stack is deployed from here)"
+MAKE_TOOLS = "make wxo-tools (with API_URL=https://… or STACK_FILE=… unless the stack is deployed from here)"
 
 
 class MissingError(Exception):

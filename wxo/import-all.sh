@@ -20,8 +20,10 @@ fail() {
 }
 
 command -v orchestrate >/dev/null || fail "the command 'orchestrate' is missing: make adk && source .venv-adk/bin/activate"
+grep -s '^ *active_environment: ' ~/.config/orchestrate/config.yaml | grep -vq ' null$' ||
+    fail "no environment is active: orchestrate env activate NAME (orchestrate env add makes one, see docs/wxo.md)"
 for document in "${DOCUMENTS[@]}"; do
-    [[ -f $document ]] || fail "wxo/$document is missing: make wxo-tools API_URL=https://…"
+    [[ -f $document ]] || fail "wxo/$document is missing: make wxo-tools (API_URL=https://… or STACK_FILE=…)"
 done
 server=$(python3 -c 'import json; print(json.load(open("openapi.json"))["servers"][0]["url"])')
 scheme=$(python3 -c 'import json; print(*json.load(open("openapi.json")).get("components", {}).get("securitySchemes", {}))')

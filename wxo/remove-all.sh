@@ -16,6 +16,8 @@ fail() {
 }
 
 command -v orchestrate >/dev/null || fail "the command 'orchestrate' is missing: make adk && source .venv-adk/bin/activate"
+grep -s '^ *active_environment: ' ~/.config/orchestrate/config.yaml | grep -vq ' null$' ||
+    fail "no environment is active: orchestrate env activate NAME (orchestrate env add makes one, see docs/wxo.md)"
 
 items=("agents image_editor")
 for tool in edit_folder edit_image_and_store edit_image_and_show fetch_result upload_image base64_to_image \

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from bench.soak.run import Soak, SoakError
+from bench.soak.run import Progress, Soak, SoakError
 from bench.soak.verdict import Row, judge
 from local.deployment import ROOT
 from local.processes import StartError, unwind_on_signals
@@ -36,7 +36,9 @@ def main(
     command = f"make soak JOBS={jobs} SEED={seed} KILLS={kills:g}"
     console.print(command)
     began = time.monotonic()
-    soak = Soak(jobs, seed, kills, state_dir)
+    # Where there is no terminal, no line can change: each is told anew.
+    progress = Progress() if console.is_terminal else Progress(tell=console.print)
+    soak = Soak(jobs, seed, kills, state_dir, progress)
     try:
         with Live(
             get_renderable=lambda: f"{soak.progress} · {time.monotonic() - began:.0f} s",
@@ -48,7 +50,7 @@ def main(
         console.print(f"[bold red]the soak failed:[/] {error}", soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        console.print("stopped; nothing runs on")
+        console.print("stopped: nothing is left running")
         raise typer.Exit(130) from None
     rows = judge(stories, soak.progress.kills)
     minutes = (time.monotonic() - began) / 60

@@ -5,7 +5,7 @@ import io
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,8 +69,12 @@ class SoakError(Exception):
 
 @dataclass
 class Progress:
-    """How far a soak is: until the first job is accepted, what is being started."""
+    """How far a soak is: until the first job is accepted, what is being started.
 
+    `tell` is called with a line at each step, and every half minute from then on.
+    """
+
+    tell: Callable[[str], None] = lambda _line: None
     step: str = "starting"
     accepted: int = 0
     ended: int = 0
@@ -79,6 +83,7 @@ class Progress:
     def report(self, step: str) -> None:
         """Note what is being started."""
         self.step = step
+        self.tell(step)
 
     def __str__(self) -> str:
         told = f"{self.accepted} accepted, {self.ended} ended, {len(self.kills)} workers killed"
@@ -135,6 +140,7 @@ class Soak:
                 moved = now if posted or ended else moved
                 if now - swept > _SWEEP_SECONDS:
                     load.sweep()
+                    self.progress.tell(str(self.progress))
                     swept = now
                 if now - moved > _STILL_SECONDS:
                     break  # what is pending is lost, and the verdict says so

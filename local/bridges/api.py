@@ -12,6 +12,8 @@
 | that asks for one                                                  |                                       |
 | a function that is throttled or fails makes a gateway response     | 429 or 502 with the function's error  |
 | ("Internal server error"), which the document's ones can change    |                                       |
+| an API keeps its id, which is in its address, for as long as its   | another id at each start of the       |
+| stack is there                                                     | emulator, which forgets its stacks    |
 
 Sources: API Gateway developer guide, "OpenAPI extensions for API Gateway", "Quotas for configuring and running a REST
 API" (payload size: 10 MB), "Gateway response types" (REQUEST_TOO_LARGE, INTEGRATION_FAILURE, DEFAULT_5XX), "Input
@@ -19,6 +21,7 @@ format of a Lambda function for proxy integration" and "API Gateway mapping temp
 reference" ($context.identity.apiKeyId); Lambda developer guide, "Handling Lambda errors with an API Gateway API".
 """
 
+import hashlib
 import json
 from typing import Any
 
@@ -53,12 +56,21 @@ def import_rest_api(document: dict[str, Any], base: dict[str, Any] | None = None
         path: {"any" if method == _ANY else method: operation for method, operation in item.items()}
         for path, item in document.get("paths", {}).items()
     }
-    api_id: str = _import_rest_api({**document, "paths": paths}, base)
+    api_id: str = _import_rest_api({**document, "paths": paths}, _with_id(document, base or {}))
     for kind, response in document.get(_RESPONSES, {}).items():
         status, _, body = apigateway_v1._put_gateway_response(api_id, kind, response)
         if status >= 400:
             raise ValueError(f"gateway response {kind}: {body!r}")
     return api_id
+
+
+def _with_id(document: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
+    """Have an API's id made of its name, if no other has it, so that its address outlasts the emulator."""
+    name = base.get("name") or document.get("info", {}).get("title", "")
+    api_id = hashlib.sha256(name.encode()).hexdigest()[:10]
+    if api_id in apigateway_v1._rest_apis:
+        return base
+    return {**base, "tags": {**base.get("tags", {}), "ms-custom-id": api_id}}
 
 
 class _GatewayResponseError(Exception):

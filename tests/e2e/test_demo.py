@@ -41,7 +41,7 @@ def test_a_folder_of_photos_is_edited_and_the_page_stays_up_until_ctrl_c(tmp_pat
         run.send_signal(signal.SIGINT)
         rest = run.communicate(timeout=120)[0]
 
-    assert (run.returncode, rest.splitlines()[-1]) == (0, "stopped; nothing runs on")
+    assert (run.returncode, rest.splitlines()[-1]) == (0, "stopped: nothing is left running")
     assert not any(one.alive() for one in started)
     flat = " ".join(re.sub(r"[│┃]", " ", told).split())
     assert all(maker in flat for maker in ("OpenAI stand-in", "Amazon Bedrock", "Google Gemini", "$0.0700"))

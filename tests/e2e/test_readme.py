@@ -24,7 +24,9 @@ def example() -> str:
 
 
 @pytest.mark.skipif(not (shutil.which("jq") and shutil.which("curl")), reason="the example needs jq and curl")
-def test_the_example_posts_a_photo_and_fetches_its_edit(service: Service, tmp_path: Path) -> None:
+def test_the_example_posts_a_photo_and_fetches_its_own_edit_or_tells_why_there_is_none(
+    service: Service, tmp_path: Path
+) -> None:
     described = {
         "api_url": str(service.http.base_url).rstrip("/"),
         "receiver_url": service.receiver.url("").rstrip("/"),
@@ -34,16 +36,23 @@ def test_the_example_posts_a_photo_and_fetches_its_edit(service: Service, tmp_pa
     (tmp_path / "docs").mkdir()
     shutil.copy(ROOT / PHOTO, tmp_path / PHOTO)
 
+    # As pasted, then again, and then with a prompt that is refused.
+    pasted = [example(), example(), example().replace("a warm evening light", "[fault:moderation]")]
     ran = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", example()],
+        ["bash", "-euo", "pipefail", "-c", "\n".join(pasted)],
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE,
+        timeout=3 * PATIENCE,
         check=False,
     )
 
-    assert ran.returncode == 0, ran.stderr
-    assert "202 Accepted" in ran.stdout
-    with Image.open(tmp_path / "edited.png") as edited:
+    assert (ran.returncode, ran.stderr.split()) == (0, ["202"] * 3), ran.stderr
+    accepted = re.findall(r'^\{.*"job_id": ?"([\w-]+)"', ran.stdout, re.MULTILINE)
+    called = re.findall(r'^ +"job_id": "([\w-]+)"', ran.stdout, re.MULTILINE)
+    assert len(set(accepted)) == 3
+    assert called == accepted
+    assert ran.stdout.count("the edited photo: .local/edited.png") == 2
+    assert re.search(r"^no photo: .*safety system", ran.stdout, re.MULTILINE)
+    with Image.open(tmp_path / ".local" / "edited.png") as edited:
         assert edited.format == "PNG"

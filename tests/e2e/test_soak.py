@@ -50,5 +50,5 @@ def test_ctrl_c_leaves_nothing_running(command: list[str], folder: Path) -> None
     run.send_signal(signal.SIGINT)
     told = run.communicate(timeout=120)[0]
 
-    assert (run.returncode, told.splitlines()[-1]) == (130, "stopped; nothing runs on")
+    assert (run.returncode, told.splitlines()[-1]) == (130, "stopped: nothing is left running")
     assert not any(one.alive() for one in started)

@@ -25,12 +25,15 @@ FOLDER = "wxo-tools"
 
 @pytest.fixture(scope="module")
 def documents(stack: Any, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What `make wxo-tools API_URL=…` writes for the stack."""
+    """What `make wxo-tools STACK_FILE=…` writes for the stack."""
     app = Typer()
     app.command()(generate.main)
     output: Path = tmp_path_factory.mktemp("wxo") / "openapi.json"
-    done = CliRunner().invoke(app, ["--api-url", stack.api_url, "--access", "open", "--output", str(output)])
+    described = output.with_name("stack.json")
+    described.write_text(stack.model_dump_json())
+    done = CliRunner().invoke(app, ["--stack-file", str(described), "--output", str(output)])
     assert done.exit_code == 0, done.output
+    assert f"at {stack.api_url}, access control: open" in done.output
     return [json.loads(path.read_text()) for path in (output, output.with_name("agent-tools.json"))]
 
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import boto3
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
@@ -109,13 +109,17 @@ def test_the_command_finds_the_stack_by_its_name_and_tells_of_every_execution(
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     boto3.client("cloudformation").create_stack(StackName="mine", TemplateBody=json.dumps(template))
-    name = ended(store, executions)
     app = typer.Typer()
     app.command()(main)
 
-    done = CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": "200"})
-    assert (done.exit_code, "would be redriven" in done.output) == (0, True), done.output
-    assert str(name) in done.output
+    def run(columns: int = 200) -> Result:
+        return CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": str(columns)})
+
+    assert run().output == "no execution ended before its time in the last 24 hours: there is nothing to redrive\n"
+    name = ended(store, executions)
+    done = run()
+    assert (done.exit_code, "would be redriven" in done.output, " 1 execution that" in done.output) == (0, True, True)
+    assert str(name) in run(60).output
     ended(store, executions, recorded=False)
-    done = CliRunner().invoke(app, ["--stack-name", "mine", "--dry-run"], env={"COLUMNS": "200"})
-    assert (done.exit_code, "not possible" in done.output) == (1, True)
+    done = run()
+    assert (done.exit_code, "not possible" in done.output, " 2 executions that" in done.output) == (1, True, True)

@@ -65,14 +65,15 @@ class ModelPrice(BaseModel):
         """What an edit with these options will cost, rather too much than too little; None where that is not known."""
         if self.edit is not None:
             return self.edit
-        output_tokens = self._output_tokens(options)
+        output_tokens = self.output_tokens_of(options)
         if output_tokens is None:
             return None
         images = pictures * self.picture_tokens
         text = math.ceil(len(prompt.encode()) / _BYTES_PER_TOKEN)
         return self.cost(text + images, output_tokens, images)
 
-    def _output_tokens(self, options: EditOptions) -> int | None:
+    def output_tokens_of(self, options: EditOptions) -> int | None:
+        """How many output tokens an edit with these options has; None where that is not known."""
         size = _size(options.size)
         if self.grid:
             quality = self.grid.get(options.quality or "auto")

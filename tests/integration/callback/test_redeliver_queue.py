@@ -1,6 +1,7 @@
 """The command that redelivers a whole dead-letter queue, on moto's AWS; the state machine is played by the test."""
 
 import json
+import re
 import threading
 import time
 import uuid
@@ -9,7 +10,7 @@ from functools import partial
 import boto3
 import pytest
 import typer
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import Delivery, JobStore
@@ -158,20 +159,25 @@ def test_the_command_finds_the_stack_and_says_what_became_of_each_letter(redeliv
         "Outputs": {name: {"Value": value} for name, value in outputs.items()},
     }
     boto3.client("cloudformation").create_stack(StackName="my-stack", TemplateBody=json.dumps(template))
-    job_id = dead_letter(redeliverer)
-    machine = play_machine(redeliverer, **{job_id: "delivered"})
     command = typer.Typer()
     command.command()(main)
 
-    done = CliRunner().invoke(
-        command, ["--stack-name", "my-stack", "--patience", str(PATIENCE)], env={"COLUMNS": "120"}
-    )
+    def run() -> Result:
+        return CliRunner().invoke(
+            command, ["--stack-name", "my-stack", "--patience", str(PATIENCE)], env={"COLUMNS": "60"}
+        )
+
+    assert run().output == "no dead letters: there is nothing to redeliver\n"
+    job_id = dead_letter(redeliverer)
+    machine = play_machine(redeliverer, **{job_id: "delivered"})
+    done = run()
     machine.join(timeout=PATIENCE)
     assert done.exit_code == 0, done.output
     assert job_id in done.output
     assert "delivered" in done.output
+    assert " 1 dead letter\n" in re.sub(r" +\n", "\n", done.output)
 
     send(redeliverer, "no letter of ours")
-    done = CliRunner().invoke(command, ["--stack-name", "my-stack"], env={"COLUMNS": "120"})
+    done = run()
     assert done.exit_code == 1
     assert "not possible" in done.output

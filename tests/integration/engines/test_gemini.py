@@ -55,16 +55,22 @@ def test_an_edit_is_asked_for_with_every_picture_and_the_prompt(
 
 
 @pytest.mark.parametrize(
-    ("size", "shape", "name"),
-    [("1024x1024", "1:1", "1K"), ("1024x1536", "2:3", "2K"), ("1920x1080", "16:9", "2K"), ("3840x2160", "16:9", "4K")],
+    ("size", "shape", "name", "tokens"),
+    [
+        ("1024x1024", "1:1", "1K", 1120),
+        ("1024x1536", "2:3", "2K", 1680),
+        ("1920x1080", "16:9", "2K", 1680),
+        ("3840x2160", "16:9", "4K", 3780),
+    ],
 )
 def test_a_size_is_asked_for_as_a_shape_and_a_size_that_is_no_smaller(
-    gemini: GeminiEngine, gemini_server: GeminiStandIn, size: str, shape: str, name: str
+    gemini: GeminiEngine, gemini_server: GeminiStandIn, size: str, shape: str, name: str, tokens: int
 ) -> None:
-    edit(gemini, task(NANO_BANANA, size=size))
+    made, _ = edit(gemini, task(NANO_BANANA, size=size))
 
     asked = gemini_server.requests[0]["generationConfig"]["imageConfig"]
     assert asked == {"aspectRatio": shape, "imageSize": name}
+    assert made.usage.output_tokens == tokens + USAGE["thoughtsTokenCount"]
 
 
 @pytest.mark.parametrize(("file_format", "media_type"), [("PNG", "image/png"), ("JPEG", "image/jpeg")])

@@ -72,6 +72,18 @@ def test_any_method_and_the_headers_arrive(api: str, http: httpx2.Client) -> Non
         assert seen["queryStringParameters"] == {"a": "1"}
 
 
+def test_the_same_name_gives_an_api_the_same_id_and_never_that_of_another_one(aws: Aws) -> None:
+    document = {"openapi": "3.0.1", "info": {"title": "kept", "version": "1"}, "paths": {}}
+    template = {
+        "Resources": {"Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Body": document}}},
+        "Outputs": {"Id": {"Value": {"Ref": "Api"}}},
+    }
+    first, other = (aws.stack(template)["Id"] for _ in range(2))
+    aws("apigateway").delete_rest_api(restApiId=first)
+
+    assert first == aws.stack(template)["Id"] != other
+
+
 def test_a_missing_api_key_is_a_gateway_response_in_the_documents_form(api: str, http: httpx2.Client) -> None:
     refused = http.get(f"{api}/jobs/1")
 

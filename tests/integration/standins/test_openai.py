@@ -10,6 +10,8 @@ import pytest
 from openai import APIStatusError, APITimeoutError, BadRequestError, InternalServerError, OpenAI, RateLimitError
 from PIL import Image, ImageChops
 
+from imagejobs.edit_options import EditOptions
+from imagejobs.prices import PriceList
 from standins.openai import OpenAIStandIn
 from standins.openai_answers import REFUSALS, edited, refused
 from tests.support.pictures import picture
@@ -36,6 +38,22 @@ def test_an_edit_changes_the_picture_and_has_the_format_asked_for(
     assert green > red
     assert green > blue
     assert answer.usage.total_tokens == answer.usage.input_tokens + answer.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize(("quality", "size", "tokens"), [("low", "1024x1024", 196), ("high", "1024x1536", 1372)])
+def test_an_edit_takes_what_the_price_list_says_and_no_more_than_the_estimate(
+    openai: OpenAIStandIn, quality: Any, size: Any, tokens: int
+) -> None:
+    usage = edit(openai, quality=quality, size=size).usage
+
+    assert usage.output_tokens == tokens
+    price = PriceList().find("gpt-image-2.5-flare")
+    assert price
+    cost = price.cost(usage.input_tokens, usage.output_tokens, usage.input_tokens_details.image_tokens)
+    estimate = price.estimate("make it green", EditOptions(quality=quality, size=size), 1)
+    assert cost is not None
+    assert estimate is not None
+    assert 0 < cost <= estimate
 
 
 @pytest.mark.parametrize("content", [b"not an image", picture(file_format="GIF")])

@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tools import deploy, stack
+from tools import deploy, first_job, stack
 from tools.deploy import make_plan, outdated
 from tools.remove import Remover
 from tools.render import template
@@ -127,6 +127,21 @@ def test_executions_that_outlive_their_map_runs_results_are_refused_before_the_b
 def test_a_stack_that_does_not_exist_is_told_with_its_region(aws: None) -> None:
     with pytest.raises(OperatorError, match="no stack images in us-east-1"):
         stack.outputs("images")
+
+
+@pytest.mark.parametrize(
+    ("server", "told"),
+    [
+        ("https://api.openai.com/v1", "OpenAI's edit is paid by its key's owner"),
+        ("http://127.0.0.1:8081/v1", "The edit is made by http://127.0.0.1:8081/v1"),
+    ],
+)
+def test_a_first_job_on_this_machine_tells_who_makes_the_edit(tmp_path: Path, server: str, told: str) -> None:
+    described = tmp_path / "stack.json"
+    described.write_text(json.dumps({"openai_base_url": server}))
+
+    assert first_job.editor(described) == told
+    assert first_job.editor(None) == "OpenAI's edit is paid by its key's owner"
 
 
 def test_a_bucket_is_emptied_of_every_version(aws: None) -> None:

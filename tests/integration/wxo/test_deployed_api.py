@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from functions.accept.settings import AccessControl
-from wxo.generate import deployed_api
+from wxo.generate import deployed_api, local_api
 
 URL = "https://abc123.execute-api.eu-central-1.amazonaws.com/v1"
 
@@ -50,9 +50,11 @@ def test_url_and_access_control_are_read_from_the_stack(config: Path, access: Ac
     assert deployed_api(config) == (URL, access)
 
 
-def test_a_missing_stack_is_said(config: Path) -> None:
-    with pytest.raises(LookupError, match=r"'images' could not be read.*API_URL="):
+def test_a_missing_stack_is_said(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match=r"'images' could not be read.*API_URL=.*STACK_FILE="):
         deployed_api(config)
+    with pytest.raises(LookupError, match=r"no stack is up\. Start one: make up"):
+        local_api(tmp_path / "stack.json")
 
 
 def test_another_stack_is_said(config: Path) -> None:

@@ -45,8 +45,18 @@ def folder(tmp_path: Path) -> Path:
     command.parent.mkdir()
     command.write_text(f"#!{sys.executable}{ORCHESTRATE}")
     command.chmod(0o755)
+    activate(copy, "mine")
     put(copy, NOTHING)
     return copy
+
+
+def activate(folder: Path, environment: str) -> None:
+    """Write the kit's own configuration as the kit does."""
+    config = folder.parent / ".config" / "orchestrate" / "config.yaml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f"cached_user_env: {{}}\ncontext:\n  active_environment: {environment}\n  active_workspace: null\n"
+    )
 
 
 def put(folder: Path, there: dict[str, list[str]], stuck: tuple[str, ...] = ()) -> None:
@@ -76,7 +86,11 @@ def run(
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     path = f"{folder.parent / 'bin'}:{os.environ['PATH']}"
     done = subprocess.run(
-        [folder / script], env={"PATH": path, **variables}, capture_output=True, text=True, timeout=30
+        [folder / script],
+        env={"PATH": path, "HOME": str(folder.parent), **variables},
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
     log = folder.parent / "log"
     return done, log.read_text().splitlines() if log.exists() else []
@@ -145,6 +159,17 @@ def test_what_is_missing_is_said_before_anything_is_imported(
     assert done.returncode == 1
     assert message in done.stderr
     assert calls == []
+
+
+@pytest.mark.parametrize("script", ["import-all.sh", "remove-all.sh"])
+def test_without_an_active_environment_the_kit_is_not_called(folder: Path, script: str) -> None:
+    write_documents(folder, AccessControl.OPEN)
+    activate(folder, "null")
+
+    done, calls = run(folder, script)
+
+    assert (done.returncode, calls) == (1, [])
+    assert "no environment is active: orchestrate env activate" in done.stderr
 
 
 def test_the_kits_own_command_takes_every_call_of_the_scripts(folder: Path, adk: Kit, kit: dict[str, Any]) -> None:
