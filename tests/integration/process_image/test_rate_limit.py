@@ -186,7 +186,7 @@ def test_waits_between_them_do_not_multiply_an_images_attempts(accept: Accept, o
     """Step Functions counts its retries anew after a wait, so that each wait would allow as many attempts again."""
     accept("base64", picture())
 
-    with pytest.raises(OpenAIRejectedError, match=r"5 attempts failed or were lost, and 5 are the limit"):
+    with pytest.raises(OpenAIRejectedError, match=r"TooManyAttempts: 5 failed or were lost, and 5 are the limit"):
         invoke("base64", retries=2, waited={"attempts": 5, "rate_limited": 2})
     assert openai.calls == []
     assert invoke("base64", retries=1, waited={"attempts": 5, "rate_limited": 2})["attempts"] == 7
