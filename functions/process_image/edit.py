@@ -66,7 +66,7 @@ def _require_attempt_left(edit_request: EditRequest, engine: EngineName, max_ret
     if edit_request.waited.failed_attempts and made > max_retries:
         raise rejected(
             engine,
-            f"TooManyAttempts: {made} failed or were lost, and {max_retries + 1} are the limit (EditMaxRetries): try later",
+            f"TooManyAttempts: {made} failed or were lost, and {max_retries + 1} are the limit: try again later",
         )
 
 
