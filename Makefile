@@ -92,7 +92,7 @@ adk: .venv-adk/.installed ## Create .venv-adk with IBM's agent development kit, 
 
 .PHONY: test
 test: setup ## Run all tests: unit, integration (moto), end to end (embedded AWS)
-	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --durations=10
+	@$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --cov --durations=10
 
 .PHONY: test-sam-local
 test-sam-local: setup ## Run every function by `sam local invoke`, where Docker runs (INVOKE_IMAGE=image)

@@ -18,6 +18,7 @@ from imagejobs.errors import (
     ContentFlaggedError,
     EngineInvalidAnswerError,
     EngineRejectedError,
+    EngineRetryableError,
     OpenAIRejectedError,
 )
 from imagejobs.resources import Clients
@@ -146,9 +147,10 @@ def ask(
             wait = pacer.apart if isinstance(error, ModerationRateLimitedError) else pacer.refused
             turn = wait(turn.ticket, error.seconds, edit_request.waited.rate_limited)
             raise NotYetError(engine, turn, error) from error
-        except EngineInvalidAnswerError as error:
-            # The state machine asks once more, but counts anew after a wait.
-            if edit_request.waited.failed_attempts:
+        except (EngineInvalidAnswerError, EngineRetryableError) as error:
+            # The state machine asks again, an answer without a sound image once, but counts anew after a wait.
+            further = 0 if isinstance(error, EngineInvalidAnswerError) else engines.settings.edit_max_retries
+            if edit_request.has_had(further):
                 raise rejected(engine, str(error)) from error
             raise
 

@@ -12,7 +12,7 @@ from functions.process_image.chain import choices_of
 from functions.process_image.engines.engine import Task
 from functions.process_image.pictures import prepare
 from functions.process_image.resources import ProcessImageResources
-from imagejobs.catalogue import LOCAL, PROVIDERS, EngineName
+from imagejobs.catalogue import LOCAL, PROVIDERS
 from imagejobs.edit_options import EditOptions
 from imagejobs.errors import EditNotFoundError, JobDecidedError, JobError, StorageUnavailableError
 from imagejobs.job_request import JobRequest
@@ -32,6 +32,7 @@ def edit_image(
     Raises:
         JobDecidedError: the job has its result; nothing is paid for it any more.
         EditNotFoundError: an edit was to be found only, and none was kept.
+        EngineRejectedError: the image has had as many attempts, with waits between, as one that does not wait.
         JobError: whichever of its subclasses the storage, the picture or an engine leads to.
     """
     if places.jobs.has_payload(edit_request.job_id):
@@ -43,7 +44,9 @@ def edit_image(
         return earlier, False
     if edit_request.collect_only:
         raise EditNotFoundError("no attempt at this image kept an edit")
-    _require_attempt_left(edit_request, choices[0].model.engine, places.settings.edit_max_retries)
+    if edit_request.has_had(1 + places.settings.edit_max_retries):
+        # After the last one crashed: one that fails tells why.
+        raise rejected(choices[0].model.engine, "TooManyAttempts: every attempt failed or crashed. Try again later")
     try:
         return _edited(edit_request, job, input_key, places, engines), True
     except NotYetError as wait:
@@ -54,20 +57,6 @@ def edit_image(
     except Exception:
         engines.ledger.write_off(edit_request, places.jobs.bucket)
         raise
-
-
-def _require_attempt_left(edit_request: EditRequest, engine: EngineName, max_retries: int) -> None:
-    """Bound the attempts at an image that waits, for an engine or for Lambda: each may be paid.
-
-    Raises:
-        EngineRejectedError: as many were made as an image without waits has.
-    """
-    made = edit_request.waited.failed_attempts + edit_request.retries
-    if edit_request.waited.failed_attempts and made > max_retries:
-        raise rejected(
-            engine,
-            f"TooManyAttempts: {made} failed or were lost, and {max_retries + 1} are the limit: try again later",
-        )
 
 
 def _edited(

@@ -44,7 +44,7 @@ class Waited(_Message):
 
     @property
     def failed_attempts(self) -> int:
-        """How many attempts failed or were lost: Step Functions counts its retries anew after each wait."""
+        """How many attempts failed or were lost."""
         return self.attempts - self.rate_limited
 
 
@@ -71,6 +71,11 @@ class EditRequest(_Attempt):
     at: Annotated[int, Field(ge=0)] | None = None
     collect_only: bool = False
     may_hand_over: bool = False
+
+    def has_had(self, attempts: int) -> bool:
+        """Tell whether an image that waited after one of its attempts has had as many: Step Functions counts anew."""
+        failed = self.waited.failed_attempts
+        return failed > 0 and failed + self.retries >= attempts
 
 
 class EditedImage(_Message):
