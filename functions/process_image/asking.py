@@ -19,6 +19,7 @@ from imagejobs.errors import (
     EngineInvalidAnswerError,
     EngineRejectedError,
     EngineRetryableError,
+    JobError,
     OpenAIRejectedError,
 )
 from imagejobs.resources import Clients
@@ -148,11 +149,18 @@ def ask(
             turn = wait(turn.ticket, error.seconds, edit_request.waited.rate_limited)
             raise NotYetError(engine, turn, error) from error
         except (EngineInvalidAnswerError, EngineRetryableError) as error:
-            # The state machine asks again, an answer without a sound image once, but counts anew after a wait.
-            further = 0 if isinstance(error, EngineInvalidAnswerError) else engines.settings.edit_max_retries
-            if edit_request.has_had(further):
+            if _is_last(error, edit_request, engines.settings):
                 raise rejected(engine, str(error)) from error
             raise
+
+
+def _is_last(error: JobError, edit_request: EditRequest, settings: ProcessImageSettings) -> bool:
+    """Tell whether the state machine would try an image again once too often: it counts anew after a wait.
+
+    An answer without a sound image is asked for once more in all.
+    """
+    further = 0 if isinstance(error, EngineInvalidAnswerError) else settings.edit_max_retries
+    return edit_request.has_had(further)
 
 
 def rejected(engine: str, message: str) -> EngineRejectedError:

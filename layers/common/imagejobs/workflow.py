@@ -42,11 +42,6 @@ class Waited(_Message):
     # How long its next wait is at most, should Lambda have no room for it (state CountThrottle).
     throttle_seconds: Annotated[int, Field(gt=1)] = 5
 
-    @property
-    def failed_attempts(self) -> int:
-        """How many attempts failed or were lost."""
-        return self.attempts - self.rate_limited
-
 
 class _Attempt(_Message):
     # How many times the state machine's Retry tried this image before, since the last wait.
@@ -74,7 +69,7 @@ class EditRequest(_Attempt):
 
     def has_had(self, attempts: int) -> bool:
         """Tell whether an image that waited after one of its attempts has had as many: Step Functions counts anew."""
-        failed = self.waited.failed_attempts
+        failed = self.waited.attempts - self.waited.rate_limited
         return failed > 0 and failed + self.retries >= attempts
 
 
