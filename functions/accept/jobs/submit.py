@@ -85,7 +85,7 @@ def submit(
             executions.start(ExecutionName(first.job_id), submission.operation)
         except Exception:
             if submission.idempotency_key is None:
-                _take_back(request, jobs)
+                _take_back(request, jobs, executions)
             raise
     # An earlier post may have crashed before it did this. By its name, it starts once.
     if submission.progress_url and (first == claim or not jobs.has_payload(first.job_id)):
@@ -105,12 +105,16 @@ def _keep_inputs(
         jobs.put_input(job_id, *image)
 
 
-def _take_back(request: JobRequest, jobs: JobStore) -> None:
-    """Delete what is recorded of a job that is not accepted; what the storage does not delete now expires."""
+def _take_back(request: JobRequest, jobs: JobStore, executions: Executions) -> None:
+    """Delete what is recorded of a job that is not accepted; what the storage does not delete now expires.
+
+    A job whose execution began, though the answer was lost, stays: it runs, and its callback comes.
+    """
     try:
-        objects = [key for key, _ in jobs.bucket.keys(jobs.key(request.job_id, ""))]
-        jobs.bucket.delete_all([index.entry_key(request), *objects])
-    except JobError as error:
+        if executions.find_status(ExecutionName(request.job_id)) is None:
+            objects = [key for key, _ in jobs.bucket.keys(jobs.key(request.job_id, ""))]
+            jobs.bucket.delete_all([index.entry_key(request), *objects])
+    except (JobError, ClientError, BotoCoreError) as error:
         extra = {"job_id": request.job_id, "error": loggable_error(error)}
         logger.warning("a job that was not accepted could not be taken back", extra=extra)
 

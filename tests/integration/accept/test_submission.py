@@ -2,9 +2,11 @@
 
 import base64
 import json
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from imagejobs.executions import ExecutionName, Executions
 from imagejobs.job_store import JobStore
@@ -236,3 +238,21 @@ def test_token(image_body: dict[str, str], stack: dict[str, str]) -> None:
     assert api.post(BASE64_ROUTE, image_body, x_workshop_token="open sesame").status == 202
     assert api("GET", "/cos/config").status == 401
     assert api("GET", "/health").body["workshop_token_enabled"] is True
+
+
+def test_a_post_whose_execution_began_though_the_answer_was_lost_keeps_its_job(
+    api: Api, store: JobStore, image_body: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Executions.start
+
+    def answers_too_late(*arguments: Any) -> bool:
+        start(*arguments)
+        raise ReadTimeoutError(endpoint_url="https://states.example")
+
+    monkeypatch.setattr(Executions, "start", answers_too_late)
+
+    assert api.post(BASE64_ROUTE, image_body).status == 503
+
+    (running,) = api("GET", "/jobs").body["jobs"]
+    assert running["status"] == "running"
+    assert store.get_request(running["job_id"]).prompt == image_body["prompt"]
